@@ -1,0 +1,232 @@
+/**
+ * The shape of the C++ addon, as `native/src/binding/` exports it. Types only; `compute/index.ts` is the face that
+ * validates and then calls. Tensors are float32 NHWC unless a comment says otherwise.
+ */
+
+/** One operator of a program. Tensors are numbered; tensor 0 is the input batch. Every operator writes one new tensor. */
+export type NativeOp =
+  | {
+      readonly kind: 'conv';
+      readonly name: string;
+      readonly input: number;
+      readonly output: number;
+      readonly inChannels: number;
+      readonly outChannels: number;
+      readonly kernel: number; // square
+      readonly stride: number;
+      readonly padding: number; // the same on all sides, zeros
+      readonly groups: number; // 1 (dense, pointwise) or inChannels = outChannels (depthwise)
+      readonly bias: boolean;
+    }
+  | { readonly kind: 'batchNorm'; readonly name: string; readonly input: number; readonly output: number; readonly channels: number; readonly epsilon: number; readonly momentum: number } // running = (1 - momentum) * running + momentum * batch
+  | { readonly kind: 'relu' | 'relu6'; readonly name: string; readonly input: number; readonly output: number }
+  | { readonly kind: 'add'; readonly name: string; readonly inputs: readonly [number, number]; readonly output: number }
+  | { readonly kind: 'averagePool'; readonly name: string; readonly input: number; readonly output: number; readonly kernel: number; readonly stride: number } // no padding
+  | { readonly kind: 'globalAveragePool'; readonly name: string; readonly input: number; readonly output: number } // (N,H,W,C) -> (N,1,1,C)
+  | { readonly kind: 'linear'; readonly name: string; readonly input: number; readonly output: number; readonly inFeatures: number; readonly outFeatures: number; readonly bias: boolean };
+
+/** A network as the executor takes it; the last operator's output are the logits (N, classes), softmax cross-entropy follows. */
+export interface NativeProgram {
+  readonly inputShape: readonly [number, number, number]; // H, W, C
+  readonly classes: number;
+  readonly ops: readonly NativeOp[];
+}
+
+/**
+ * Where a parameter lies in the flat parameter array. Weights are (outChannels, kernel, kernel, inChannels / groups) for
+ * convolution, (out, in) for linear. Running statistics are state, not trained.
+ */
+export interface NativeParameter {
+  readonly op: string;
+  readonly role: 'weight' | 'bias' | 'gamma' | 'beta' | 'runningMean' | 'runningVariance';
+  readonly offset: number; // in floats
+  readonly length: number;
+  readonly shape: readonly number[];
+}
+
+/** Images stay as bytes; a batch is gathered as (byte / 255 - mean) / std per channel. The buffers are not copied: leave them alone. */
+export interface NativeDatasetOptions {
+  readonly images: Uint8Array; // (count, height, width, channels)
+  readonly labels: Uint8Array; // (count)
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  readonly mean: readonly number[]; // a channel each
+  readonly std: readonly number[];
+}
+export interface NativeDataset {
+  readonly count: number;
+}
+
+/** A flag that a running call polls at least every few milliseconds. */
+export interface NativeControl {
+  cancel(): void;
+  readonly cancelled: boolean;
+}
+
+export interface NativeProgress {
+  readonly done: number; // steps of training, images of evaluation
+  readonly total: number;
+  readonly meanLoss: number; // since the call began
+  readonly accuracy: number;
+}
+
+export interface NativeTrainOptions {
+  readonly dataset: NativeDataset;
+  readonly order: Uint32Array; // image indices, steps * batchSize of them
+  readonly batchSize: number;
+  readonly learningRates: Float32Array; // one a step
+  readonly momentum: number;
+  readonly weightDecay: number; // on convolution and linear weights only
+  readonly control?: NativeControl;
+  readonly onProgress?: (progress: NativeProgress) => void; // at most ten a second
+}
+/** `stepsDone` is smaller than asked after a cancel; the model then stands exactly behind that step. */
+export interface NativeTrainResult {
+  readonly stepsDone: number;
+  readonly cancelled: boolean;
+  readonly losses: Float32Array; // a step each
+  readonly correct: Uint32Array; // a step each
+}
+
+/**
+ * Linear quantization of every quantizable operator (conv, linear), in program order. 0 bits: left in float.
+ * Thresholds are clipping values, as `calibrate` and `weightThresholds` give them.
+ * Weights, b >= 2 bits: scale = threshold / (2^(b-1) - 1), codes in [-(2^(b-1)-1), 2^(b-1)-1]. 1 bit: sign(w) * threshold, sign(0) = +1.
+ * Activations, unsigned (behind ReLU or ReLU6): scale = threshold / (2^b - 1), codes in [0, 2^b - 1].
+ * Activations, signed: as weights. Rounding is to nearest, ties to even.
+ * Weights are quantized before batch norm is applied (it stays float), as in HAQ; biases stay float.
+ */
+export interface NativeQuantization {
+  readonly weightBits: Uint8Array;
+  readonly activationBits: Uint8Array;
+  readonly weightThresholds: Float32Array;
+  readonly activationThresholds: Float32Array;
+}
+
+export interface NativeEvaluateOptions {
+  readonly dataset: NativeDataset;
+  readonly indices: Uint32Array;
+  readonly batchSize: number;
+  readonly quantization?: NativeQuantization;
+  readonly wantLogits?: boolean;
+  readonly control?: NativeControl;
+  readonly onProgress?: (progress: NativeProgress) => void;
+}
+export interface NativeEvaluateResult {
+  readonly cancelled: boolean;
+  readonly count: number;
+  readonly correct: number;
+  readonly meanLoss: number;
+  readonly logits: Float32Array | null; // (count, classes)
+}
+
+/** A quantizable operator's input, as seen on the calibration images. Tables have one entry for each of 0..8 bits; entry 0 is 0. */
+export interface NativeCalibration {
+  readonly op: string;
+  readonly signed: boolean;
+  readonly minimum: number;
+  readonly maximum: number;
+  readonly activationThresholds: Float32Array; // 9; least mean squared error over a 2048-bin histogram
+  readonly weightThresholds: Float32Array; // 9; least mean squared error; 1 bit: mean |w|
+}
+
+/** A network with its weights, batch-norm statistics and momentum. One call at a time; a second one is refused. */
+export interface NativeModel {
+  readonly parameters: readonly NativeParameter[];
+  readonly quantizableOps: readonly string[];
+  getState(): { readonly parameters: Float32Array; readonly momentum: Float32Array }; // copies
+  setState(parameters: Float32Array, momentum?: Float32Array): void; // no momentum: zeros
+  train(options: NativeTrainOptions): Promise<NativeTrainResult>;
+  evaluate(options: NativeEvaluateOptions): Promise<NativeEvaluateResult>;
+  calibrate(options: { readonly dataset: NativeDataset; readonly indices: Uint32Array; readonly batchSize: number; readonly control?: NativeControl }): Promise<readonly NativeCalibration[]>;
+}
+
+/**
+ * A small dense network with ReLU between layers, for an agent's actor or critic. Calls are synchronous and short
+ * (well under a millisecond a batch of 64 at 300 units): they belong on the engine's thread, never on a face's.
+ */
+export interface NativeMlp {
+  readonly parameterCount: number; // layer by layer: weight (in, out) row-major, then bias (out)
+  getParameters(): Float32Array;
+  setParameters(values: Float32Array): void;
+  /** Adam's moments and step count. */
+  getOptimizer(): { readonly firstMoment: Float32Array; readonly secondMoment: Float32Array; readonly steps: number };
+  setOptimizer(state: { readonly firstMoment: Float32Array; readonly secondMoment: Float32Array; readonly steps: number }): void;
+  /** x is (batch, in); returns (batch, out). Keeps what `backward` needs. */
+  forward(x: Float32Array, batch: number): Float32Array;
+  /** dOutput is (batch, out), of the last `forward`. Replaces the parameter gradients; returns the gradient of x, (batch, in). */
+  backward(dOutput: Float32Array): Float32Array;
+  getGradients(): Float32Array;
+  adamStep(options: { readonly learningRate: number; readonly beta1: number; readonly beta2: number; readonly epsilon: number }): void;
+  /** parameters = (1 - tau) * parameters + tau * source's. */
+  softUpdateFrom(source: NativeMlp, tau: number): void;
+}
+
+/** One layer as the simulator takes it. */
+export interface NativeBismoLayer {
+  readonly kind: 'conv' | 'depthwise' | 'linear';
+  readonly inChannels: number;
+  readonly outChannels: number;
+  readonly kernel: number;
+  readonly outPixels: number; // output height * width of one image
+}
+export interface NativeBismoTarget {
+  readonly rows: number;
+  readonly columns: number;
+  readonly wordBits: number;
+  readonly weightBufferWords: number;
+  readonly activationBufferWords: number;
+  readonly depthwiseGroupChannels: number;
+}
+export interface NativeBismoResult {
+  readonly cycles: Float64Array; // a layer each, whole batch
+  readonly computeCycles: Float64Array; // the array busy
+  readonly dramBits: Float64Array; // fetched, both operands, whole batch
+}
+
+/** One operator alone, for tests: the fast kernel or its slow twin, which works in double precision. */
+export interface NativeOperatorCall {
+  readonly op: NativeOp;
+  readonly batch: number;
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  readonly training: boolean; // batch norm: batch statistics or running ones
+  readonly inputs: readonly Float64Array[];
+  readonly parameters: Readonly<Record<string, Float64Array>>; // by role
+  readonly dOutput?: Float64Array; // given: backward as well
+}
+export interface NativeOperatorResult {
+  readonly output: Float64Array;
+  readonly dInputs: readonly Float64Array[] | null;
+  readonly dParameters: Readonly<Record<string, Float64Array>> | null;
+  readonly state: Readonly<Record<string, Float64Array>>; // batch norm's new running statistics
+}
+
+export type SimdLevel = 'baseline' | 'avx2' | 'avx512';
+
+export interface NativeAddon {
+  info(): {
+    readonly version: string; // of the addon's source tree
+    readonly simd: SimdLevel; // in use
+    readonly simdLevels: readonly SimdLevel[]; // compiled in and runnable here
+    readonly cores: number; // physical where it can be told
+    readonly threads: number;
+    readonly compiler: string;
+  };
+  setThreads(threads: number): void;
+  setSimd(level: SimdLevel): void;
+  readonly Model: new (program: NativeProgram) => NativeModel;
+  readonly Dataset: new (options: NativeDatasetOptions) => NativeDataset;
+  readonly Control: new () => NativeControl;
+  readonly Mlp: new (options: { readonly sizes: readonly number[]; readonly output: 'linear' | 'sigmoid' }) => NativeMlp;
+  /** Cycles of each layer; weightBits and activationBits have one entry a layer, 1..8. */
+  simulateBismo(target: NativeBismoTarget, layers: readonly NativeBismoLayer[], weightBits: Uint8Array, activationBits: Uint8Array, batch: number): NativeBismoResult;
+  readonly testing: {
+    runOperator(call: NativeOperatorCall, implementation: 'fast' | 'reference'): NativeOperatorResult;
+    quantizeWeights(weights: Float32Array, bits: number, threshold: number, implementation: 'fast' | 'reference'): Float32Array;
+    quantizeActivations(values: Float32Array, bits: number, threshold: number, signed: boolean, implementation: 'fast' | 'reference'): Float32Array;
+    softmaxCrossEntropy(logits: Float64Array, labels: Uint8Array, classes: number, implementation: 'fast' | 'reference'): { readonly loss: number; readonly dLogits: Float64Array };
+  };
+}

@@ -1,0 +1,104 @@
+/**
+ * The asynchronous face of the store. SQL lives behind it, in a worker thread; nobody else sees a statement or a row.
+ * What a method has resolved is on disk (WAL, synchronous FULL).
+ */
+import type { Budget } from '../../shared/policy.ts';
+import type { DatasetRecord } from '../../shared/dataset.ts';
+import type { LayerInfo } from '../../shared/network.ts';
+import type { LogLine, Manifest, Metric, Progress, RunDetail, RunStatus, RunSummary, Solution, StoredLogLine, Trial } from '../../shared/run.ts';
+
+/** The process that owns a running run: a dead owner means an interrupted run, with no guessing from heartbeats. */
+export interface Owner {
+  readonly pid: number;
+  readonly startedAt: string; // the process's start time, as the system tells it
+  readonly bootId: string;
+}
+
+export interface NewRun {
+  readonly id: string;
+  readonly name: string;
+  readonly manifest: Manifest;
+  readonly networkTitle: string;
+  readonly layers: readonly LayerInfo[]; // the quantizable ones, in policy order
+  readonly note: string;
+  readonly atMs: number;
+}
+
+export interface CheckpointRecord {
+  readonly phase: string;
+  readonly step: number; // trials done, or training steps done
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  readonly atMs: number;
+}
+
+/** What one message of an engine brings; written in one transaction. */
+export interface RunBatch {
+  readonly id: string;
+  readonly progress?: Progress;
+  readonly budgetLimits?: readonly Budget[];
+  readonly trials?: readonly Trial[];
+  readonly metrics?: readonly Metric[];
+  readonly log?: readonly LogLine[];
+  readonly solutions?: readonly Solution[]; // replaces by (role, label)
+  readonly checkpoint?: CheckpointRecord;
+  readonly weights?: WeightsRecord;
+}
+
+/** Trained weights, found again by everything that decided them. */
+export interface WeightsRecord {
+  readonly trainingKey: string; // SHA-256 of network, data set, training parameters, validation split, seed, threads, SIMD level
+  readonly sha256: string; // of the blob
+  readonly sizeBytes: number;
+  readonly network: string;
+  readonly dataset: string;
+  readonly testAccuracy: number | null;
+  readonly trainSeconds: number;
+  readonly imagesPerSecond: number;
+  readonly atMs: number;
+}
+
+/** A request that another process made of a run that this process owns. */
+export interface RunRequestRecord {
+  readonly id: string;
+  readonly request: 'cancel';
+}
+
+export interface Store {
+  readonly path: string;
+  readonly sqliteVersion: string;
+
+  createRun(run: NewRun): Promise<RunSummary>;
+  listRuns(): Promise<RunSummary[]>;
+  getRun(id: string): Promise<RunDetail | null>;
+  getSummary(id: string): Promise<RunSummary | null>;
+  listTrials(id: string, fromStep: number, limit: number): Promise<Trial[]>;
+  listMetrics(id: string, fromStep: number, series?: string): Promise<Metric[]>;
+  listLog(id: string, afterSeq: number, limit: number): Promise<StoredLogLine[]>;
+
+  /** Moves a run to `running` under this owner, only from a status that allows it (queued, interrupted, cancelled, paused, failed). */
+  claimRun(id: string, owner: Owner, atMs: number): Promise<RunSummary>;
+  /** Applies an engine's batch; returns the new summary and the log lines with their numbers. */
+  applyBatch(batch: RunBatch): Promise<{ summary: RunSummary; log: StoredLogLine[] }>;
+  /** Drops what lies behind the last checkpoint (trials, metrics, solutions found later), logs it, and says where to go on. */
+  rewindToCheckpoint(id: string, atMs: number): Promise<{ checkpoint: CheckpointRecord | null; summary: RunSummary }>;
+  finishRun(id: string, status: Extract<RunStatus, 'completed' | 'failed' | 'cancelled' | 'interrupted' | 'paused'>, error: string | null, atMs: number): Promise<RunSummary>;
+  annotateRun(id: string, change: { name?: string; note?: string; star?: boolean }): Promise<RunSummary>;
+  /** Asks the owner, wherever it is, to stop. */
+  requestCancel(id: string): Promise<RunSummary>;
+  /** Every `running` run whose owner is gone becomes `interrupted`; returns those. */
+  interruptOrphans(isAlive: (owner: Owner) => boolean, atMs: number): Promise<RunSummary[]>;
+  /** Unfinished requests for runs of this owner. */
+  takeRequests(owner: Owner): Promise<RunRequestRecord[]>;
+
+  findWeights(trainingKey: string): Promise<WeightsRecord | null>;
+
+  listDatasets(): Promise<DatasetRecord[]>;
+  getDataset(id: string): Promise<DatasetRecord | null>;
+  putDataset(record: DatasetRecord): Promise<void>;
+  removeDataset(id: string): Promise<boolean>;
+
+  /** Calls back when another process has changed the database (`PRAGMA data_version`, polled in the worker). */
+  onExternalChange(listener: () => void): () => void;
+  close(): Promise<void>;
+}

@@ -1,0 +1,190 @@
+/**
+ * The one contract between faces and service: every call with the schema of its input and output, and every event.
+ * Three transports carry it (Electron IPC, WebSocket on loopback, a direct call); the code behind is the same.
+ * A new call is one entry here, one handler in `service/`, and one test.
+ */
+import { z } from 'zod';
+import { datasetInfoSchema } from './dataset.ts';
+import { networkInfoSchema, networkRefSchema, networkSummarySchema, simulationSchema, targetInfoSchema } from './network.ts';
+import { budgetSchema, costSchema, quantizePolicySchema } from './policy.ts';
+import {
+  metricSchema,
+  quantizeParametersSchema,
+  runDetailSchema,
+  runRequestSchema,
+  runSummarySchema,
+  storedLogLineSchema,
+  trainingParametersSchema,
+  trialSchema,
+} from './run.ts';
+
+export const contractVersion = 1;
+
+export const doctorCheckSchema = z.object({
+  name: z.string(),
+  status: z.enum(['ok', 'missing', 'warning']),
+  value: z.string(), // what was found
+  advice: z.string().nullable(), // one sentence: what to do
+});
+export type DoctorCheck = z.infer<typeof doctorCheckSchema>;
+
+const empty = z.object({}).strict();
+const runId = z.object({ id: z.string().min(1) }).strict();
+
+/** The cost of one uniform policy against the budget, known before anything runs. */
+const uniformCostSchema = costSchema.extend({
+  label: z.string(), // 'w4a4'
+  weightBits: z.number().int(),
+  activationBits: z.number().int(),
+});
+
+export const contract = {
+  'system.info': {
+    input: empty,
+    output: z.object({
+      version: z.string(),
+      contractVersion: z.number().int(),
+      dataDir: z.string(),
+      cores: z.number().int(),
+      defaults: z.object({ training: trainingParametersSchema, quantize: quantizeParametersSchema }),
+    }),
+  },
+  'system.doctor': { input: empty, output: z.object({ ok: z.boolean(), checks: z.array(doctorCheckSchema) }) },
+
+  'network.list': { input: empty, output: z.array(networkSummarySchema) },
+  'network.show': { input: z.object({ network: networkRefSchema, dataset: z.string().optional() }).strict(), output: networkInfoSchema },
+
+  'target.list': { input: empty, output: z.array(targetInfoSchema) },
+  'target.show': { input: z.object({ id: z.string() }).strict(), output: targetInfoSchema },
+
+  'dataset.list': { input: empty, output: z.array(datasetInfoSchema) },
+  'dataset.show': { input: z.object({ id: z.string() }).strict(), output: datasetInfoSchema },
+  'dataset.add': {
+    // `fashion-mnist` needs no files; an IDX set of the user's needs an id and its four files.
+    input: z.discriminatedUnion('kind', [
+      z.object({ kind: z.literal('fashion-mnist') }).strict(),
+      z
+        .object({
+          kind: z.literal('idx'),
+          id: z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'expected lower-case letters, digits and dashes'),
+          trainImages: z.string(),
+          trainLabels: z.string(),
+          testImages: z.string(),
+          testLabels: z.string(),
+          classes: z.number().int().min(2).max(65_535).optional(), // default: the largest label + 1
+        })
+        .strict(),
+    ]),
+    output: datasetInfoSchema,
+  },
+  'dataset.remove': { input: z.object({ id: z.string() }).strict(), output: z.object({ id: z.string() }) },
+
+  simulate: {
+    input: z
+      .object({
+        network: networkRefSchema,
+        dataset: z.string().optional(), // fits the network's variant to this data set
+        target: z.string(),
+        batch: z.number().int().min(1).max(4096).optional(),
+        weightBits: z.number().int().min(1).max(8).default(8),
+        activationBits: z.number().int().min(1).max(8).default(8),
+        policy: quantizePolicySchema.optional(), // instead of uniform bits
+      })
+      .strict(),
+    output: simulationSchema,
+  },
+
+  'run.preview': {
+    // What a budget means before anything runs: the 8-bit cost, the least possible, the uniform policies in between.
+    input: z
+      .object({
+        network: networkRefSchema,
+        dataset: z.string(),
+        target: z.string(),
+        batch: z.number().int().min(1).max(4096).optional(),
+        minimumBits: z.number().int().min(1).max(8).optional(),
+        protectFirstAndLast: z.boolean().optional(),
+      })
+      .strict(),
+    output: z.object({
+      network: z.string(),
+      batch: z.number().int(),
+      reference: costSchema, // the 8-bit form
+      least: costSchema, // every layer at its fewest bits
+      uniform: z.array(uniformCostSchema), // w = a, 8 down to the fewest
+    }),
+  },
+  'run.create': { input: runRequestSchema, output: runSummarySchema },
+  'run.list': { input: empty, output: z.array(runSummarySchema) },
+  'run.show': { input: runId, output: runDetailSchema },
+  'run.trials': {
+    input: z.object({ id: z.string(), fromStep: z.number().int().nonnegative().default(0), limit: z.number().int().min(1).max(10_000).default(2000) }).strict(),
+    output: z.array(trialSchema),
+  },
+  'run.metrics': {
+    input: z.object({ id: z.string(), series: z.string().optional(), fromStep: z.number().int().nonnegative().default(0) }).strict(),
+    output: z.array(metricSchema),
+  },
+  'run.log': {
+    input: z.object({ id: z.string(), afterSeq: z.number().int().nonnegative().default(0), limit: z.number().int().min(1).max(10_000).default(1000) }).strict(),
+    output: z.array(storedLogLineSchema),
+  },
+  'run.cancel': { input: runId, output: runSummarySchema },
+  'run.resume': { input: runId, output: runSummarySchema },
+  'run.annotate': {
+    input: z.object({ id: z.string(), name: z.string().min(1).max(200).optional(), note: z.string().max(10_000).optional(), star: z.boolean().optional() }).strict(),
+    output: runSummarySchema,
+  },
+  'run.export': {
+    // The run as one JSON document: manifest, solutions, trials.
+    input: runId,
+    output: z.object({ run: runDetailSchema, trials: z.array(trialSchema), metrics: z.array(metricSchema) }),
+  },
+} as const satisfies Record<string, { readonly input: z.ZodType; readonly output: z.ZodType }>;
+
+export type Contract = typeof contract;
+export type Method = keyof Contract;
+/** What a caller passes (defaults may be left out). */
+export type Input<M extends Method> = z.input<Contract[M]['input']>;
+/** What a handler receives (defaults filled in). */
+export type Parsed<M extends Method> = z.output<Contract[M]['input']>;
+export type Output<M extends Method> = z.output<Contract[M]['output']>;
+
+/**
+ * What is pushed to a watcher, after it is stored. `rewound`: a resumed run went back to its checkpoint, so trials and
+ * metrics from these steps on are gone and come again.
+ */
+export const events = {
+  'run.changed': runSummarySchema,
+  'run.trials': z.object({ id: z.string(), trials: z.array(trialSchema) }),
+  'run.metrics': z.object({ id: z.string(), metrics: z.array(metricSchema) }),
+  'run.log': z.object({ id: z.string(), lines: z.array(storedLogLineSchema) }),
+  'run.rewound': z.object({ id: z.string() }), // read the run again
+  'run.solutions': z.object({ id: z.string() }), // read `run.show` again
+} as const satisfies Record<string, z.ZodType>;
+export type EventName = keyof typeof events;
+export type EventPayload<E extends EventName> = z.output<(typeof events)[E]>;
+export type LatheEvent = { [E in EventName]: { readonly name: E; readonly payload: EventPayload<E> } }[EventName];
+
+/** What a face holds: the same for window, browser and terminal. */
+export interface LatheClient {
+  /** Calls a method; rejects with a LatheError. */
+  call<M extends Method>(method: M, input: Input<M>): Promise<Output<M>>;
+  /** Follows every event until the returned function is called. */
+  subscribe(listener: (event: LatheEvent) => void): () => void;
+}
+
+// Frames of the WebSocket and IPC transports.
+export const requestFrameSchema = z.object({ id: z.number().int().nonnegative(), method: z.string(), input: z.unknown() }).strict();
+export type RequestFrame = z.infer<typeof requestFrameSchema>;
+export type ServerFrame =
+  | { readonly kind: 'response'; readonly id: number; readonly ok: true; readonly output: unknown }
+  | { readonly kind: 'response'; readonly id: number; readonly ok: false; readonly error: import('./errors.ts').ErrorPayload }
+  | { readonly kind: 'event'; readonly event: LatheEvent };
+
+export function isMethod(name: string): name is Method {
+  return Object.hasOwn(contract, name);
+}
+
+/** Re-exported so that the renderer needs one import for a budget form. */
+export { budgetSchema };

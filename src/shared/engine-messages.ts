@@ -1,0 +1,63 @@
+/** What host and engine process say to each other. Checked by schema on both sides: they may be of different builds. */
+import { z } from 'zod';
+import { datasetRecordSchema } from './dataset.ts';
+import { errorPayloadSchema } from './errors.ts';
+import { budgetSchema } from './policy.ts';
+import { logLineSchema, manifestSchema, metricSchema, progressSchema, solutionSchema, trialSchema } from './run.ts';
+
+export const engineProtocolVersion = 1;
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** A run to work on, from its beginning or from a checkpoint. */
+export const jobSchema = z.object({
+  runId: z.string(),
+  manifest: manifestSchema,
+  dataset: datasetRecordSchema,
+  dataDir: z.string(), // blobs are read and written here
+  checkpoint: z.object({ phase: z.string(), step: z.number(), sha256 }).nullable(),
+  weights: z.object({ sha256 }).nullable(), // trained before, by the same training key
+});
+export type Job = z.infer<typeof jobSchema>;
+
+export const hostMessageSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('run'), job: jobSchema }),
+  z.object({ type: z.literal('cancel') }), // stop at the next safe point, with a checkpoint
+  z.object({ type: z.literal('ack'), seq: z.number().int() }), // the batch is on disk
+  z.object({ type: z.literal('request'), id: z.number().int(), name: z.enum(['describe', 'simulate', 'preview']), input: z.unknown() }),
+]);
+export type HostMessage = z.infer<typeof hostMessageSchema>;
+
+export const checkpointMessageSchema = z.object({ phase: z.string(), step: z.number().int(), sha256, sizeBytes: z.number(), atMs: z.number() });
+
+export const engineMessageSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('ready'), protocol: z.number().int() }),
+  z.object({
+    type: z.literal('batch'),
+    seq: z.number().int(),
+    progress: progressSchema.optional(),
+    budgetLimits: z.array(budgetSchema).optional(),
+    trials: z.array(trialSchema).optional(),
+    metrics: z.array(metricSchema).optional(),
+    log: z.array(logLineSchema).optional(),
+    solutions: z.array(solutionSchema).optional(),
+    checkpoint: checkpointMessageSchema.optional(),
+    weights: z
+      .object({
+        trainingKey: sha256,
+        sha256,
+        sizeBytes: z.number(),
+        network: z.string(),
+        dataset: z.string(),
+        testAccuracy: z.number().nullable(),
+        trainSeconds: z.number(),
+        imagesPerSecond: z.number(),
+        atMs: z.number(),
+      })
+      .optional(),
+  }),
+  z.object({ type: z.literal('finished'), outcome: z.enum(['completed', 'cancelled']) }),
+  z.object({ type: z.literal('failed'), error: errorPayloadSchema }),
+  z.object({ type: z.literal('response'), id: z.number().int(), ok: z.boolean(), output: z.unknown(), error: errorPayloadSchema.optional() }),
+]);
+export type EngineMessage = z.infer<typeof engineMessageSchema>;

@@ -1,0 +1,192 @@
+/** Runs: manifests, trials, metrics, results; the records that the store keeps and the faces show. */
+import { z } from 'zod';
+import { budgetSchema, costSchema, quantizePolicySchema } from './policy.ts';
+import { layerInfoSchema, networkRefSchema } from './network.ts';
+
+export const runStatusSchema = z.enum(['queued', 'running', 'paused', 'interrupted', 'failed', 'cancelled', 'completed']);
+export type RunStatus = z.infer<typeof runStatusSchema>;
+
+export const runMethodSchema = z.enum(['train', 'quantize']);
+export type RunMethod = z.infer<typeof runMethodSchema>;
+
+/** Training of the float network. Every default stands here, once. */
+export const trainingParametersSchema = z.object({
+  epochs: z.number().int().min(1).max(10_000).default(4),
+  batchSize: z.number().int().min(1).max(4096).default(64),
+  learningRate: z.number().positive().max(100).default(0.1), // peak; linear warm-up, then cosine to zero
+  warmupSteps: z.number().int().min(0).default(200),
+  momentum: z.number().min(0).max(0.9999).default(0.9),
+  weightDecay: z.number().min(0).max(1).default(1e-4), // convolution and linear weights only
+});
+export type TrainingParameters = z.infer<typeof trainingParametersSchema>;
+
+/** DDPG as HAQ's released code sets it; deviations are numbered in docs/algorithms/haq.md. */
+export const agentParametersSchema = z.object({
+  hiddenUnits: z.number().int().min(1).max(4096).default(300),
+  actorLearningRate: z.number().positive().default(1e-4),
+  criticLearningRate: z.number().positive().default(1e-3),
+  batchSize: z.number().int().min(1).max(4096).default(64),
+  replayPerLayer: z.number().int().min(1).default(128), // replay holds this many transitions a quantizable layer
+  discount: z.number().min(0).max(1).default(1),
+  tau: z.number().positive().max(1).default(0.01), // soft update of the target networks
+  baselineDecay: z.number().min(0).max(1).default(0.5), // moving average of the batch-mean reward
+  warmupTrials: z.number().int().min(0).default(20),
+  initialNoise: z.number().min(0).default(0.5), // sigma of the truncated normal
+  noiseDecay: z.number().positive().max(1).default(0.99), // a trial
+});
+export type AgentParameters = z.infer<typeof agentParametersSchema>;
+
+export const quantizeParametersSchema = z.object({
+  trials: z.number().int().min(1).max(1_000_000).default(200),
+  minimumBits: z.number().int().min(1).max(8).default(2),
+  maximumBits: z.number().int().min(1).max(8).default(8),
+  protectFirstAndLast: z.boolean().default(true), // 8 bits for the first and the last layer
+  validationImages: z.number().int().min(1).default(5000), // split off the training images
+  rewardImages: z.number().int().min(1).default(2000), // of the validation images, read by each trial
+  calibrationImages: z.number().int().min(1).default(512), // of the training images
+  rewardScale: z.number().positive().default(0.1), // a percentage point of accuracy
+  agent: agentParametersSchema.prefault({}),
+});
+export type QuantizeParameters = z.infer<typeof quantizeParametersSchema>;
+
+const manifestBase = {
+  formatVersion: z.literal(1),
+  network: networkRefSchema.required(), // every choice resolved
+  networkSha256: z.string(),
+  dataset: z.string(),
+  datasetSha256: z.string(),
+  validation: z.object({ images: z.number().int().positive(), seed: z.number().int() }),
+  training: trainingParametersSchema.required(),
+  seed: z.number().int().min(0).max(0xffff_ffff),
+  threads: z.number().int().min(1).max(1024),
+  versions: z.record(z.string(), z.string()), // lathe, addon, simd, node, os, cpu
+};
+
+/** Everything that decides a run's result. Immutable; its SHA-256 (canonical JSON) is the run's configuration hash. */
+export const trainManifestSchema = z.object({ method: z.literal('train'), ...manifestBase });
+export const quantizeManifestSchema = z.object({
+  method: z.literal('quantize'),
+  ...manifestBase,
+  target: z.string(),
+  targetSha256: z.string(),
+  batch: z.number().int().positive(), // images at once on the target
+  budgets: z.array(budgetSchema).min(1),
+  search: quantizeParametersSchema.required(),
+});
+export const manifestSchema = z.discriminatedUnion('method', [trainManifestSchema, quantizeManifestSchema]);
+export type TrainManifest = z.infer<typeof trainManifestSchema>;
+export type QuantizeManifest = z.infer<typeof quantizeManifestSchema>;
+export type Manifest = z.infer<typeof manifestSchema>;
+
+/** What a user asks for; the service resolves it into a manifest. */
+const requestBase = {
+  network: networkRefSchema,
+  dataset: z.string().min(1),
+  training: trainingParametersSchema.partial().optional(),
+  seed: z.number().int().min(0).max(0xffff_ffff).default(1),
+  threads: z.number().int().min(1).max(1024).optional(), // default: the physical cores
+  note: z.string().max(10_000).optional(),
+};
+export const trainRequestSchema = z.object({ method: z.literal('train'), ...requestBase });
+export const quantizeRequestSchema = z.object({
+  method: z.literal('quantize'),
+  ...requestBase,
+  target: z.string().min(1),
+  batch: z.number().int().min(1).max(4096).optional(), // default: the target's
+  budgets: z.array(budgetSchema).min(1),
+  search: quantizeParametersSchema.partial().optional(),
+});
+export const runRequestSchema = z.discriminatedUnion('method', [trainRequestSchema, quantizeRequestSchema]);
+export type TrainRequest = z.infer<typeof trainRequestSchema>;
+export type QuantizeRequest = z.infer<typeof quantizeRequestSchema>;
+export type RunRequest = z.input<typeof runRequestSchema>;
+
+/** Where a run is. `done` and `total` count the phase's own steps; rate and time left are null until known. */
+export const progressSchema = z.object({
+  phase: z.enum(['waiting', 'loading', 'training', 'calibrating', 'baselines', 'searching', 'testing', 'done']),
+  done: z.number().nonnegative(),
+  total: z.number().nonnegative(),
+  ratePerSecond: z.number().nonnegative().nullable(),
+  etaSeconds: z.number().nonnegative().nullable(), // of the whole run where it can be told, else of the phase
+});
+export type Progress = z.infer<typeof progressSchema>;
+
+/** A policy with all that is known of it. Accuracies are fractions, 0..1; null: not measured. */
+export const solutionSchema = costSchema.extend({
+  role: z.enum(['float', 'baseline', 'best']),
+  label: z.string(), // 'float', 'w4a4', 'found'
+  policy: quantizePolicySchema.nullable(),
+  validationAccuracy: z.number().nullable(),
+  testAccuracy: z.number().nullable(),
+  withinBudget: z.boolean(),
+});
+export type Solution = z.infer<typeof solutionSchema>;
+
+/** One policy evaluated by a search; an episode in reinforcement-learning terms. */
+export const trialSchema = costSchema.extend({
+  step: z.number().int().nonnegative(),
+  reward: z.number(),
+  accuracy: z.number(), // on the reward images, 0..1
+  weightBits: z.array(z.number().int()), // a quantizable layer each, after the budget was enforced
+  activationBits: z.array(z.number().int()),
+  askedWeightBits: z.array(z.number().int()), // what the agent asked for before that
+  askedActivationBits: z.array(z.number().int()),
+  noise: z.number().nullable(), // sigma; null while warming up
+  criticLoss: z.number().nullable(),
+  isBest: z.boolean(), // best so far
+  atMs: z.number(), // Unix time
+});
+export type Trial = z.infer<typeof trialSchema>;
+
+/** One point of a series, e.g. `train/loss` at step 120. */
+export const metricSchema = z.object({ series: z.string(), step: z.number().int().nonnegative(), value: z.number() });
+export type Metric = z.infer<typeof metricSchema>;
+
+export const logLevelSchema = z.enum(['debug', 'info', 'warn', 'error']);
+export const logLineSchema = z.object({ atMs: z.number(), level: logLevelSchema, text: z.string() });
+export type LogLine = z.infer<typeof logLineSchema>;
+export const storedLogLineSchema = logLineSchema.extend({ seq: z.number().int().positive() });
+export type StoredLogLine = z.infer<typeof storedLogLineSchema>;
+
+/** A row of the runs table. */
+export const runSummarySchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  method: runMethodSchema,
+  status: runStatusSchema,
+  network: z.string(), // as in 'mobilenet-v1 x0.25 @32'
+  dataset: z.string(),
+  target: z.string().nullable(),
+  budgets: z.array(budgetSchema),
+  budgetLimits: z.array(budgetSchema), // the same, absolute; empty until the run knows them
+  seed: z.number().int(),
+  note: z.string(),
+  star: z.boolean(),
+  progress: progressSchema,
+  trials: z.number().int(),
+  bestReward: z.number().nullable(),
+  bestAccuracy: z.number().nullable(), // validation
+  bestTestAccuracy: z.number().nullable(),
+  bestLatencyMs: z.number().nullable(),
+  bestEnergyMj: z.number().nullable(),
+  bestSizeBytes: z.number().nullable(),
+  baselineAccuracy: z.number().nullable(), // of the best uniform policy within the budget, same measure as bestAccuracy
+  baselineTestAccuracy: z.number().nullable(),
+  createdAtMs: z.number(),
+  startedAtMs: z.number().nullable(),
+  finishedAtMs: z.number().nullable(),
+  error: z.string().nullable(),
+  configHash: z.string(),
+  revision: z.number().int(), // grows with every change of the run; never goes back
+});
+export type RunSummary = z.infer<typeof runSummarySchema>;
+
+/** A run's page. Trials, metrics and log are read apart, from where the reader already is. */
+export const runDetailSchema = z.object({
+  summary: runSummarySchema,
+  manifest: manifestSchema,
+  layers: z.array(layerInfoSchema), // quantizable layers only, in policy order
+  solutions: z.array(solutionSchema),
+  checkpoint: z.object({ step: z.number(), phase: z.string(), sha256: z.string(), sizeBytes: z.number(), atMs: z.number() }).nullable(),
+});
+export type RunDetail = z.infer<typeof runDetailSchema>;
