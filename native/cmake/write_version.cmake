@@ -1,0 +1,13 @@
+# Run with -DLIST=file of paths, -DROOT=native folder, -DOUT=header to write.
+file(STRINGS "${LIST}" paths)
+set(all "")
+foreach(path IN LISTS paths)
+  file(SHA256 "${path}" hash)
+  file(RELATIVE_PATH name "${ROOT}" "${path}")
+  string(APPEND all "${name} ${hash}\n")
+endforeach()
+string(SHA256 tree "${all}")
+string(SUBSTRING "${tree}" 0 12 short)
+file(READ "${ROOT}/package.json" package)
+string(JSON version GET "${package}" version)
+file(WRITE "${OUT}" "#pragma once\n#define LATHE_VERSION \"${version}+${short}\"\n")

@@ -1,0 +1,11 @@
+// One function a binding file: each adds its exports to the addon's object.
+#pragma once
+
+#include <napi.h>
+
+namespace lathe::binding {
+
+void RegisterInfo(Napi::Env env, Napi::Object exports);      // info, setThreads, setSimd
+void RegisterSimulate(Napi::Env env, Napi::Object exports);  // simulateBismo
+
+}  // namespace lathe::binding

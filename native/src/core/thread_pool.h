@@ -1,0 +1,20 @@
+// The one pool of compute threads of the process. A parallel region is a fixed number of chunks; whoever is free takes
+// the next one. What a chunk computes must depend on its number alone, so results never depend on who computed it.
+#pragma once
+
+#include "core/function_ref.h"
+
+namespace lathe {
+
+// The caller's thread counts as one of them. Waits for a running region, not for a running call.
+void SetThreadCount(int threads);
+int ThreadCount();
+
+// Physical cores this process may use where that can be told, else logical ones.
+int PhysicalCores();
+
+// Runs body(chunk) for every chunk in [0, chunks) and returns when all are done; the caller takes part. The body must
+// not throw and not start another region. If another caller holds the pool, this one computes all chunks itself.
+void ParallelFor(int chunks, FunctionRef<void(int)> body);
+
+}  // namespace lathe
