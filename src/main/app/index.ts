@@ -1,0 +1,2 @@
+/** The Electron face's entry. */
+export {};

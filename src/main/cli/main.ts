@@ -1,0 +1,2 @@
+/** The terminal face's entry. */
+export {};

@@ -1,0 +1,2 @@
+/** The store's worker thread. */
+export {};

@@ -1,0 +1,29 @@
+/** The tests of `npm test`: beside the code in src/, and the ones that cross folders in test/. */
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 120_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'main',
+          environment: 'node',
+          include: ['src/{main,shared,preload}/**/*.test.ts', 'test/**/*.test.ts'],
+          exclude: ['test/long/**', '**/node_modules/**'],
+        },
+      },
+      {
+        extends: true,
+        plugins: [svelte()],
+        resolve: { conditions: ['browser'] }, // runes as in the window, not as on a server
+        test: { name: 'renderer', environment: 'node', include: ['src/renderer/**/*.test.ts'] },
+      },
+    ],
+  },
+});
