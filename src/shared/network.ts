@@ -16,6 +16,10 @@ export const networkRefSchema = z.object({
 });
 export type NetworkRef = z.infer<typeof networkRefSchema>;
 
+/** A reference in which every choice is made; `id` is the family's, the width stands in `width`. */
+export const resolvedNetworkRefSchema = networkRefSchema.required();
+export type ResolvedNetworkRef = z.infer<typeof resolvedNetworkRefSchema>;
+
 export const shapeSchema = z.array(z.number().int().positive());
 
 /** Which of HAQ's layer types a quantizable layer is; charts tell them apart. */

@@ -1,0 +1,71 @@
+/** A network as a face shows it: titles, summaries and the table of its layers. */
+import type { LayerInfo, NetworkInfo, NetworkRef, NetworkSummary, ResolvedNetworkRef } from '../../shared/network.ts';
+import { describeShape, graphSha256 } from './graph.ts';
+import type { Graph, GraphNode } from './graph.ts';
+import { familyOf, networkIdOf, networkIds, resolveNetwork } from './zoo.ts';
+import type { DatasetShape } from './zoo.ts';
+
+/** 'MobileNet-V1 x0.25, 32 x 32 x 1, 10 classes'; width 1 and the 'imagenet' stem of a large input go without saying. */
+export function networkTitle(ref: ResolvedNetworkRef): string {
+  const width = ref.width === 1 ? '' : ` x${ref.width}`;
+  const usualStem = ref.inputSize <= 64 ? 'small' : 'imagenet';
+  const stem = ref.stem === usualStem ? '' : `, ${ref.stem} stem`;
+  return `${familyOf(ref).title}${width}, ${describeShape([ref.inputSize, ref.inputSize, ref.inputChannels])}, ${ref.classes} classes${stem}`;
+}
+
+/** The short form for a table: 'mobilenet-v1 x0.25 @32'. */
+export function networkLabel(ref: ResolvedNetworkRef): string {
+  return `${ref.id}${ref.width === 1 ? '' : ` x${ref.width}`} @${ref.inputSize}`;
+}
+
+/** Every listed network at its own defaults. */
+export function listNetworks(): NetworkSummary[] {
+  return networkIds.map((id) => {
+    const { graph, ref } = resolveNetwork({ id });
+    return summarize(graph, ref);
+  });
+}
+
+/** A network and the table of its operators, fitted to a data set where one is given. Errors as `resolveNetwork`. */
+export function describeNetwork(ref: NetworkRef, dataset?: DatasetShape): NetworkInfo {
+  const resolved = resolveNetwork(ref, dataset);
+  return {
+    ...summarize(resolved.graph, resolved.ref),
+    ref: resolved.ref,
+    sha256: graphSha256(resolved.graph),
+    layers: resolved.graph.nodes.map(toLayerInfo),
+  };
+}
+
+/** The quantizable layers alone, in policy order. */
+export function quantizableLayerInfos(graph: Graph): LayerInfo[] {
+  return graph.nodes.filter((node) => node.kind !== null).map(toLayerInfo);
+}
+
+function summarize(graph: Graph, ref: ResolvedNetworkRef): NetworkSummary {
+  return {
+    id: networkIdOf(ref),
+    title: networkTitle(ref),
+    source: familyOf(ref).source,
+    macs: graph.macs,
+    params: graph.params,
+    inputShape: [...graph.inputShape],
+    classes: graph.classes,
+  };
+}
+
+function toLayerInfo({ spec, kind, macs, params, inputShapes, outputShape }: GraphNode): LayerInfo {
+  const window =
+    spec.kind === 'conv' || spec.kind === 'averagePool' ? { kernel: spec.kernel, stride: spec.stride } : { kernel: null, stride: null };
+  return {
+    name: spec.name,
+    op: spec.kind,
+    kind,
+    macs,
+    params,
+    inputShape: [...(inputShapes[0] ?? [])],
+    outputShape: [...outputShape],
+    ...window,
+    groups: spec.kind === 'conv' ? spec.groups : null,
+  };
+}
