@@ -5,7 +5,7 @@
  */
 import { LatheError } from '../../shared/errors.ts';
 import type { LayerKind } from '../../shared/network.ts';
-import { sha256OfJson } from '../data/hash.ts';
+import { sha256OfJson } from '../compute/hash.ts';
 
 /** (H, W, C) or (features). */
 export type Shape = readonly number[];

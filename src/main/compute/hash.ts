@@ -1,4 +1,7 @@
-/** SHA-256, as lower-case hexadecimal: of bytes, of JSON values in canonical form, and of files. */
+/**
+ * SHA-256, as lower-case hexadecimal: of bytes, of JSON values in canonical form, and of files. It stands here, below network,
+ * hardware and data, because all three name things by it.
+ */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { canonicalJson } from '../../shared/canonical.ts';
