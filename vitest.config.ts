@@ -20,7 +20,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        plugins: [svelte()],
+        plugins: [svelte({ configFile: 'src/renderer/svelte.config.js' })],
         resolve: { conditions: ['browser'] }, // runes as in the window, not as on a server
         test: { name: 'renderer', environment: 'node', include: ['src/renderer/**/*.test.ts'] },
       },
