@@ -44,6 +44,7 @@ export const quantizeParametersSchema = z.object({
   validationImages: z.number().int().min(1).default(5000), // split off the training images
   rewardImages: z.number().int().min(1).default(2000), // of the validation images, read by each trial
   calibrationImages: z.number().int().min(1).default(512), // of the training images
+  finalists: z.number().int().min(1).max(1000).default(8), // best trials that are read again on all validation images
   rewardScale: z.number().positive().default(0.1), // a percentage point of accuracy
   agent: agentParametersSchema.prefault({}),
 });
@@ -113,12 +114,14 @@ export type Progress = z.infer<typeof progressSchema>;
 
 /** A policy with all that is known of it. Accuracies are fractions, 0..1; null: not measured. */
 export const solutionSchema = costSchema.extend({
+  latencyMs: z.number().nonnegative().nullable(), // null: not simulated, as for the float network
   role: z.enum(['float', 'baseline', 'best']),
   label: z.string(), // 'float', 'w4a4', 'found'
   policy: quantizePolicySchema.nullable(),
   validationAccuracy: z.number().nullable(),
   testAccuracy: z.number().nullable(),
   withinBudget: z.boolean(),
+  weights: z.string().nullable(), // hash of the blob with the float weights behind it
 });
 export type Solution = z.infer<typeof solutionSchema>;
 

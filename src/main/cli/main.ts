@@ -1,2 +1,46 @@
-/** The terminal face's entry. */
-export {};
+/**
+ * The terminal face. Every command prints a table for a person, or with `--json` one JSON document on stdout; logs and
+ * progress go to stderr. Exit codes: 0 done, 1 failed (one line on stderr says why), 2 bad usage.
+ */
+import { Command, CommanderError } from 'commander';
+import { addCatalogueCommands } from './commands/catalogue.ts';
+import { addRunCommands } from './commands/runs.ts';
+import { addSearchCommands } from './commands/search.ts';
+import { addSystemCommands } from './commands/system.ts';
+import { reportFailure } from './context.ts';
+
+const usageExitCode = 2;
+
+export async function main(argv: readonly string[]): Promise<void> {
+  const program = new Command('lathe')
+    .description('Hardware-aware neural-network design on one workstation: searches, targets, experiments.')
+    .option('--json', 'print one JSON document on stdout')
+    .option('--data-dir <dir>', "where Lathe keeps its data (default: the platform's application-data folder)")
+    .showHelpAfterError('(add --help for usage)')
+    .exitOverride();
+  addCatalogueCommands(program);
+  addSearchCommands(program);
+  addRunCommands(program);
+  addSystemCommands(program);
+  inheritSettings(program);
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? 0 : usageExitCode;
+      return;
+    }
+    reportFailure(error);
+  }
+}
+
+/** Global options may stand behind a subcommand, and usage errors of every subcommand come back here. */
+function inheritSettings(command: Command): void {
+  for (const child of command.commands) {
+    child.copyInheritedSettings(command);
+    child.option('--json', 'print one JSON document on stdout').option('--data-dir <dir>', 'where Lathe keeps its data');
+    inheritSettings(child);
+  }
+}
+
+await main(process.argv.slice(2));

@@ -78,8 +78,11 @@ export interface Store {
 
   /** Moves a run to `running` under this owner, only from a status that allows it (queued, interrupted, cancelled, paused, failed). */
   claimRun(id: string, owner: Owner, atMs: number): Promise<RunSummary>;
-  /** Applies an engine's batch; returns the new summary and the log lines with their numbers. */
-  applyBatch(batch: RunBatch): Promise<{ summary: RunSummary; log: StoredLogLine[] }>;
+  /**
+   * Applies an engine's batch; returns the new summary, the log lines with their numbers, and the hashes of checkpoint blobs
+   * that nothing refers to any more (the caller deletes those files).
+   */
+  applyBatch(batch: RunBatch): Promise<{ summary: RunSummary; log: StoredLogLine[]; dropped: string[] }>;
   /** Drops what lies behind the last checkpoint (trials, metrics, solutions found later), logs it, and says where to go on. */
   rewindToCheckpoint(id: string, atMs: number): Promise<{ checkpoint: CheckpointRecord | null; summary: RunSummary }>;
   finishRun(id: string, status: Extract<RunStatus, 'completed' | 'failed' | 'cancelled' | 'interrupted' | 'paused'>, error: string | null, atMs: number): Promise<RunSummary>;

@@ -1,0 +1,107 @@
+/** Commands about runs: what there is, what came out, stop, go on, take away. */
+import type { Command } from 'commander';
+import { writeFile } from 'node:fs/promises';
+import { LatheError } from '../../../shared/errors.ts';
+import { budget, dateTime, duration, ms, percent } from '../../../shared/format.ts';
+import type { RunSummary } from '../../../shared/run.ts';
+import type { Service } from '../../service/index.ts';
+import { globalOptions, withService } from '../context.ts';
+import { followRun } from '../follow.ts';
+import { printJson, printLine, printTable } from '../output.ts';
+import { printPolicy, printSolutions, searchResult } from '../results.ts';
+
+const cancelPatienceMs = 20_000;
+
+export function addRunCommands(program: Command): void {
+  const run = program.command('run').description('runs: list, show, cancel, resume, export');
+  run
+    .command('list')
+    .description('all runs, newest first')
+    .action(async (_own, command: Command) => {
+      const options = globalOptions(command);
+      const runs = await withService(options, (service) => service.call('run.list', {}));
+      if (options.json) {
+        printJson(runs);
+        return;
+      }
+      printTable(
+        ['id', 'status', 'method', 'network', 'data set', 'target', 'budget', 'best (%)', 'latency (ms)', 'seed', 'trials', 'took', 'created'],
+        runs.map((entry) => [
+          entry.id,
+          entry.status,
+          entry.method,
+          entry.network,
+          entry.dataset,
+          entry.target ?? '',
+          entry.budgets.map(budget).join(', '),
+          percent(entry.bestTestAccuracy ?? entry.bestAccuracy),
+          ms(entry.bestLatencyMs),
+          String(entry.seed),
+          String(entry.trials),
+          entry.startedAtMs !== null && entry.finishedAtMs !== null ? duration((entry.finishedAtMs - entry.startedAtMs) / 1000) : '',
+          dateTime(entry.createdAtMs),
+        ]),
+        [7, 8, 9, 10, 11],
+      );
+    });
+  run
+    .command('show <id>')
+    .description('one run: policies, accuracy, cost')
+    .action(async (id: string, _own, command: Command) => {
+      const options = globalOptions(command);
+      const detail = await withService(options, (service) => service.call('run.show', { id }));
+      if (options.json) {
+        printJson({ ...searchResult(detail), summary: detail.summary, layers: detail.layers, checkpoint: detail.checkpoint });
+        return;
+      }
+      const { summary } = detail;
+      printLine(`${summary.id}  ${summary.name}\n${summary.status}${summary.error === null ? '' : `: ${summary.error}`}, ${summary.progress.phase} ${String(summary.progress.done)}/${String(summary.progress.total)}, seed ${String(summary.seed)}\n`);
+      printSolutions(detail.solutions);
+      printPolicy(detail);
+    });
+  run
+    .command('cancel <id>')
+    .description('stop at the next safe point, with a checkpoint')
+    .action(async (id: string, _own, command: Command) => {
+      const options = globalOptions(command);
+      const summary = await withService(options, async (service) => {
+        await service.call('run.cancel', { id });
+        return await waitUntilStopped(service, id);
+      });
+      if (options.json) printJson(summary);
+      else printLine(`${summary.id} is ${summary.status}`);
+    });
+  run
+    .command('resume <id>')
+    .description('go on from the last checkpoint')
+    .action(async (id: string, _own, command: Command) => {
+      const options = globalOptions(command);
+      const detail = await withService(options, (service) => followRun(service, () => service.call('run.resume', { id })));
+      if (options.json) printJson(searchResult(detail));
+      else printSolutions(detail.solutions);
+    });
+  run
+    .command('export <id> <file>')
+    .description('the run as one JSON document: manifest, policies, trials, metrics')
+    .action(async (id: string, file: string, _own, command: Command) => {
+      const options = globalOptions(command);
+      const document = await withService(options, (service) => service.call('run.export', { id }));
+      try {
+        await writeFile(file, `${JSON.stringify({ ...document, policy: document.run.solutions.find((solution) => solution.role === 'best')?.policy ?? null }, null, 2)}\n`);
+      } catch (error) {
+        throw new LatheError('unavailable', `${file}: cannot be written (${error instanceof Error ? error.message : String(error)}); choose another place`);
+      }
+      if (options.json) printJson({ run: id, file });
+      else printLine(`${file}: run ${id} with ${String(document.trials.length)} trials`);
+    });
+}
+
+async function waitUntilStopped(service: Service, id: string): Promise<RunSummary> {
+  const until = Date.now() + cancelPatienceMs;
+  for (;;) {
+    const { summary } = await service.call('run.show', { id });
+    if (summary.status !== 'running') return summary;
+    if (Date.now() > until) throw new LatheError('conflict', `run ${id} has been asked to stop and is still running after ${String(cancelPatienceMs / 1000)} s; look again with "lathe run show ${id}"`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}

@@ -1,0 +1,113 @@
+/** Commands that work for a while: training and searching. */
+import type { Command } from 'commander';
+import type { Input } from '../../../shared/contract.ts';
+import { percentUnit } from '../../../shared/format.ts';
+import type { Budget } from '../../../shared/policy.ts';
+import { budgets, integer, networkRef, positive, withVariantOptions, type VariantOptions } from '../arguments.ts';
+import { globalOptions, withService } from '../context.ts';
+import { followRun } from '../follow.ts';
+import { note, printJson, printLine } from '../output.ts';
+import { printPolicy, printSolutions, searchResult } from '../results.ts';
+
+interface TrainingOptions extends VariantOptions {
+  readonly dataset: string;
+  readonly epochs?: number;
+  readonly batchSize?: number;
+  readonly lr?: number;
+  readonly seed?: number;
+  readonly threads?: number;
+}
+
+interface QuantizeOptions extends TrainingOptions {
+  readonly target: string;
+  readonly budget: readonly Budget[];
+  readonly hardwareBatch?: number;
+  readonly trials?: number;
+  readonly minBits?: number;
+  readonly maxBits?: number;
+  readonly protect: boolean;
+}
+
+export function addSearchCommands(program: Command): void {
+  withTrainingOptions(withVariantOptions(program.command('train <network>').description('train a network in float32'))).action(
+    async (id: string, own: TrainingOptions, command: Command) => {
+      const options = globalOptions(command);
+      const detail = await withService(options, (service) => followRun(service, () => service.call('run.create', { method: 'train', ...trainingInput(id, own) })));
+      const float = detail.solutions.find((solution) => solution.role === 'float');
+      const metrics = await withService(options, (service) => service.call('run.metrics', { id: detail.summary.id }));
+      const last = (series: string): number | null => metrics.filter((metric) => metric.series === series).at(-1)?.value ?? null;
+      const result = {
+        run: detail.summary.id,
+        status: detail.summary.status,
+        testAccuracy: float?.testAccuracy ?? null,
+        validationAccuracy: float?.validationAccuracy ?? null,
+        trainSeconds: last('train/seconds'),
+        imagesPerSecond: last('train/imagesPerSecond'),
+        weights: float?.weights ?? null,
+      };
+      if (options.json) printJson(result);
+      else printLine(`test ${percentUnit(result.testAccuracy)}, validation ${percentUnit(result.validationAccuracy)}  (run ${result.run})`);
+    },
+  );
+
+  withTrainingOptions(withVariantOptions(program.command('quantize <network>').description('search weight and activation bits of each layer under a budget (HAQ)')))
+    .requiredOption('--target <id>', 'the hardware target')
+    .requiredOption('--budget <resource=value>', 'latency=0.6 (of the 8-bit form), latency=12.5ms, size=1.2MB; several may be given', budgets)
+    .option('--hardware-batch <n>', "images at once on the target (default: the target's)", integer(1, 4096))
+    .option('--trials <n>', 'policies to evaluate', integer(1, 1_000_000))
+    .option('--min-bits <n>', 'fewest bits of a layer', integer(1, 8))
+    .option('--max-bits <n>', 'most bits of a layer', integer(1, 8))
+    .option('--no-protect', 'let the search choose the bits of the first and the last layer too')
+    .action(async (id: string, own: QuantizeOptions, command: Command) => {
+      const options = globalOptions(command);
+      const detail = await withService(options, (service) => followRun(service, () => service.call('run.create', quantizeInput(id, own))));
+      if (options.json) {
+        printJson(searchResult(detail));
+        return;
+      }
+      printSolutions(detail.solutions);
+      printPolicy(detail);
+      note(`run ${detail.summary.id}: "lathe run show ${detail.summary.id}" shows it again`);
+    });
+}
+
+function withTrainingOptions(command: Command): Command {
+  return command
+    .requiredOption('--dataset <id>', 'the data set')
+    .option('--epochs <n>', 'epochs of training', integer(1, 10_000))
+    .option('--batch-size <n>', 'images a training step', integer(1, 4096))
+    .option('--lr <rate>', 'peak learning rate', positive)
+    .option('--seed <n>', 'seed of everything random', integer(0, 0xffff_ffff))
+    .option('--threads <n>', 'threads (default: the physical cores)', integer(1, 1024));
+}
+
+function trainingInput(id: string, own: TrainingOptions): Omit<Extract<Input<'run.create'>, { method: 'train' }>, 'method'> {
+  const training = {
+    ...(own.epochs === undefined ? {} : { epochs: own.epochs }),
+    ...(own.batchSize === undefined ? {} : { batchSize: own.batchSize }),
+    ...(own.lr === undefined ? {} : { learningRate: own.lr }),
+  };
+  return {
+    network: networkRef(id, own),
+    dataset: own.dataset,
+    training,
+    ...(own.seed === undefined ? {} : { seed: own.seed }),
+    ...(own.threads === undefined ? {} : { threads: own.threads }),
+  };
+}
+
+function quantizeInput(id: string, own: QuantizeOptions): Input<'run.create'> {
+  return {
+    method: 'quantize',
+    ...trainingInput(id, own),
+    target: own.target,
+    budgets: [...own.budget],
+    ...(own.hardwareBatch === undefined ? {} : { batch: own.hardwareBatch }),
+    search: {
+      ...(own.trials === undefined ? {} : { trials: own.trials }),
+      ...(own.minBits === undefined ? {} : { minimumBits: own.minBits }),
+      ...(own.maxBits === undefined ? {} : { maximumBits: own.maxBits }),
+      protectFirstAndLast: own.protect,
+    },
+  };
+}

@@ -1,0 +1,34 @@
+/** What every command needs: the global options, and a service for as long as it works. */
+import type { Command } from 'commander';
+import { LatheError, toErrorPayload } from '../../shared/errors.ts';
+import { launchNodeEngine } from '../engine/launcher.ts';
+import { createService, defaultDataDir, type Service } from '../service/index.ts';
+import { note } from './output.ts';
+
+export interface GlobalOptions {
+  readonly json: boolean;
+  readonly dataDir: string;
+}
+
+/** The global options, from wherever on the command line they were given. */
+export function globalOptions(command: Command): GlobalOptions {
+  const options = command.optsWithGlobals<{ json?: boolean; dataDir?: string }>();
+  return { json: options.json === true, dataDir: options.dataDir ?? defaultDataDir() };
+}
+
+/** Opens the service, works with it, and closes it whatever happens. */
+export async function withService<T>(options: GlobalOptions, work: (service: Service) => Promise<T>): Promise<T> {
+  const service = await createService({ dataDir: options.dataDir, launchEngine: launchNodeEngine, log: note, adoptQueued: false });
+  try {
+    return await work(service);
+  } finally {
+    await service.close();
+  }
+}
+
+/** One line on stderr and the exit code 1: the request was understood and failed. */
+export function reportFailure(error: unknown): void {
+  note(`error: ${toErrorPayload(error).message}`);
+  if (!(error instanceof LatheError) && process.env['LATHE_DEBUG'] !== undefined && error instanceof Error) note(error.stack ?? '');
+  process.exitCode = 1;
+}

@@ -1,0 +1,70 @@
+/** The result of a run as the terminal shows it. */
+import { bytes, millijoules, ms, percent, points } from '../../shared/format.ts';
+import type { RunDetail, Solution } from '../../shared/run.ts';
+import { printLine, printTable } from './output.ts';
+
+const roles: Readonly<Record<Solution['role'], number>> = { best: 0, baseline: 1, float: 2 };
+
+/** The document that `quantize --json` prints. */
+export function searchResult(detail: RunDetail): Record<string, unknown> {
+  return {
+    run: detail.summary.id,
+    status: detail.summary.status,
+    best: toResult(detail.solutions.find((solution) => solution.role === 'best')),
+    baseline: toResult(bestBaseline(detail.solutions)),
+    solutions: detail.solutions.map(toResult),
+    manifest: detail.manifest,
+  };
+}
+
+/** The most accurate uniform policy within the budget, by validation accuracy: what the search has to beat. */
+export function bestBaseline(solutions: readonly Solution[]): Solution | undefined {
+  return solutions
+    .filter((solution) => solution.role === 'baseline' && solution.withinBudget)
+    .sort((a, b) => (b.validationAccuracy ?? 0) - (a.validationAccuracy ?? 0))[0];
+}
+
+function toResult(solution: Solution | undefined): Record<string, unknown> | null {
+  if (!solution) return null;
+  const { testAccuracy, validationAccuracy, ...rest } = solution;
+  return { ...rest, accuracy: testAccuracy ?? validationAccuracy, testAccuracy, validationAccuracy };
+}
+
+/** The found policy among the uniform ones; rows that break the budget are marked. */
+export function printSolutions(solutions: readonly Solution[]): void {
+  const float = solutions.find((solution) => solution.role === 'float');
+  const rows = [...solutions].sort((a, b) => roles[a.role] - roles[b.role] || Number(b.withinBudget) - Number(a.withinBudget) || b.latencyMs - a.latencyMs);
+  printTable(
+    ['policy', 'budget', 'test (%)', 'to float (points)', 'validation (%)', 'latency (ms)', 'energy (mJ)', 'size'],
+    rows.map((row) => [
+      row.role === 'best' ? 'found' : row.role === 'float' ? 'float32' : `uniform ${row.label}`,
+      row.role === 'float' ? '' : row.withinBudget ? 'met' : 'over',
+      percent(row.testAccuracy),
+      row.testAccuracy !== null && float?.testAccuracy != null && row !== float ? points(row.testAccuracy - float.testAccuracy) : '',
+      percent(row.validationAccuracy),
+      row.role === 'float' ? '' : ms(row.latencyMs),
+      millijoules(row.energyMj),
+      bytes(row.sizeBytes),
+    ]),
+    [2, 3, 4, 5, 6, 7],
+  );
+}
+
+/** The bits of the found policy, a layer a row. */
+export function printPolicy(detail: RunDetail): void {
+  const best = detail.solutions.find((solution) => solution.role === 'best');
+  if (!best?.policy) return;
+  printLine('');
+  printTable(
+    ['layer', 'kind', 'weight bits', '', 'activation bits', ''],
+    best.policy.layers.map((layer, index) => [
+      layer.name,
+      detail.layers[index]?.kind ?? '',
+      String(layer.weightBits),
+      '█'.repeat(layer.weightBits),
+      String(layer.activationBits),
+      '█'.repeat(layer.activationBits),
+    ]),
+    [2, 4],
+  );
+}

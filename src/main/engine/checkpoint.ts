@@ -1,0 +1,58 @@
+/** Checkpoints and weights as blobs: a format version and V8's structured serialization, which keeps typed arrays and floats exactly. */
+import { deserialize, serialize } from 'node:v8';
+import { LatheError } from '../../shared/errors.ts';
+import type { BitVector } from '../search/quantize/bits.ts';
+import type { QuantizeSearchState } from '../search/quantize/search.ts';
+import type { TrainingState } from '../search/training/training.ts';
+import { readBlob, writeBlob } from '../store/blobs.ts';
+
+const formatVersion = 1;
+
+/** Trained float weights: the flat parameter array of `NativeModel`, batch-norm statistics included. */
+export interface WeightsBlob {
+  readonly kind: 'weights';
+  readonly networkSha256: string;
+  readonly parameters: Float32Array;
+}
+
+export interface TrainingCheckpoint {
+  readonly kind: 'training';
+  readonly state: TrainingState;
+  readonly seconds: number; // of training so far
+}
+
+/** Behind the training: the weights are a blob of their own, as they do not change any more. */
+export interface SearchCheckpoint {
+  readonly kind: 'search';
+  readonly weights: { readonly sha256: string; readonly seconds: number; readonly imagesPerSecond: number };
+  readonly referenceAccuracy: number;
+  readonly baselines: readonly { readonly label: string; readonly bits: BitVector; readonly validationAccuracy: number; readonly withinBudget: boolean }[];
+  readonly floatValidationAccuracy: number;
+  readonly search: QuantizeSearchState;
+}
+
+type Blob = WeightsBlob | TrainingCheckpoint | SearchCheckpoint;
+
+export async function saveState(dataDir: string, state: Blob): Promise<{ sha256: string; sizeBytes: number }> {
+  return await writeBlob(dataDir, serialize({ formatVersion, state }));
+}
+
+/** Reads a blob back, its hash verified; refuses another kind and another format. */
+export async function loadState<K extends Blob['kind']>(dataDir: string, sha256: string, kind: K): Promise<Extract<Blob, { kind: K }>> {
+  const value: unknown = deserialize(await readBlob(dataDir, sha256));
+  if (!isEnvelope(value) || value.formatVersion !== formatVersion) {
+    throw new LatheError('newer-version', `checkpoint ${sha256.slice(0, 12)}: expected format ${String(formatVersion)}; it was written by another version of Lathe`);
+  }
+  if (!isKind(value.state, kind)) {
+    throw new LatheError('corrupt', `checkpoint ${sha256.slice(0, 12)}: expected ${kind}, found ${value.state.kind}; start the run again`);
+  }
+  return value.state;
+}
+
+function isEnvelope(value: unknown): value is { formatVersion: number; state: Blob } {
+  return typeof value === 'object' && value !== null && 'formatVersion' in value && 'state' in value;
+}
+
+function isKind<K extends Blob['kind']>(state: Blob, kind: K): state is Extract<Blob, { kind: K }> {
+  return state.kind === kind;
+}

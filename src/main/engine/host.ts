@@ -1,0 +1,153 @@
+/** The host's side of an engine process: one run, or short questions and answers. Messages are checked by schema on arrival. */
+import { engineMessageSchema, engineProtocolVersion, type EngineMessage, type HostMessage, type Job } from '../../shared/engine-messages.ts';
+import { LatheError, type ErrorPayload } from '../../shared/errors.ts';
+import type { EngineLauncher, EngineProcess } from './launcher.ts';
+
+export type Batch = Extract<EngineMessage, { type: 'batch' }>;
+
+/** How a run's process ended. `died`: without saying so. */
+export type RunOutcome =
+  | { readonly kind: 'completed' }
+  | { readonly kind: 'cancelled' }
+  | { readonly kind: 'failed'; readonly error: ErrorPayload }
+  | { readonly kind: 'died'; readonly description: string };
+
+/** Waits this long for an engine that was asked to stop, then ends it: its last checkpoint stands. */
+const cancelPatienceMs = 15_000;
+
+/** One run in a process of its own. */
+export class RunProcess {
+  private readonly engine: EngineProcess;
+  private outcome: RunOutcome | null = null;
+  private work: Promise<void> = Promise.resolve();
+  private cancelTimer: NodeJS.Timeout | null = null;
+  readonly ended: Promise<RunOutcome>;
+
+  /** `onBatch` has the batch on disk when it resolves; only then is it acknowledged. If it rejects, the run is stopped. */
+  constructor(launch: EngineLauncher, job: Job, onBatch: (batch: Batch) => Promise<void>) {
+    this.engine = launch();
+    this.engine.onMessage((raw) => {
+      // In order: a batch is on disk before the next one, and before the end is told.
+      this.work = this.work.then(() => this.receive(raw, onBatch)).catch((error: unknown) => {
+        this.fail(error);
+      });
+    });
+    this.ended = new Promise((resolve) => {
+      this.engine.onExit((code, signal) => {
+        void this.work.then(() => {
+          if (this.cancelTimer) clearTimeout(this.cancelTimer);
+          resolve(this.outcome ?? { kind: 'died', description: signal ? `signal ${signal}` : `exit code ${String(code)}` });
+        });
+      });
+    });
+    this.post({ type: 'run', job });
+  }
+
+  cancel(): void {
+    this.post({ type: 'cancel' });
+    this.cancelTimer ??= setTimeout(() => {
+      this.engine.kill();
+    }, cancelPatienceMs);
+  }
+
+  kill(): void {
+    this.engine.kill();
+  }
+
+  private async receive(raw: unknown, onBatch: (batch: Batch) => Promise<void>): Promise<void> {
+    const message = engineMessageSchema.parse(raw);
+    switch (message.type) {
+      case 'ready':
+        requireProtocol(message.protocol);
+        return;
+      case 'batch':
+        if (this.outcome) return;
+        await onBatch(message);
+        this.post({ type: 'ack', seq: message.seq });
+        return;
+      case 'finished':
+        this.outcome ??= { kind: message.outcome };
+        this.engine.kill();
+        return;
+      case 'failed':
+        this.outcome ??= { kind: 'failed', error: message.error };
+        this.engine.kill();
+        return;
+      case 'response':
+        return;
+    }
+  }
+
+  private fail(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    this.outcome ??= { kind: 'failed', error: error instanceof LatheError ? error.toPayload() : { code: 'internal', message } };
+    this.engine.kill();
+  }
+
+  private post(message: HostMessage): void {
+    this.engine.send(message);
+  }
+}
+
+/** Short questions (a simulation, what the addon has), answered by an engine that is started at the first one. */
+export class EngineRequests {
+  private readonly launch: EngineLauncher;
+  private engine: EngineProcess | null = null;
+  private nextId = 0;
+  private readonly waiting = new Map<number, { resolve: (output: unknown) => void; reject: (error: LatheError) => void }>();
+
+  constructor(launch: EngineLauncher) {
+    this.launch = launch;
+  }
+
+  ask(name: Extract<HostMessage, { type: 'request' }>['name'], input: unknown): Promise<unknown> {
+    const engine = this.start();
+    this.nextId += 1;
+    const id = this.nextId;
+    return new Promise((resolve, reject) => {
+      this.waiting.set(id, { resolve, reject });
+      engine.send({ type: 'request', id, name, input } satisfies HostMessage);
+    });
+  }
+
+  close(): void {
+    this.engine?.kill();
+    this.engine = null;
+  }
+
+  private start(): EngineProcess {
+    if (this.engine) return this.engine;
+    const engine = this.launch();
+    this.engine = engine;
+    engine.onMessage((raw) => {
+      const parsed = engineMessageSchema.safeParse(raw);
+      if (!parsed.success) {
+        engine.kill(); // of another build; whoever waits is told by the exit
+        return;
+      }
+      this.receive(parsed.data);
+    });
+    engine.onExit((code, signal) => {
+      if (this.engine === engine) this.engine = null;
+      const how = signal ?? `exit code ${String(code)}`;
+      for (const { reject } of this.waiting.values()) reject(new LatheError('internal', `the engine process ended (${how}); try again, or run doctor`));
+      this.waiting.clear();
+    });
+    return engine;
+  }
+
+  private receive(message: EngineMessage): void {
+    if (message.type === 'ready' && message.protocol !== engineProtocolVersion) this.engine?.kill(); // the exit tells who waits
+    if (message.type !== 'response') return;
+    const waiter = this.waiting.get(message.id);
+    this.waiting.delete(message.id);
+    if (message.ok) waiter?.resolve(message.output);
+    else waiter?.reject(LatheError.fromPayload(message.error ?? { code: 'internal', message: 'the engine gave no reason' }));
+  }
+}
+
+function requireProtocol(protocol: number): void {
+  if (protocol !== engineProtocolVersion) {
+    throw new LatheError('internal', `engine protocol: expected ${String(engineProtocolVersion)}, found ${String(protocol)}; build Lathe again`);
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * The entry of the engine process, in which searches run: a crash here hurts the run and nothing else. Works as a Node child
+ * process and as an Electron utility process. One run a process; the answers to short questions (`request`) come from a
+ * process of their own.
+ */
+import { engineProtocolVersion, hostMessageSchema, type EngineMessage, type HostMessage } from '../../shared/engine-messages.ts';
+import { LatheError, toErrorPayload } from '../../shared/errors.ts';
+import { RunningJob } from './job.ts';
+import { answer } from './requests.ts';
+
+/** The part of Electron's `process.parentPort` that is used here. */
+interface ParentPort {
+  postMessage(message: unknown): void;
+  on(event: 'message', listener: (event: { readonly data: unknown }) => void): void;
+}
+
+const parentPort = (process as { readonly parentPort?: ParentPort }).parentPort;
+
+function send(message: EngineMessage): void {
+  if (parentPort) parentPort.postMessage(message);
+  else process.send?.(message);
+}
+
+let job: RunningJob | null = null;
+
+function receive(raw: unknown): void {
+  const parsed = hostMessageSchema.safeParse(raw);
+  if (!parsed.success) {
+    send({ type: 'failed', error: toErrorPayload(parsed.error) });
+    return;
+  }
+  handle(parsed.data);
+}
+
+function handle(message: HostMessage): void {
+  switch (message.type) {
+    case 'run':
+      if (job) {
+        send({ type: 'failed', error: new LatheError('conflict', 'this engine process already has a run').toPayload() });
+        return;
+      }
+      job = new RunningJob(message.job, send);
+      void job.run();
+      return;
+    case 'cancel':
+      job?.cancel();
+      return;
+    case 'ack':
+      job?.acknowledge(message.seq);
+      return;
+    case 'request': {
+      const { id } = message;
+      answer(message.name, message.input).then(
+        (output) => {
+          send({ type: 'response', id, ok: true, output });
+        },
+        (error: unknown) => {
+          send({ type: 'response', id, ok: false, output: null, error: toErrorPayload(error) });
+        },
+      );
+      return;
+    }
+  }
+}
+
+if (parentPort) {
+  parentPort.on('message', (event) => {
+    receive(event.data);
+  });
+} else {
+  process.on('message', receive);
+  // Without its host an engine has nobody to report to: the run is `interrupted` and goes on from its checkpoint.
+  process.on('disconnect', () => process.exit(0));
+}
+// Ctrl-C reaches the whole process group of a terminal; stopping cleanly is the host's decision.
+process.on('SIGINT', () => undefined);
+send({ type: 'ready', protocol: engineProtocolVersion });

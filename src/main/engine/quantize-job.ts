@@ -1,0 +1,221 @@
+/** A run that searches bits (HAQ): weights, calibration, uniform baselines, trials, finalists, and the test split once, at the end. */
+import type { Budget } from '../../shared/policy.ts';
+import type { LayerInfo } from '../../shared/network.ts';
+import type { QuantizeManifest, Solution } from '../../shared/run.ts';
+import { LatheError } from '../../shared/errors.ts';
+import { createMlp } from '../compute/index.ts';
+import { costTable, type CostTable } from '../hardware/cost-table.ts';
+import { findTarget } from '../hardware/targets.ts';
+import { quantizableLayerInfos } from '../network/describe.ts';
+import { Evaluator } from '../search/evaluator.ts';
+import { uniformPolicies } from '../search/quantize/baselines.ts';
+import { absoluteBudgets, lockedLayers, meetsBudgets, requireFeasible, toPolicy, uniformBits, type BitVector } from '../search/quantize/bits.ts';
+import { QuantizeSearch, type QuantizeSearchState } from '../search/quantize/search.ts';
+import { loadState, saveState, type SearchCheckpoint } from './checkpoint.ts';
+import { throwIfCancelled, type JobContext } from './job.ts';
+import { RateMeter } from './reporter.ts';
+import { trainWeights, type TrainedWeights } from './train-phase.ts';
+import { openTest, openWorkbench, type Workbench } from './workbench.ts';
+
+/** Seconds of work that a crash may cost, at most about twice this. */
+const checkpointIntervalMs = 5_000;
+
+/** What is known once calibration and baselines are through; with the search's own state, a checkpoint. */
+interface Prelude {
+  readonly referenceAccuracy: number; // float, on the reward images
+  readonly floatValidationAccuracy: number;
+  readonly baselines: SearchCheckpoint['baselines'];
+}
+
+interface Setting {
+  readonly context: JobContext;
+  readonly manifest: QuantizeManifest;
+  readonly bench: Workbench;
+  readonly layers: readonly LayerInfo[];
+  readonly costs: CostTable;
+  readonly limits: readonly Budget[];
+  readonly locked: readonly boolean[];
+  readonly evaluator: Evaluator;
+  readonly rewardImages: Uint32Array;
+  readonly weights: TrainedWeights;
+}
+
+export async function runQuantize(context: JobContext, manifest: QuantizeManifest): Promise<void> {
+  const { reporter, job } = context;
+  const bench = await openWorkbench(context, manifest);
+  throwIfCancelled(context);
+
+  const { target, sha256 } = findTarget(manifest.target);
+  if (sha256 !== manifest.targetSha256) {
+    throw new LatheError('conflict', `target ${manifest.target} has changed since the run was made; start a new run`);
+  }
+  const layers = quantizableLayerInfos(bench.graph);
+  const costs = costTable(bench.graph, target, manifest.batch);
+  const locked = lockedLayers(layers.length, manifest.search.protectFirstAndLast);
+  const reference = costs.costOf(uniformBits(8, 8, locked));
+  const limits = absoluteBudgets(manifest.budgets, reference, target.id);
+  const fewest = manifest.search.minimumBits;
+  requireFeasible(costs.costOf(uniformBits(fewest, fewest, locked)), limits, fewest, reference);
+  reporter.budgetLimits(limits);
+
+  const resumed = job.checkpoint?.phase === 'searching' ? await loadState(job.dataDir, job.checkpoint.sha256, 'search') : null;
+  const weights = resumed ? await restoreWeights(context, bench, resumed) : await trainWeights(context, manifest, bench);
+  const evaluator = new Evaluator(bench.model, bench.dataset, context.control);
+  reporter.progress({ phase: 'calibrating', done: 0, total: 1, ratePerSecond: null, etaSeconds: null });
+  await evaluator.calibrate(bench.trainImages.slice(0, manifest.search.calibrationImages));
+
+  const rewardImages = bench.validationImages.slice(0, manifest.search.rewardImages);
+  const setting: Setting = { context, manifest, bench, layers, costs, limits, locked, evaluator, rewardImages, weights };
+  const prelude = resumed ?? (await measureBaselines(setting));
+  const search = makeSearch(setting, prelude);
+  if (resumed) {
+    search.restore(resumed.search);
+    reporter.log('info', `search continues at trial ${String(search.step)} of ${String(manifest.search.trials)}`);
+  }
+  await runTrials(setting, prelude, search);
+  const winner = await chooseWinner(setting, search);
+  await testAll(setting, prelude, winner);
+  reporter.progress({ phase: 'done', done: 1, total: 1, ratePerSecond: null, etaSeconds: null });
+}
+
+async function restoreWeights(context: JobContext, bench: Workbench, checkpoint: SearchCheckpoint): Promise<TrainedWeights> {
+  const blob = await loadState(context.job.dataDir, checkpoint.weights.sha256, 'weights');
+  bench.model.setState(blob.parameters);
+  return checkpoint.weights;
+}
+
+function makeSearch(setting: Setting, prelude: Prelude): QuantizeSearch {
+  const { context, manifest, bench, layers, costs, limits, evaluator, rewardImages } = setting;
+  return new QuantizeSearch(
+    { layers, costOf: costs.costOf, accuracyOf: (bits) => evaluator.accuracyOf(rewardImages, bits), now: context.now },
+    manifest.search,
+    limits,
+    prelude.referenceAccuracy,
+    bench.random.derive('search'),
+    createMlp,
+  );
+}
+
+/** The float network and the uniform policies, on all validation images. */
+async function measureBaselines(setting: Setting): Promise<Prelude> {
+  const { context, manifest, bench, costs, limits, locked, evaluator, rewardImages } = setting;
+  const { minimumBits, maximumBits } = manifest.search;
+  const policies = uniformPolicies(minimumBits, maximumBits, locked, limits, costs.costOf);
+  const meter = new RateMeter(context.now, 0);
+  const total = policies.length + 1;
+  context.reporter.progress(meter.progress('baselines', 0, total));
+  const referenceAccuracy = await evaluator.accuracyOf(rewardImages);
+  const floatValidationAccuracy = await evaluator.accuracyOf(bench.validationImages);
+  context.reporter.solution(floatSolution(setting, floatValidationAccuracy, null));
+  const baselines: SearchCheckpoint['baselines'][number][] = [];
+  for (const policy of policies) {
+    context.reporter.progress(meter.progress('baselines', baselines.length + 1, total));
+    const validationAccuracy = await evaluator.accuracyOf(bench.validationImages, policy.bits);
+    const baseline = { label: policy.label, bits: policy.bits, validationAccuracy, withinBudget: policy.withinBudget };
+    baselines.push(baseline);
+    context.reporter.solution(quantizedSolution(setting, 'baseline', baseline.label, baseline.bits, validationAccuracy, null));
+  }
+  context.reporter.progress(meter.progress('baselines', total, total));
+  return { referenceAccuracy, floatValidationAccuracy, baselines };
+}
+
+async function runTrials(setting: Setting, prelude: Prelude, search: QuantizeSearch): Promise<void> {
+  const { context, manifest, weights } = setting;
+  const { reporter, control, job } = context;
+  const total = manifest.search.trials;
+  const meter = new RateMeter(context.now, search.step);
+  let lastCheckpointMs = context.now();
+  const checkpoint = async (state: QuantizeSearchState): Promise<void> => {
+    const blob = await saveState(job.dataDir, { kind: 'search', weights, ...preludeOf(prelude), search: state });
+    await reporter.checkpoint({ phase: 'searching', step: state.nextStep, ...blob, atMs: context.now() });
+    lastCheckpointMs = context.now();
+  };
+  reporter.progress(meter.progress('searching', search.step, total));
+  while (search.step < total) {
+    const before = search.save(); // a trial that is cut short has drawn random numbers already
+    try {
+      reporter.trial(await search.trial());
+    } catch (error) {
+      if (control.cancelled) await checkpoint(before);
+      throw error;
+    }
+    reporter.progress(meter.progress('searching', search.step, total));
+    if (control.cancelled || search.step === total || context.now() - lastCheckpointMs > checkpointIntervalMs) await checkpoint(search.save());
+    throwIfCancelled(context);
+    // Lets the message of a cancel in: the agent's updates run on this thread.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+function preludeOf({ referenceAccuracy, floatValidationAccuracy, baselines }: Prelude): Prelude {
+  return { referenceAccuracy, floatValidationAccuracy, baselines };
+}
+
+/** The best trials once more, on all validation images: the best of many noisy readings is flattered by its luck. */
+async function chooseWinner(setting: Setting, search: QuantizeSearch): Promise<{ readonly bits: BitVector; readonly validationAccuracy: number }> {
+  const { context, bench, evaluator } = setting;
+  const meter = new RateMeter(context.now, 0);
+  let winner: { readonly bits: BitVector; readonly validationAccuracy: number } | null = null;
+  for (const [index, candidate] of search.best.entries()) {
+    const validationAccuracy = await evaluator.accuracyOf(bench.validationImages, candidate.bits);
+    if (!winner || validationAccuracy > winner.validationAccuracy) winner = { bits: candidate.bits, validationAccuracy };
+    context.reporter.progress(meter.progress('testing', index + 1, search.best.length));
+  }
+  if (!winner) throw new Error('a search of at least one trial has a best one');
+  context.reporter.solution(quantizedSolution(setting, 'best', 'found', winner.bits, winner.validationAccuracy, null));
+  return winner;
+}
+
+/** Opens the test split, once: the float network, every baseline and the winner. */
+async function testAll(setting: Setting, prelude: Prelude, winner: { readonly bits: BitVector; readonly validationAccuracy: number }): Promise<void> {
+  const { context, bench, evaluator } = setting;
+  const { reporter } = context;
+  const test = await openTest(context, bench);
+  const tester = evaluator.on(test.dataset);
+  const meter = new RateMeter(context.now, 0);
+  const total = prelude.baselines.length + 2;
+  reporter.log('info', `test split opened: ${String(test.indices.length)} images, read once for ${String(total)} networks`);
+  reporter.solution(floatSolution(setting, prelude.floatValidationAccuracy, await tester.accuracyOf(test.indices)));
+  reporter.progress(meter.progress('testing', 1, total));
+  reporter.solution(quantizedSolution(setting, 'best', 'found', winner.bits, winner.validationAccuracy, await tester.accuracyOf(test.indices, winner.bits)));
+  reporter.progress(meter.progress('testing', 2, total));
+  for (const [index, baseline] of prelude.baselines.entries()) {
+    const testAccuracy = await tester.accuracyOf(test.indices, baseline.bits);
+    reporter.solution(quantizedSolution(setting, 'baseline', baseline.label, baseline.bits, baseline.validationAccuracy, testAccuracy));
+    reporter.progress(meter.progress('testing', index + 3, total));
+  }
+}
+
+function floatSolution(setting: Setting, validationAccuracy: number, testAccuracy: number | null): Solution {
+  const { graph } = setting.bench;
+  return {
+    role: 'float',
+    label: 'float32',
+    policy: null,
+    validationAccuracy,
+    testAccuracy,
+    withinBudget: false,
+    weights: setting.weights.sha256,
+    latencyMs: null, // the target computes integers
+    energyMj: null,
+    sizeBytes: graph.params * Float32Array.BYTES_PER_ELEMENT,
+    macs: graph.macs,
+  };
+}
+
+function quantizedSolution(setting: Setting, role: 'baseline' | 'best', label: string, bits: BitVector, validationAccuracy: number, testAccuracy: number | null): Solution {
+  const cost = setting.costs.costOf(bits);
+  return {
+    ...cost,
+    role,
+    label,
+    policy: toPolicy(
+      setting.layers.map((layer) => layer.name),
+      bits,
+    ),
+    validationAccuracy,
+    testAccuracy,
+    withinBudget: meetsBudgets(cost, setting.limits),
+    weights: setting.weights.sha256,
+  };
+}

@@ -1,0 +1,37 @@
+/** A run that trains: the weights, their validation accuracy, and once, at the end, their accuracy on the test split. */
+import type { TrainManifest } from '../../shared/run.ts';
+import { Evaluator } from '../search/evaluator.ts';
+import { trainingSteps } from '../search/training/training.ts';
+import { throwIfCancelled, type JobContext } from './job.ts';
+import { trainWeights } from './train-phase.ts';
+import { openTest, openWorkbench } from './workbench.ts';
+
+export async function runTrain(context: JobContext, manifest: TrainManifest): Promise<void> {
+  const { reporter } = context;
+  const bench = await openWorkbench(context, manifest);
+  throwIfCancelled(context);
+  const weights = await trainWeights(context, manifest, bench);
+  reporter.metrics([
+    { series: 'train/seconds', step: 0, value: weights.seconds },
+    { series: 'train/imagesPerSecond', step: 0, value: weights.imagesPerSecond },
+  ]);
+  reporter.progress({ phase: 'testing', done: 0, total: 1, ratePerSecond: null, etaSeconds: null });
+  const validationAccuracy = await new Evaluator(bench.model, bench.dataset, context.control).accuracyOf(bench.validationImages);
+  const test = await openTest(context, bench);
+  const testAccuracy = await new Evaluator(bench.model, test.dataset, context.control).accuracyOf(test.indices);
+  reporter.solution({
+    role: 'float',
+    label: 'float32',
+    policy: null,
+    validationAccuracy,
+    testAccuracy,
+    withinBudget: true,
+    latencyMs: null,
+    energyMj: null,
+    sizeBytes: bench.graph.params * Float32Array.BYTES_PER_ELEMENT,
+    macs: bench.graph.macs,
+    weights: weights.sha256,
+  });
+  reporter.metrics([{ series: 'validation/accuracy', step: trainingSteps(bench.trainImages.length, manifest.training), value: validationAccuracy }]);
+  reporter.progress({ phase: 'done', done: 1, total: 1, ratePerSecond: null, etaSeconds: null });
+}

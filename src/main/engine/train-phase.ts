@@ -1,0 +1,82 @@
+/** The training phase of a run: from initial weights, from a checkpoint, or not at all where the same weights exist already. */
+import type { Manifest } from '../../shared/run.ts';
+import { LatheError } from '../../shared/errors.ts';
+import { Evaluator } from '../search/evaluator.ts';
+import { Training } from '../search/training/training.ts';
+import { loadState, saveState } from './checkpoint.ts';
+import type { JobContext } from './job.ts';
+import { RateMeter } from './reporter.ts';
+import { trainingKey } from './training-key.ts';
+import type { Workbench } from './workbench.ts';
+
+/** Seconds of work that a crash may cost, at most about twice this. */
+const checkpointIntervalMs = 15_000;
+
+export interface TrainedWeights {
+  readonly sha256: string;
+  readonly seconds: number; // of the run that trained them, validation passes included
+  readonly imagesPerSecond: number;
+}
+
+/** Leaves the trained weights in the workbench's model and returns the hash of their blob. */
+export async function trainWeights(context: JobContext, manifest: Manifest, bench: Workbench): Promise<TrainedWeights> {
+  const { job, reporter } = context;
+  if (job.weights) {
+    const blob = await loadState(job.dataDir, job.weights.sha256, 'weights');
+    bench.model.setState(blob.parameters);
+    reporter.log('info', `weights ${job.weights.sha256.slice(0, 12)}: trained before with the same settings, seed, threads and addon`);
+    return { sha256: job.weights.sha256, seconds: job.weights.trainSeconds, imagesPerSecond: job.weights.imagesPerSecond };
+  }
+  const training = new Training(bench.model, bench.dataset, bench.trainImages, manifest.training, bench.random.derive('training'), context.control);
+  let secondsBefore = 0;
+  if (job.checkpoint?.phase === 'training') {
+    const checkpoint = await loadState(job.dataDir, job.checkpoint.sha256, 'training');
+    training.restore(checkpoint.state);
+    secondsBefore = checkpoint.seconds;
+    reporter.log('info', `training continues at step ${String(training.stepsDone)} of ${String(training.totalSteps)}`);
+  }
+  return await train(context, manifest, bench, training, secondsBefore);
+}
+
+async function train(context: JobContext, manifest: Manifest, bench: Workbench, training: Training, secondsBefore: number): Promise<TrainedWeights> {
+  const { job, reporter, control } = context;
+  const evaluator = new Evaluator(bench.model, bench.dataset, control);
+  const startMs = context.now();
+  const meter = new RateMeter(context.now, training.stepsDone);
+  let lastCheckpointMs = startMs;
+  const seconds = (): number => secondsBefore + (context.now() - startMs) / 1000;
+  const checkpoint = async (): Promise<void> => {
+    const blob = await saveState(job.dataDir, { kind: 'training', state: training.save(), seconds: seconds() });
+    await reporter.checkpoint({ phase: 'training', step: training.stepsDone, ...blob, atMs: context.now() });
+    lastCheckpointMs = context.now();
+  };
+  while (!training.finished) {
+    reporter.metrics(await training.advance());
+    reporter.progress(meter.progress('training', training.stepsDone, training.totalSteps));
+    if (control.cancelled) {
+      await checkpoint();
+      throw new LatheError('cancelled', 'cancelled on request');
+    }
+    if (training.stepsDone % training.stepsPerEpoch === 0) {
+      const accuracy = await evaluator.accuracyOf(bench.validationImages);
+      reporter.metrics([{ series: 'validation/accuracy', step: training.stepsDone, value: accuracy }]);
+      reporter.log('info', `epoch ${String(training.stepsDone / training.stepsPerEpoch)}: validation accuracy ${(accuracy * 100).toFixed(2)} %`);
+    }
+    if (context.now() - lastCheckpointMs > checkpointIntervalMs) await checkpoint();
+  }
+  const trainSeconds = seconds();
+  const imagesPerSecond = (training.stepsDone * training.batchSize) / trainSeconds;
+  const blob = await saveState(job.dataDir, { kind: 'weights', networkSha256: manifest.networkSha256, parameters: bench.model.getState().parameters });
+  await reporter.weights({
+    trainingKey: trainingKey(manifest),
+    ...blob,
+    network: manifest.network.id,
+    dataset: manifest.dataset,
+    testAccuracy: null,
+    trainSeconds,
+    imagesPerSecond,
+    atMs: context.now(),
+  });
+  reporter.log('info', `trained ${String(training.stepsDone)} steps in ${trainSeconds.toFixed(1)} s (${imagesPerSecond.toFixed(0)} images/s, validation passes included)`);
+  return { sha256: blob.sha256, seconds: trainSeconds, imagesPerSecond };
+}

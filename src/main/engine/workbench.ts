@@ -1,0 +1,53 @@
+/** What a run works on: the network as a model in the addon, and its training and validation images. Never the test split. */
+import type { Manifest } from '../../shared/run.ts';
+import { LatheError } from '../../shared/errors.ts';
+import { Random } from '../../shared/random.ts';
+import type { NativeDataset, NativeModel } from '../compute/addon.ts';
+import { createDataset, createModel, setThreads } from '../compute/index.ts';
+import { openTestSplit, openTrainSplit, type ImageNormalisation } from '../data/datasets.ts';
+import { splitValidation } from '../data/splits.ts';
+import { graphSha256, type Graph } from '../network/graph.ts';
+import { initialParameters, toNativeProgram } from '../network/program.ts';
+import { resolveNetwork } from '../network/zoo.ts';
+import type { JobContext } from './job.ts';
+
+export interface Workbench {
+  readonly graph: Graph;
+  readonly model: NativeModel;
+  readonly dataset: NativeDataset; // the training part of the data set
+  readonly trainImages: Uint32Array; // indices to train and calibrate on
+  readonly validationImages: Uint32Array; // indices held out for the search
+  readonly normalisation: ImageNormalisation;
+  readonly random: Random; // derive streams from it; never drawn from itself
+}
+
+/** Builds the network, loads the images and sets the threads. The model has its initial weights. */
+export async function openWorkbench(context: JobContext, manifest: Manifest): Promise<Workbench> {
+  const { reporter, job } = context;
+  reporter.progress({ phase: 'loading', done: 0, total: 1, ratePerSecond: null, etaSeconds: null });
+  const { graph } = resolveNetwork(manifest.network);
+  const hash = graphSha256(graph);
+  if (hash !== manifest.networkSha256) {
+    throw new LatheError('conflict', `network ${manifest.network.id} is built differently by this version of Lathe (${hash.slice(0, 12)}, the run was made with ${manifest.networkSha256.slice(0, 12)}); start a new run`);
+  }
+  setThreads(manifest.threads);
+  const random = Random.fromSeed(manifest.seed);
+  const model = createModel(toNativeProgram(graph));
+  model.setState(initialParameters(model.parameters, random.derive('initial weights')));
+
+  const [height, width] = graph.inputShape;
+  const train = await openTrainSplit(job.dataset, { height, width });
+  const { trainIndices, validationIndices } = splitValidation(train.labels, manifest.validation.images, manifest.validation.seed);
+  const normalisation = train.normalisationOf(trainIndices);
+  const dataset = createDataset({ ...train, ...normalisation });
+  reporter.log('info', `${job.dataset.id}: ${String(trainIndices.length)} training and ${String(validationIndices.length)} validation images; the test split stays closed until the end`);
+  reporter.progress({ phase: 'loading', done: 1, total: 1, ratePerSecond: null, etaSeconds: null });
+  return { graph, model, dataset, trainImages: trainIndices, validationImages: validationIndices, normalisation, random };
+}
+
+/** The test images, normalised as in training, with the indices of all of them. */
+export async function openTest(context: JobContext, bench: Workbench): Promise<{ dataset: NativeDataset; indices: Uint32Array }> {
+  const [height, width] = bench.graph.inputShape;
+  const test = await openTestSplit(context.job.dataset, { height, width });
+  return { dataset: createDataset({ ...test, ...bench.normalisation }), indices: Uint32Array.from(test.labels, (_, index) => index) };
+}

@@ -1,0 +1,165 @@
+/**
+ * What the application can do, behind the contract: every face holds one of these, and so does a test. Inputs are checked
+ * by the contract's schemas here, whichever way they came.
+ */
+import { mkdir } from 'node:fs/promises';
+import envPaths from 'env-paths';
+import { contract, contractVersion, type Contract, type Input, type LatheClient, type Method, type Output, type Parsed } from '../../shared/contract.ts';
+import { describeZodError, LatheError } from '../../shared/errors.ts';
+import { quantizeParametersSchema, trainingParametersSchema } from '../../shared/run.ts';
+import { EngineRequests } from '../engine/host.ts';
+import type { EngineLauncher } from '../engine/launcher.ts';
+import { openStore } from '../store/store.ts';
+import type { Store } from '../store/types.ts';
+import { Datasets } from './datasets.ts';
+import { EventBus } from './event-bus.ts';
+import { ManifestMaker } from './manifests.ts';
+import { Networks } from './networks.ts';
+import { Runs } from './runs.ts';
+import { latheVersion, Machine } from './machine.ts';
+
+export interface ServiceOptions {
+  readonly dataDir: string;
+  readonly launchEngine: EngineLauncher;
+  readonly log: (text: string) => void;
+  /** Start runs that wait in the store: the window and the web face do, a single command does not. */
+  readonly adoptQueued?: boolean;
+}
+
+export interface Service extends LatheClient {
+  /** Is a run at work or waiting in this process? */
+  readonly busy: boolean;
+  /** Stops the active run with a checkpoint and closes the store. */
+  close(): Promise<void>;
+}
+
+/** The platform's application-data folder. */
+export function defaultDataDir(): string {
+  return process.env['LATHE_DATA_DIR'] ?? envPaths('lathe', { suffix: '' }).data;
+}
+
+export async function createService(options: ServiceOptions): Promise<Service> {
+  await makeDataDir(options.dataDir);
+  const store = await openStore({ dataDir: options.dataDir, log: options.log });
+  const requests = new EngineRequests(options.launchEngine);
+  const bus = new EventBus();
+  try {
+    const datasets = new Datasets(store, options.dataDir, options.log);
+    const networks = new Networks(requests, datasets);
+    const machine = new Machine(requests, store, datasets);
+    const manifests = new ManifestMaker({
+      dataset: (id) => datasets.require(id),
+      preview: (input) => networks.preview(input),
+      machine: () => machine.describe(),
+    });
+    const runs = await Runs.open({ store, dataDir: options.dataDir, launchEngine: options.launchEngine, manifests, bus, log: options.log }, options.adoptQueued === true);
+    return new LocalService(makeHandlers({ options, store, datasets, networks, machine, runs }), bus, runs, async () => {
+      await runs.close();
+      requests.close();
+      await store.close();
+    });
+  } catch (error) {
+    requests.close();
+    await store.close();
+    throw error;
+  }
+}
+
+type Handlers = { readonly [M in Method]: (input: Parsed<M>) => Promise<Output<M>> };
+
+interface Parts {
+  readonly options: ServiceOptions;
+  readonly store: Store;
+  readonly datasets: Datasets;
+  readonly networks: Networks;
+  readonly machine: Machine;
+  readonly runs: Runs;
+}
+
+function makeHandlers({ options, store, datasets, networks, machine, runs }: Parts): Handlers {
+  return {
+    'system.info': async () => ({
+      version: latheVersion,
+      contractVersion,
+      dataDir: options.dataDir,
+      cores: (await machine.describe()).cores,
+      defaults: { training: trainingParametersSchema.parse({}), quantize: quantizeParametersSchema.parse({}) },
+    }),
+    'system.doctor': () => machine.doctor(),
+    'network.list': () => networks.list(),
+    'network.show': (input) => networks.show(input),
+    'target.list': () => networks.listTargets(),
+    'target.show': ({ id }) => networks.showTarget(id),
+    'dataset.list': () => datasets.list(),
+    'dataset.show': ({ id }) => datasets.show(id),
+    'dataset.add': (input) => datasets.add(input),
+    'dataset.remove': ({ id }) => datasets.remove(id),
+    simulate: (input) => networks.simulate(input),
+    'run.preview': (input) => networks.preview(input),
+    'run.create': (input) => runs.create(input),
+    'run.list': () => store.listRuns(),
+    'run.show': ({ id }) => runs.show(id),
+    'run.trials': async ({ id, fromStep, limit }) => {
+      await runs.require(id);
+      return await store.listTrials(id, fromStep, limit);
+    },
+    'run.metrics': async ({ id, fromStep, series }) => {
+      await runs.require(id);
+      return await store.listMetrics(id, fromStep, series);
+    },
+    'run.log': async ({ id, afterSeq, limit }) => {
+      await runs.require(id);
+      return await store.listLog(id, afterSeq, limit);
+    },
+    'run.cancel': ({ id }) => runs.cancel(id),
+    'run.resume': ({ id }) => runs.resume(id),
+    'run.annotate': (input) => runs.annotate(input),
+    'run.export': async ({ id }) => ({
+      run: await runs.show(id),
+      trials: await store.listTrials(id, 0, Number.MAX_SAFE_INTEGER),
+      metrics: await store.listMetrics(id, 0),
+    }),
+  };
+}
+
+class LocalService implements Service {
+  private readonly handlers: Handlers;
+  private readonly bus: EventBus;
+  private readonly runs: Runs;
+  private readonly closeParts: () => Promise<void>;
+  private closed: Promise<void> | null = null;
+
+  constructor(handlers: Handlers, bus: EventBus, runs: Runs, closeParts: () => Promise<void>) {
+    this.handlers = handlers;
+    this.bus = bus;
+    this.runs = runs;
+    this.closeParts = closeParts;
+  }
+
+  get busy(): boolean {
+    return this.runs.busy;
+  }
+
+  async call<M extends Method>(method: M, input: Input<M>): Promise<Output<M>> {
+    const parsed = (contract as Contract)[method].input.safeParse(input);
+    if (!parsed.success) throw new LatheError('bad-input', `${method}: ${describeZodError(parsed.error)}`);
+    return await this.handlers[method](parsed.data as Parsed<M>);
+  }
+
+  subscribe(listener: Parameters<LatheClient['subscribe']>[0]): () => void {
+    return this.bus.subscribe(listener);
+  }
+
+  async close(): Promise<void> {
+    this.closed ??= this.closeParts();
+    await this.closed;
+  }
+}
+
+async function makeDataDir(dataDir: string): Promise<void> {
+  try {
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new LatheError('unavailable', `data folder ${dataDir} cannot be made (${error instanceof Error ? error.message : String(error)}); choose another with --data-dir`);
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * From what a user asks for to a manifest: every choice made, every input named by its hash, and refused now when it cannot
+ * work, so that nothing has to be undone later.
+ */
+import type { Output, Parsed } from '../../shared/contract.ts';
+import type { DatasetRecord } from '../../shared/dataset.ts';
+import { budget as budgetText } from '../../shared/format.ts';
+import type { LayerInfo } from '../../shared/network.ts';
+import { quantizeParametersSchema, trainingParametersSchema, type Manifest } from '../../shared/run.ts';
+import { LatheError } from '../../shared/errors.ts';
+import { findTarget } from '../hardware/targets.ts';
+import { networkLabel, quantizableLayerInfos } from '../network/describe.ts';
+import { graphSha256, type Graph } from '../network/graph.ts';
+import { resolveNetwork } from '../network/zoo.ts';
+import { absoluteBudgets, requireFeasible } from '../search/quantize/bits.ts';
+
+export interface MadeManifest {
+  readonly manifest: Manifest;
+  readonly name: string;
+  readonly networkTitle: string;
+  readonly layers: LayerInfo[];
+}
+
+/** What a manifest needs to know that is not in the request. */
+export interface ManifestSources {
+  /** The data set, ready to be read; throws a LatheError that says how to get it. */
+  dataset(id: string): Promise<DatasetRecord>;
+  preview(input: Parsed<'run.preview'>): Promise<Output<'run.preview'>>;
+  /** Versions of all that decides a result, and the physical cores. */
+  machine(): Promise<{ readonly versions: Readonly<Record<string, string>>; readonly cores: number }>;
+}
+
+/** Fewest training images that are left when the validation images are taken off. */
+const minimumTrainingImages = 100;
+
+export class ManifestMaker {
+  private readonly sources: ManifestSources;
+
+  constructor(sources: ManifestSources) {
+    this.sources = sources;
+  }
+
+  async make(request: Parsed<'run.create'>): Promise<MadeManifest> {
+    const dataset = await this.sources.dataset(request.dataset);
+    const { graph, ref } = resolveNetwork(request.network, dataset);
+    const machine = await this.sources.machine();
+    const search = quantizeParametersSchema.parse(request.method === 'quantize' ? (request.search ?? {}) : {});
+    requireImages(dataset, search.validationImages, search.calibrationImages);
+    const base = {
+      formatVersion: 1 as const,
+      network: ref,
+      networkSha256: graphSha256(graph),
+      dataset: dataset.id,
+      datasetSha256: dataset.sha256,
+      validation: { images: search.validationImages, seed: 0 },
+      training: trainingParametersSchema.parse(request.training ?? {}),
+      seed: request.seed,
+      threads: request.threads ?? machine.cores,
+      versions: { ...machine.versions },
+    };
+    const networkTitle = networkLabel(ref);
+    const layers = quantizableLayerInfos(graph);
+    if (request.method === 'train') {
+      return { manifest: { method: 'train', ...base }, name: `train ${networkTitle}`, networkTitle, layers };
+    }
+    const { target, sha256: targetSha256 } = findTarget(request.target);
+    const manifest: Manifest = {
+      method: 'quantize',
+      ...base,
+      target: target.id,
+      targetSha256,
+      batch: request.batch ?? target.defaultBatch,
+      budgets: request.budgets,
+      search,
+    };
+    await this.checkSearch(manifest, graph);
+    return { manifest, name: `quantize ${networkTitle}, ${request.budgets.map(budgetText).join(', ')}`, networkTitle, layers };
+  }
+
+  private async checkSearch(manifest: Extract<Manifest, { method: 'quantize' }>, graph: Graph): Promise<void> {
+    const { search } = manifest;
+    if (search.minimumBits > search.maximumBits) {
+      throw new LatheError('bad-input', `fewest bits ${String(search.minimumBits)} is above most bits ${String(search.maximumBits)}; exchange them`);
+    }
+    if (search.rewardImages > search.validationImages) {
+      throw new LatheError('bad-input', `reward images ${String(search.rewardImages)}: at most the ${String(search.validationImages)} validation images`);
+    }
+    const layerCount = quantizableLayerInfos(graph).length;
+    if (search.protectFirstAndLast && layerCount < 3) {
+      throw new LatheError('bad-input', `with the first and the last of ${String(layerCount)} layers protected there is nothing to search; turn the protection off`);
+    }
+    const duplicate = manifest.budgets.find((budget, index) => manifest.budgets.some((other, at) => at < index && other.resource === budget.resource));
+    if (duplicate) throw new LatheError('bad-input', `budget ${duplicate.resource} is given twice; give one limit a resource`);
+    const preview = await this.sources.preview({
+      network: manifest.network,
+      dataset: manifest.dataset,
+      target: manifest.target,
+      batch: manifest.batch,
+      minimumBits: search.minimumBits,
+      protectFirstAndLast: search.protectFirstAndLast,
+    });
+    const limits = absoluteBudgets(manifest.budgets, preview.reference, manifest.target);
+    requireFeasible(preview.least, limits, search.minimumBits, preview.reference);
+  }
+}
+
+function requireImages(dataset: DatasetRecord, validationImages: number, calibrationImages: number): void {
+  const left = dataset.train - validationImages;
+  if (left < Math.max(minimumTrainingImages, calibrationImages)) {
+    throw new LatheError(
+      'bad-input',
+      `data set ${dataset.id} has ${String(dataset.train)} training images: ${String(validationImages)} for validation leave ${String(Math.max(0, left))}, too few; ask for fewer validation images`,
+    );
+  }
+}

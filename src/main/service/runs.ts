@@ -1,0 +1,258 @@
+/**
+ * Runs: made from a request, queued, worked on by an engine process each, cancelled, resumed. What an engine reports is
+ * stored first and pushed to watchers then. Runs of another Lathe process on the same database are followed through it.
+ */
+import { randomInt } from 'node:crypto';
+import type { Output, Parsed } from '../../shared/contract.ts';
+import type { Job } from '../../shared/engine-messages.ts';
+import { LatheError } from '../../shared/errors.ts';
+import type { RunStatus, RunSummary } from '../../shared/run.ts';
+import { trainingKey } from '../engine/training-key.ts';
+import { RunProcess, type Batch, type RunOutcome } from '../engine/host.ts';
+import type { EngineLauncher } from '../engine/launcher.ts';
+import { deleteBlob } from '../store/blobs.ts';
+import { currentOwner, isOwnerAlive } from '../store/owner.ts';
+import type { Owner, Store } from '../store/types.ts';
+import type { EventBus } from './event-bus.ts';
+import type { ManifestMaker } from './manifests.ts';
+
+const resumable: readonly RunStatus[] = ['interrupted', 'cancelled', 'paused', 'failed'];
+
+export interface RunsOptions {
+  readonly store: Store;
+  readonly dataDir: string;
+  readonly launchEngine: EngineLauncher;
+  readonly manifests: ManifestMaker;
+  readonly bus: EventBus;
+  readonly log: (text: string) => void;
+}
+
+export class Runs {
+  private readonly options: RunsOptions;
+  private readonly owner: Owner;
+  private readonly queue: string[] = [];
+  private active: { readonly id: string; readonly process: RunProcess } | null = null;
+  private starting = false;
+  private closing = false;
+  private readonly seenRevisions = new Map<string, number>();
+  private readonly stopWatching: () => void;
+
+  private constructor(options: RunsOptions, owner: Owner) {
+    this.options = options;
+    this.owner = owner;
+    this.stopWatching = options.store.onExternalChange(() => {
+      this.followOthers().catch((error: unknown) => {
+        options.log(`could not read changes of another Lathe process: ${String(error)}`);
+      });
+    });
+  }
+
+  /** Opens the runs: those whose process is gone become `interrupted`. With `adoptQueued`, waiting runs start. */
+  static async open(options: RunsOptions, adoptQueued: boolean): Promise<Runs> {
+    const runs = new Runs(options, await currentOwner());
+    await options.store.interruptOrphans(isOwnerAlive, Date.now());
+    const summaries = await options.store.listRuns();
+    for (const summary of summaries) runs.seenRevisions.set(summary.id, summary.revision);
+    if (adoptQueued) {
+      const waiting = summaries.filter((run) => run.status === 'queued').sort((a, b) => a.createdAtMs - b.createdAtMs);
+      runs.queue.push(...waiting.map((run) => run.id));
+      runs.pump();
+    }
+    return runs;
+  }
+
+  async create(request: Parsed<'run.create'>): Promise<RunSummary> {
+    const { manifest, networkTitle, layers, name } = await this.options.manifests.make(request);
+    const id = `${manifest.method.charAt(0)}-${randomId()}`;
+    const summary = await this.options.store.createRun({ id, name, manifest, networkTitle, layers, note: request.note ?? '', atMs: Date.now() });
+    this.changed(summary);
+    this.enqueue(id);
+    return summary;
+  }
+
+  async show(id: string): Promise<Output<'run.show'>> {
+    const detail = await this.options.store.getRun(id);
+    if (!detail) throw unknownRun(id);
+    return detail;
+  }
+
+  async resume(id: string): Promise<RunSummary> {
+    const summary = await this.require(id);
+    if (!resumable.includes(summary.status)) {
+      throw new LatheError('conflict', `run ${id} is ${summary.status}: only an interrupted, cancelled, paused or failed run can be resumed`);
+    }
+    this.enqueue(id);
+    return summary;
+  }
+
+  /** Asks a run to stop at its next safe point; it keeps a checkpoint and can be resumed. */
+  async cancel(id: string): Promise<RunSummary> {
+    const summary = await this.require(id);
+    if (summary.status === 'queued') {
+      const place = this.queue.indexOf(id);
+      if (place >= 0) this.queue.splice(place, 1);
+      return this.changed(await this.options.store.finishRun(id, 'cancelled', null, Date.now()));
+    }
+    if (summary.status !== 'running') throw new LatheError('conflict', `run ${id} is ${summary.status}: there is nothing to cancel`);
+    if (this.active?.id === id) {
+      this.active.process.cancel();
+      return summary;
+    }
+    return this.changed(await this.options.store.requestCancel(id));
+  }
+
+  async annotate(change: Parsed<'run.annotate'>): Promise<RunSummary> {
+    await this.require(change.id);
+    return this.changed(
+      await this.options.store.annotateRun(change.id, {
+        ...(change.name === undefined ? {} : { name: change.name }),
+        ...(change.note === undefined ? {} : { note: change.note }),
+        ...(change.star === undefined ? {} : { star: change.star }),
+      }),
+    );
+  }
+
+  async require(id: string): Promise<RunSummary> {
+    const summary = await this.options.store.getSummary(id);
+    if (!summary) throw unknownRun(id);
+    return summary;
+  }
+
+  /** Is anything running or about to? */
+  get busy(): boolean {
+    return this.active !== null || this.starting || this.queue.length > 0;
+  }
+
+  /** Stops the active run with a checkpoint (it becomes `interrupted`) and forgets the queue, which stays in the store. */
+  async close(): Promise<void> {
+    this.closing = true;
+    this.stopWatching();
+    this.queue.length = 0;
+    const active = this.active;
+    if (active) {
+      active.process.cancel();
+      await active.process.ended;
+    }
+    while (this.busy) await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+
+  private enqueue(id: string): void {
+    if (this.active?.id === id || this.queue.includes(id)) return;
+    this.queue.push(id);
+    this.pump();
+  }
+
+  private pump(): void {
+    if (this.active || this.starting || this.closing) return;
+    const id = this.queue.shift();
+    if (id === undefined) return;
+    this.starting = true;
+    this.start(id)
+      .catch((error: unknown) => {
+        this.options.log(`run ${id} could not start: ${error instanceof Error ? error.message : String(error)}`);
+      })
+      .finally(() => {
+        this.starting = false;
+        this.active = null;
+        this.pump();
+      });
+  }
+
+  /** Works on one run until it ends. */
+  private async start(id: string): Promise<void> {
+    const { store, launchEngine, dataDir } = this.options;
+    await store.claimRun(id, this.owner, Date.now());
+    let outcome: RunOutcome;
+    try {
+      const job = await this.makeJob(id, dataDir);
+      const process = new RunProcess(launchEngine, job, (batch) => this.applyBatch(id, batch));
+      this.active = { id, process };
+      if (this.closing) process.cancel();
+      outcome = await process.ended;
+    } catch (error) {
+      outcome = { kind: 'failed', error: { code: 'internal', message: error instanceof Error ? error.message : String(error) } };
+    }
+    this.changed(await this.finish(id, outcome));
+  }
+
+  private async makeJob(id: string, dataDir: string): Promise<Job> {
+    const { store } = this.options;
+    const { checkpoint, summary } = await store.rewindToCheckpoint(id, Date.now());
+    this.changed(summary);
+    this.options.bus.emit({ name: 'run.rewound', payload: { id } });
+    const { manifest } = await this.show(id);
+    const dataset = await store.getDataset(manifest.dataset);
+    if (!dataset) throw new LatheError('not-found', `data set ${manifest.dataset} was removed; add it again, then resume`);
+    if (dataset.sha256 !== manifest.datasetSha256) {
+      throw new LatheError('conflict', `data set ${manifest.dataset} has changed since the run was made; start a new run`);
+    }
+    const weights = await store.findWeights(trainingKey(manifest));
+    return { runId: id, manifest, dataset, dataDir, checkpoint, weights: weights ? { sha256: weights.sha256, trainSeconds: weights.trainSeconds, imagesPerSecond: weights.imagesPerSecond } : null };
+  }
+
+  private async applyBatch(id: string, batch: Batch): Promise<void> {
+    const { summary, log, dropped } = await this.options.store.applyBatch({
+      id,
+      ...(batch.progress ? { progress: batch.progress } : {}),
+      ...(batch.budgetLimits ? { budgetLimits: batch.budgetLimits } : {}),
+      ...(batch.trials ? { trials: batch.trials } : {}),
+      ...(batch.metrics ? { metrics: batch.metrics } : {}),
+      ...(batch.log ? { log: batch.log } : {}),
+      ...(batch.solutions ? { solutions: batch.solutions } : {}),
+      ...(batch.checkpoint ? { checkpoint: batch.checkpoint } : {}),
+      ...(batch.weights ? { weights: batch.weights } : {}),
+    });
+    for (const sha256 of dropped) await deleteBlob(this.options.dataDir, sha256);
+    this.changed(summary);
+    const { bus } = this.options;
+    if (batch.trials) bus.emit({ name: 'run.trials', payload: { id, trials: batch.trials } });
+    if (batch.metrics) bus.emit({ name: 'run.metrics', payload: { id, metrics: batch.metrics } });
+    if (log.length > 0) bus.emit({ name: 'run.log', payload: { id, lines: log } });
+    if (batch.solutions || batch.checkpoint) bus.emit({ name: 'run.solutions', payload: { id } });
+  }
+
+  private async finish(id: string, outcome: RunOutcome): Promise<RunSummary> {
+    const { store } = this.options;
+    const now = Date.now();
+    switch (outcome.kind) {
+      case 'completed':
+        return await store.finishRun(id, 'completed', null, now);
+      case 'cancelled':
+        return this.closing
+          ? await store.finishRun(id, 'interrupted', 'Lathe was closed; resume continues from the checkpoint', now)
+          : await store.finishRun(id, 'cancelled', null, now);
+      case 'failed':
+        return await store.finishRun(id, 'failed', outcome.error.message, now);
+      case 'died':
+        return await store.finishRun(id, 'interrupted', `the engine process ended unexpectedly (${outcome.description}); resume continues from the last checkpoint`, now);
+    }
+  }
+
+  /** Another process has written: tell watchers what is new, and do what it asked of runs that are ours. */
+  private async followOthers(): Promise<void> {
+    for (const request of await this.options.store.takeRequests(this.owner)) {
+      if (this.active?.id === request.id) this.active.process.cancel();
+    }
+    for (const summary of await this.options.store.listRuns()) {
+      if (this.active?.id === summary.id || this.seenRevisions.get(summary.id) === summary.revision) continue;
+      this.changed(summary);
+      this.options.bus.emit({ name: 'run.rewound', payload: { id: summary.id } });
+    }
+  }
+
+  private changed(summary: RunSummary): RunSummary {
+    this.seenRevisions.set(summary.id, summary.revision);
+    this.options.bus.emit({ name: 'run.changed', payload: summary });
+    return summary;
+  }
+}
+
+function unknownRun(id: string): LatheError {
+  return new LatheError('not-found', `run ${id}: there is no such run; run list shows those there are`);
+}
+
+/** Eight letters and digits that are hard to confuse. */
+function randomId(): string {
+  const alphabet = '23456789abcdefghjkmnpqrstuvwxyz';
+  return Array.from({ length: 8 }, () => alphabet.charAt(randomInt(alphabet.length))).join('');
+}
