@@ -1,0 +1,136 @@
+/**
+ * What every quantizable layer of a network costs on a target at every pair of bit-widths, and from that what a policy costs.
+ * Made once by the simulator; asking for a policy's cost is then a sum, cheap enough for a search's inner loop.
+ */
+import type { Cost } from '../../shared/policy.ts';
+import { maximumBits, minimumBits } from '../../shared/policy.ts';
+import type { Target } from '../../shared/network.ts';
+import type { NativeBismoLayer, NativeBismoResult, NativeBismoTarget } from '../compute/addon.ts';
+import { simulateBismo } from '../compute/index.ts';
+import { quantizableLayers } from '../network/graph.ts';
+import type { Graph, QuantizableLayer } from '../network/graph.ts';
+
+/** Bits of every quantizable layer, in network order. */
+export interface PolicyBits {
+  readonly weightBits: ArrayLike<number>;
+  readonly activationBits: ArrayLike<number>;
+}
+
+export interface CostTable {
+  readonly target: Target;
+  readonly batch: number; // images at once
+  readonly layers: readonly QuantizableLayer[];
+  /** Cycles of one layer for the whole batch. */
+  readonly cyclesOf: (layer: number, weightBits: number, activationBits: number) => number;
+  /**
+   * A policy's cost: latency of the whole batch over all layers, energy (null: the target has no model for it), multiply-
+   * accumulates of one image, and the size of the quantized network (`quantizedSizeBytes`).
+   */
+  readonly costOf: (bits: PolicyBits) => Cost;
+}
+
+const widths = maximumBits - minimumBits + 1;
+
+/** The table of a network on a target, for `batch` images at once (1 to 4096). */
+export function costTable(graph: Graph, target: Target, batch: number): CostTable {
+  const layers = quantizableLayers(graph);
+  const pairs = layers.flatMap((_, layer) =>
+    Array.from({ length: widths * widths }, (_, pair) => ({
+      layer,
+      weightBits: minimumBits + Math.floor(pair / widths),
+      activationBits: minimumBits + (pair % widths),
+    })),
+  );
+  const { cycles } = simulateLayers(target, layers, pairs, batch);
+  const cyclesOf = (layer: number, weightBits: number, activationBits: number): number => {
+    checkBits(layers[layer]?.name ?? `layer ${layer}`, 'weightBits', weightBits);
+    checkBits(layers[layer]?.name ?? `layer ${layer}`, 'activationBits', activationBits);
+    const found = cycles[(layer * widths + weightBits - minimumBits) * widths + activationBits - minimumBits];
+    if (found === undefined) throw new RangeError(`layer must be from 0 to ${layers.length - 1}, found ${layer}`);
+    return found;
+  };
+  const costOf = (bits: PolicyBits): Cost => {
+    checkLengths(bits, layers.length);
+    let total = 0;
+    for (let layer = 0; layer < layers.length; layer++)
+      total += cyclesOf(layer, bits.weightBits[layer] ?? 0, bits.activationBits[layer] ?? 0);
+    return {
+      latencyMs: cyclesToMs(total, target),
+      energyMj: target.energy,
+      sizeBytes: quantizedSizeBytes(graph, layers, bits.weightBits),
+      macs: graph.macs,
+    };
+  };
+  return { target, batch, layers, cyclesOf, costOf };
+}
+
+/** One row for the simulator: a layer of the network at two bit-widths. */
+export interface LayerAtBits {
+  readonly layer: number;
+  readonly weightBits: number;
+  readonly activationBits: number;
+}
+
+/** Simulates rows in one call of the addon; results are in the order of the rows. */
+export function simulateLayers(
+  target: Target,
+  layers: readonly QuantizableLayer[],
+  rows: readonly LayerAtBits[],
+  batch: number,
+): NativeBismoResult {
+  const nativeLayers = layers.map(toNativeLayer);
+  return simulateBismo(
+    toNativeTarget(target),
+    rows.map(({ layer }) => {
+      const native = nativeLayers[layer];
+      if (!native) throw new RangeError(`layer must be from 0 to ${layers.length - 1}, found ${layer}`);
+      return native;
+    }),
+    Uint8Array.from(rows, (row) => row.weightBits),
+    Uint8Array.from(rows, (row) => row.activationBits),
+    batch,
+  );
+}
+
+/**
+ * Bytes of a quantized network: each quantizable layer's weights at their bits, packed without gaps, and in 32-bit floats
+ * its bias and two values (scale and shift, as gamma and beta) for each batch-norm channel. Running statistics are not counted:
+ * they fold into scale and shift.
+ */
+export function quantizedSizeBytes(graph: Graph, layers: readonly QuantizableLayer[], weightBits: ArrayLike<number>): number {
+  let weights = 0;
+  let bits = 0;
+  for (const [index, layer] of layers.entries()) {
+    weights += layer.weights;
+    bits += layer.weights * (weightBits[index] ?? 0);
+  }
+  return Math.ceil(bits / 8) + 4 * (graph.params - weights);
+}
+
+/** Milliseconds of a number of clock cycles. */
+export function cyclesToMs(cycles: number, target: Target): number {
+  return cycles / (target.clockMhz * 1000);
+}
+
+/** Throws a RangeError unless there is one entry a layer. Callers that take bits from outside check them by schema before. */
+export function checkLengths(bits: PolicyBits, layers: number): void {
+  for (const name of ['weightBits', 'activationBits'] as const) {
+    if (bits[name].length !== layers)
+      throw new RangeError(`${name} must have one entry for each of ${layers} layers, found ${bits[name].length}`);
+  }
+}
+
+function checkBits(layer: string, name: string, bits: number): void {
+  if (!Number.isInteger(bits) || bits < minimumBits || bits > maximumBits) {
+    throw new RangeError(`${layer}: ${name} must be from ${minimumBits} to ${maximumBits}, found ${bits}`);
+  }
+}
+
+function toNativeTarget(target: Target): NativeBismoTarget {
+  const { array, weightBufferWords, activationBufferWords, depthwiseGroupChannels } = target;
+  return { ...array, weightBufferWords, activationBufferWords, depthwiseGroupChannels };
+}
+
+function toNativeLayer({ kind, inChannels, outChannels, kernel, outputPixels }: QuantizableLayer): NativeBismoLayer {
+  return { kind: kind === 'pointwise' ? 'conv' : kind, inChannels, outChannels, kernel, outPixels: outputPixels };
+}
