@@ -95,7 +95,10 @@ export default defineConfig(
       'boundaries/dependency-nodes': ['import', 'dynamic-import', 'export', 'require'],
       'boundaries/additional-dependency-nodes': [{ selector: 'TSImportType > Literal', kind: 'type', name: 'import-type' }],
       'boundaries/elements': Object.keys(layers).map((type) => ({ type, pattern: layerFolder[type] ?? `src/main/${type}` })),
-      'boundaries/files': [{ category: 'blobs', pattern: 'src/main/store/blobs.ts' }],
+      'boundaries/files': [
+        { category: 'blobs', pattern: 'src/main/store/blobs.ts' },
+        { category: 'test', pattern: 'src/**/*.test.ts' },
+      ],
     },
     rules: {
       'boundaries/no-unknown-files': 'error',
@@ -126,6 +129,7 @@ export default defineConfig(
               from: { element: { types: { anyOf: ['renderer', 'shared', 'preload'] } } },
               disallow: { to: { module: { origin: 'core' } } },
             },
+            { from: { file: { categories: 'test' } }, allow: { to: { module: { origin: 'core' } } } },
           ],
         },
       ],
@@ -137,6 +141,7 @@ export default defineConfig(
     rules: {
       '@typescript-eslint/unbound-method': 'off',
       '@typescript-eslint/no-empty-function': 'off',
+      '@typescript-eslint/no-meaningless-void-operator': 'off',
       'boundaries/no-unknown-dependencies': 'off',
     },
   },

@@ -1,2 +1,24 @@
-/** The window's preload script. */
-export {};
+/** The window's preload script: gives the page two functions and nothing of Electron. Sandboxed, one bundle. */
+import { contextBridge, ipcRenderer } from 'electron';
+import type { LatheEvent } from '../shared/contract.ts';
+import { ipcChannels, type CallResult, type LatheBridge } from '../shared/ipc.ts';
+
+const listeners = new Set<(event: LatheEvent) => void>();
+
+ipcRenderer.on(ipcChannels.event, (_origin, event: LatheEvent) => {
+  for (const listener of [...listeners]) listener(event);
+});
+
+const bridge: LatheBridge = {
+  call: (method, input) => ipcRenderer.invoke(ipcChannels.call, { method, input }) as Promise<CallResult>,
+  subscribe: (listener) => {
+    const own = (event: LatheEvent): void => listener(event); // its own, so that one listener may subscribe twice
+    listeners.add(own);
+    if (listeners.size === 1) ipcRenderer.send(ipcChannels.follow, true);
+    return () => {
+      if (listeners.delete(own) && listeners.size === 0) ipcRenderer.send(ipcChannels.follow, false);
+    };
+  },
+};
+
+contextBridge.exposeInMainWorld('lathe', bridge);

@@ -3,10 +3,9 @@
  * what arrives from outside is checked in one place.
  */
 import { contract, isMethod, type LatheClient } from '../../shared/contract.ts';
-import { LatheError, describeZodError, toErrorPayload, type ErrorPayload } from '../../shared/errors.ts';
+import { LatheError, describeZodError, toErrorPayload } from '../../shared/errors.ts';
+import type { CallResult } from '../../shared/ipc.ts';
 import { suggest } from '../../shared/nearest.ts';
-
-export type CallResult = { readonly ok: true; readonly output: unknown } | { readonly ok: false; readonly error: ErrorPayload };
 
 /**
  * Calls `method` of the client with an input from outside. Never rejects: every failure is a payload.

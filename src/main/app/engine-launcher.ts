@@ -1,0 +1,29 @@
+/** Starts engine processes as Electron utility processes: the packaged app has no Node of its own to run them. */
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { utilityProcess } from 'electron';
+import type { EngineLauncher } from '../engine/launcher.ts';
+
+const engineFile = join(dirname(fileURLToPath(import.meta.url)), 'engine.js');
+
+export const launchUtilityEngine: EngineLauncher = () => {
+  const child = utilityProcess.fork(engineFile, [], { serviceName: 'Lathe engine', stdio: ['ignore', 'inherit', 'inherit'] });
+  let running = true;
+  child.once('exit', () => {
+    running = false;
+  });
+  return {
+    send: (message) => {
+      if (running) child.postMessage(message);
+    },
+    onMessage: (listener) => {
+      child.on('message', listener);
+    },
+    onExit: (listener) => {
+      child.once('exit', (code) => listener(code, null));
+    },
+    kill: () => {
+      child.kill();
+    },
+  };
+};
