@@ -5,7 +5,18 @@
 import type { Budget } from '../../shared/policy.ts';
 import type { DatasetRecord } from '../../shared/dataset.ts';
 import type { LayerInfo } from '../../shared/network.ts';
-import type { LogLine, Manifest, Metric, Progress, RunDetail, RunStatus, RunSummary, Solution, StoredLogLine, Trial } from '../../shared/run.ts';
+import type {
+  LogLine,
+  Manifest,
+  Metric,
+  Progress,
+  RunDetail,
+  RunStatus,
+  RunSummary,
+  Solution,
+  StoredLogLine,
+  Trial,
+} from '../../shared/run.ts';
 
 /** The process that owns a running run: a dead owner means an interrupted run, with no guessing from heartbeats. */
 export interface Owner {
@@ -85,13 +96,18 @@ export interface Store {
   applyBatch(batch: RunBatch): Promise<{ summary: RunSummary; log: StoredLogLine[]; dropped: string[] }>;
   /** Drops what lies behind the last checkpoint (trials, metrics, solutions found later), logs it, and says where to go on. */
   rewindToCheckpoint(id: string, atMs: number): Promise<{ checkpoint: CheckpointRecord | null; summary: RunSummary }>;
-  finishRun(id: string, status: Extract<RunStatus, 'completed' | 'failed' | 'cancelled' | 'interrupted' | 'paused'>, error: string | null, atMs: number): Promise<RunSummary>;
+  finishRun(
+    id: string,
+    status: Extract<RunStatus, 'completed' | 'failed' | 'cancelled' | 'interrupted' | 'paused'>,
+    error: string | null,
+    atMs: number,
+  ): Promise<RunSummary>;
   annotateRun(id: string, change: { name?: string; note?: string; star?: boolean }): Promise<RunSummary>;
   /** Asks the owner, wherever it is, to stop. */
   requestCancel(id: string): Promise<RunSummary>;
   /** Every `running` run whose owner is gone becomes `interrupted`; returns those. */
-  interruptOrphans(isAlive: (owner: Owner) => boolean, atMs: number): Promise<RunSummary[]>;
-  /** Unfinished requests for runs of this owner. */
+  interruptOrphans(isAlive: (owner: Owner) => boolean | Promise<boolean>, atMs: number): Promise<RunSummary[]>;
+  /** Requests for running runs of this owner. They stand until the run ends or is claimed again: acting on one twice must be harmless. */
   takeRequests(owner: Owner): Promise<RunRequestRecord[]>;
 
   findWeights(trainingKey: string): Promise<WeightsRecord | null>;

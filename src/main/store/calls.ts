@@ -1,0 +1,284 @@
+/**
+ * What the store can do, operation by operation: each a short transaction over the repositories. Runs in the worker.
+ *
+ * The life of a run: queued -> running -> paused | interrupted | failed | cancelled | completed, and from all of these but
+ * completed back to running. While it runs it belongs to the process that claimed it, and only the store that claimed it
+ * may change its points or end it; so a run that another process has claimed meanwhile is never written by two.
+ */
+import type Database from 'better-sqlite3';
+import type { z } from 'zod';
+import { datasetRecordSchema } from '../../shared/dataset.ts';
+import { describeZodError, LatheError } from '../../shared/errors.ts';
+import type { LogLine, RunStatus, RunSummary } from '../../shared/run.ts';
+import { hasBlob, readBlob } from './blobs.ts';
+import { read, write } from './database.ts';
+import { batchSchema, newRunSchema, ownerSchema, type Handlers } from './protocol.ts';
+import { CheckpointRepository, type StoredCheckpoint } from './repositories/checkpoints.ts';
+import { DatasetRepository } from './repositories/datasets.ts';
+import { LogRepository } from './repositories/log.ts';
+import { MetricRepository } from './repositories/metrics.ts';
+import { RunRepository, type RunState } from './repositories/runs.ts';
+import { SolutionRepository } from './repositories/solutions.ts';
+import { TrialRepository } from './repositories/trials.ts';
+import { WeightsRepository } from './repositories/weights.ts';
+import { resultOf, validationSeries } from './result.ts';
+import type { Owner } from './types.ts';
+
+const claimable: readonly RunStatus[] = ['queued', 'paused', 'interrupted', 'failed', 'cancelled'];
+
+export function createHandlers(db: Database.Database, dataDir: string): Handlers {
+  const runs = new RunRepository(db);
+  const trials = new TrialRepository(db);
+  const metrics = new MetricRepository(db);
+  const solutions = new SolutionRepository(db);
+  const checkpoints = new CheckpointRepository(db);
+  const log = new LogRepository(db);
+  const weights = new WeightsRepository(db);
+  const datasets = new DatasetRepository(db);
+  const claimed = new Map<string, Owner>(); // runs that this store claimed
+
+  function requireRun(id: string): RunState {
+    const run = runs.state(id);
+    if (!run) throw new LatheError('not-found', `run ${id}: there is no such run; run list shows those there are`);
+    return run;
+  }
+
+  /** The run, which this store must have claimed and still own. */
+  function requireClaimed(id: string): RunState {
+    const run = requireRun(id);
+    if (run.status !== 'running') throw new LatheError('conflict', `run ${id} is ${run.status}: only a running run can be written`);
+    const owner = claimed.get(id);
+    if (!run.owner || !owner || !isSameOwner(run.owner, owner)) {
+      throw new LatheError(
+        'conflict',
+        `run ${id} is worked on by another Lathe (process ${run.owner?.pid ?? 0}): only that one may change it`,
+      );
+    }
+    return run;
+  }
+
+  function summaryOf(id: string): RunSummary {
+    const summary = runs.summary(id);
+    if (!summary) throw new Error(`run ${id} has gone within a transaction`);
+    return summary;
+  }
+
+  function updateResult(run: RunState, trialCount: number): void {
+    const result = resultOf(run.method, {
+      bestTrial: trials.best(run.key, run.id),
+      solutions: solutions.list(run.key, run.id),
+      lastValidationAccuracy: metrics.last(run.key, validationSeries),
+    });
+    runs.setResult(run.key, trialCount, result);
+  }
+
+  /** Ends work on a run: nobody owns it any more, and it has no time left to wait for. */
+  function end(run: RunState, status: RunStatus, error: string | null, atMs: number): void {
+    const { progress } = summaryOf(run.id);
+    runs.touch(run.key);
+    runs.setStatus(run.key, { status, owner: null, startedAtMs: null, finishedAtMs: atMs, error });
+    const phase = status === 'completed' ? 'done' : progress.phase;
+    runs.setProgress(run.key, { ...progress, phase, ratePerSecond: null, etaSeconds: null });
+  }
+
+  /** The newest checkpoint whose blob is whole, and what is wrong with the newer ones. Throws when there are some and none is whole. */
+  async function lastWholeCheckpoint(run: RunState): Promise<{ checkpoint: StoredCheckpoint | null; findings: string[] }> {
+    const findings: string[] = [];
+    for (const checkpoint of checkpoints.list(run.key)) {
+      const finding = await findingOf(dataDir, checkpoint.record.sha256);
+      if (finding === null) return { checkpoint, findings };
+      findings.push(finding);
+    }
+    if (findings.length > 0) throw new LatheError('corrupt', `run ${run.id} cannot go on, no checkpoint is whole: ${findings.join('; ')}`);
+    return { checkpoint: null, findings };
+  }
+
+  return {
+    createRun(input) {
+      const run = checked(newRunSchema, input, `run ${input.id}`);
+      return write(db, () => {
+        if (runs.state(run.id)) throw new LatheError('conflict', `run ${run.id} exists already: choose another id`);
+        runs.insert(run, { phase: 'waiting', done: 0, total: 0, ratePerSecond: null, etaSeconds: null });
+        return summaryOf(run.id);
+      });
+    },
+
+    listRuns: () => runs.summaries(),
+    getSummary: (id) => runs.summary(id),
+
+    getRun(id) {
+      return read(db, () => {
+        const run = runs.state(id);
+        if (!run) return null;
+        const checkpoint = checkpoints.list(run.key)[0]?.record ?? null;
+        return { summary: summaryOf(id), ...runs.manifest(run), solutions: solutions.list(run.key, id), checkpoint };
+      });
+    },
+
+    listTrials: (id, fromStep, limit) => read(db, () => trials.list(requireRun(id).key, id, fromStep, limit)),
+    listMetricColumns: (id, fromStep, series) => read(db, () => metrics.columns(requireRun(id).key, fromStep, series)),
+    listLog: (id, afterSeq, limit) => read(db, () => log.list(requireRun(id).key, id, afterSeq, limit)),
+
+    claimRun(id, input, atMs) {
+      const owner = checked(ownerSchema, input, `run ${id}: owner`);
+      const summary = write(db, () => {
+        const run = requireRun(id);
+        if (run.status === 'running') {
+          throw new LatheError('conflict', `run ${id} is running already, in process ${run.owner?.pid ?? 0}: cancel it there first`);
+        }
+        if (!claimable.includes(run.status))
+          throw new LatheError('conflict', `run ${id} is ${run.status}: there is nothing left to do, start a new run`);
+        runs.touch(run.key);
+        runs.setStatus(run.key, { status: 'running', owner, startedAtMs: atMs, finishedAtMs: null, error: null });
+        return summaryOf(id);
+      });
+      claimed.set(id, owner);
+      return summary;
+    },
+
+    applyBatch({ id, ...input }) {
+      const batch = checked(batchSchema, input, `run ${id}`);
+      return write(db, () => {
+        const run = requireClaimed(id);
+        const revision = runs.touch(run.key);
+        if (batch.progress) runs.setProgress(run.key, batch.progress);
+        if (batch.budgetLimits) runs.setBudgetLimits(run.key, batch.budgetLimits);
+        const added = trials.put(run.key, batch.trials ?? [], revision);
+        metrics.put(run.key, batch.metrics ?? [], revision);
+        solutions.put(run.key, batch.solutions ?? [], revision);
+        if (batch.trials || batch.metrics || batch.solutions) updateResult(run, run.trials + added);
+        if (batch.weights) weights.put(batch.weights);
+        const dropped = batch.checkpoint ? checkpoints.add(run.key, batch.checkpoint, revision) : [];
+        const lines = log.append(run.key, batch.log ?? []);
+        return { summary: summaryOf(id), log: lines, dropped };
+      });
+    },
+
+    async rewindToCheckpoint(id, atMs) {
+      const { checkpoint, findings } = await lastWholeCheckpoint(requireClaimed(id));
+      return write(db, () => {
+        const run = requireClaimed(id);
+        const last = checkpoint?.revision ?? 0;
+        // A figure that was overwritten after the checkpoint is deleted with the newer one: the resumed run finds it again.
+        const deleted = {
+          trials: trials.deleteAfter(run.key, last),
+          metrics: metrics.deleteAfter(run.key, last),
+          solutions: solutions.deleteAfter(run.key, last),
+        };
+        checkpoints.deleteAfter(run.key, last);
+        runs.touch(run.key);
+        if (!checkpoint) runs.setBudgetLimits(run.key, []);
+        updateResult(run, trials.count(run.key));
+        log.append(run.key, rewindLines(checkpoint, findings, deleted, atMs));
+        return { checkpoint: checkpoint?.record ?? null, summary: summaryOf(id) };
+      });
+    },
+
+    finishRun(id, status, error, atMs) {
+      const summary = write(db, () => {
+        const run = requireRun(id);
+        // A waiting run has no owner; anybody may call it off.
+        const calledOff = run.status === 'queued' && (status === 'cancelled' || status === 'failed');
+        end(calledOff ? run : requireClaimed(id), status, error, atMs);
+        return summaryOf(id);
+      });
+      claimed.delete(id);
+      return summary;
+    },
+
+    annotateRun(id, change) {
+      return write(db, () => {
+        const run = requireRun(id);
+        runs.touch(run.key);
+        runs.annotate(run.key, change);
+        return summaryOf(id);
+      });
+    },
+
+    requestCancel(id) {
+      return write(db, () => {
+        const run = requireRun(id);
+        if (run.status !== 'running')
+          throw new LatheError('conflict', `run ${id} is ${run.status}: only a running run can be asked to stop`);
+        runs.touch(run.key);
+        runs.setRequest(run.key, 'cancel');
+        return summaryOf(id);
+      });
+    },
+
+    listOwners: () => runs.owners(),
+
+    interruptRunsOf(owners, atMs) {
+      return write(db, () =>
+        owners.flatMap((owner) =>
+          runs.idsOwnedBy(owner).map((id) => {
+            const run = requireRun(id);
+            const text = `the Lathe that worked on it (process ${owner.pid}) has ended; resume continues from the last checkpoint`;
+            end(run, 'interrupted', text, atMs);
+            log.append(run.key, [{ atMs, level: 'warn', text }]);
+            return summaryOf(id);
+          }),
+        ),
+      );
+    },
+
+    takeRequests: (owner) => runs.requestsOf(owner),
+
+    async findWeights(trainingKey) {
+      const record = weights.find(trainingKey);
+      // Moving a damaged blob away is how a user has weights trained again.
+      return record && (await hasBlob(dataDir, record.sha256)) ? record : null;
+    },
+
+    listDatasets: () => datasets.list(),
+    getDataset: (id) => datasets.find(id),
+    putDataset(input) {
+      const record = checked(datasetRecordSchema, input, `data set ${input.id}`);
+      write(db, () => datasets.put(record));
+    },
+    removeDataset: (id) => write(db, () => datasets.remove(id)),
+
+    close: () => {
+      db.close();
+    },
+  };
+}
+
+/** The value as its schema has it; throws `bad-input` with the place of what is wrong. */
+function checked<T extends z.ZodType>(schema: T, value: unknown, what: string): z.output<T> {
+  const result = schema.safeParse(value);
+  if (!result.success) throw new LatheError('bad-input', `${what}: ${describeZodError(result.error)}`);
+  return result.data;
+}
+
+function isSameOwner(a: Owner, b: Owner): boolean {
+  return a.pid === b.pid && a.startedAt === b.startedAt && a.bootId === b.bootId;
+}
+
+/** What is wrong with a blob, or null. */
+async function findingOf(dataDir: string, sha256: string): Promise<string | null> {
+  try {
+    await readBlob(dataDir, sha256);
+    return null;
+  } catch (error) {
+    if (error instanceof LatheError && (error.code === 'corrupt' || error.code === 'not-found')) return error.message;
+    throw error;
+  }
+}
+
+function rewindLines(
+  checkpoint: StoredCheckpoint | null,
+  findings: readonly string[],
+  deleted: { readonly trials: number; readonly metrics: number; readonly solutions: number },
+  atMs: number,
+): LogLine[] {
+  const lines: LogLine[] = findings.map((text) => ({ atMs, level: 'warn', text: `a checkpoint was passed over: ${text}` }));
+  const nothing = deleted.trials === 0 && deleted.metrics === 0 && deleted.solutions === 0;
+  if (!checkpoint && nothing) return lines; // its first start
+  const where = checkpoint
+    ? `the checkpoint of step ${checkpoint.record.step} (${checkpoint.record.phase})`
+    : 'the beginning, for there is no checkpoint';
+  const what = `${deleted.trials} trials, ${deleted.metrics} points and ${deleted.solutions} solutions behind it were dropped`;
+  lines.push({ atMs, level: 'info', text: nothing ? `goes on from ${where}` : `goes back to ${where}: ${what}` });
+  return lines;
+}

@@ -1,0 +1,17 @@
+/**
+ * Named places at which a crash test may end the process: `LATHE_FAILPOINT=before-commit` kills it the first time it gets
+ * there, `LATHE_FAILPOINT=before-commit:5` the fifth time. Without the variable a failpoint does nothing.
+ *
+ * before-commit, after-commit: of every write transaction of the store.
+ * before-rename, after-rename: of every blob.
+ */
+export type Failpoint = 'before-commit' | 'after-commit' | 'before-rename' | 'after-rename';
+
+let timesReached = 0;
+
+export function failpoint(name: Failpoint): void {
+  const [wanted, times = '1'] = (process.env['LATHE_FAILPOINT'] ?? '').split(':');
+  if (wanted !== name) return;
+  timesReached += 1;
+  if (timesReached >= Number(times)) process.kill(process.pid, 'SIGKILL');
+}

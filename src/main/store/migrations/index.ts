@@ -1,0 +1,5 @@
+/** All migrations, in order: the n-th brings a database of version n - 1 to version n. Those that were released never change. */
+import type { Migration } from '../migrate.ts';
+import { firstTables } from './0001-first-tables.ts';
+
+export const migrations: readonly Migration[] = [firstTables];

@@ -1,0 +1,230 @@
+/** Table run (what a list shows, who works on it) and table manifest (what never changes). */
+import type Database from 'better-sqlite3';
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { canonicalJson } from '../../../shared/canonical.ts';
+import { layerInfoSchema, type LayerInfo } from '../../../shared/network.ts';
+import type { Budget } from '../../../shared/policy.ts';
+import {
+  manifestSchema,
+  runSummarySchema,
+  type Manifest,
+  type Progress,
+  type RunMethod,
+  type RunStatus,
+  type RunSummary,
+} from '../../../shared/run.ts';
+import { corruptRow, parseJson, recordOf } from '../rows.ts';
+import type { RunResult } from '../result.ts';
+import type { NewRun, Owner, RunRequestRecord } from '../types.ts';
+
+/** What operations need to know of a run before they change it. */
+export interface RunState {
+  readonly key: number;
+  readonly id: string;
+  readonly method: RunMethod;
+  readonly status: RunStatus;
+  readonly owner: Owner | null;
+  readonly trials: number;
+}
+
+export interface StatusChange {
+  readonly status: RunStatus;
+  readonly owner: Owner | null;
+  readonly startedAtMs: number | null; // taken when the run has not started before
+  readonly finishedAtMs: number | null;
+  readonly error: string | null;
+}
+
+interface SummaryRow {
+  readonly id: string;
+  readonly star: number;
+  readonly budgets: string;
+  readonly budgetLimits: string;
+  readonly progress: string;
+}
+
+interface StateRow {
+  readonly key: number;
+  readonly id: string;
+  readonly method: RunMethod;
+  readonly status: RunStatus;
+  readonly trials: number;
+  readonly ownerPid: number | null;
+  readonly ownerStartedAt: string | null;
+  readonly ownerBootId: string | null;
+}
+
+const summaryColumns = Object.keys(runSummarySchema.shape).join(', ');
+const ownerColumns = 'ownerPid AS pid, ownerStartedAt AS startedAt, ownerBootId AS bootId';
+const isOwner = 'ownerPid = @pid AND ownerStartedAt = @startedAt AND ownerBootId = @bootId';
+
+export class RunRepository {
+  readonly #db: Database.Database;
+  readonly #summary: Database.Statement<[string], SummaryRow>;
+  readonly #summaries: Database.Statement<[], SummaryRow>;
+  readonly #state: Database.Statement<[string], StateRow>;
+  readonly #touch: Database.Statement<[number], number>;
+  readonly #setProgress: Database.Statement<[string, number]>;
+  readonly #setBudgetLimits: Database.Statement<[string, number]>;
+  readonly #setResult: Database.Statement<[RunResult & { key: number; trials: number }]>;
+  readonly #setStatus: Database.Statement<[Omit<StatusChange, 'owner'> & Owners & { key: number }]>;
+
+  constructor(db: Database.Database) {
+    this.#db = db;
+    this.#summary = db.prepare(`SELECT ${summaryColumns} FROM run WHERE id = ?`);
+    this.#summaries = db.prepare(`SELECT ${summaryColumns} FROM run ORDER BY createdAtMs DESC, key DESC`);
+    this.#state = db.prepare('SELECT key, id, method, status, trials, ownerPid, ownerStartedAt, ownerBootId FROM run WHERE id = ?');
+    this.#touch = db.prepare<[number], number>('UPDATE run SET revision = revision + 1 WHERE key = ? RETURNING revision').pluck();
+    this.#setProgress = db.prepare('UPDATE run SET progress = ? WHERE key = ?');
+    this.#setBudgetLimits = db.prepare('UPDATE run SET budgetLimits = ? WHERE key = ?');
+    this.#setResult = db.prepare(`
+      UPDATE run SET trials = @trials, bestReward = @bestReward, bestAccuracy = @bestAccuracy, bestTestAccuracy = @bestTestAccuracy,
+        bestLatencyMs = @bestLatencyMs, bestEnergyMj = @bestEnergyMj, bestSizeBytes = @bestSizeBytes,
+        baselineAccuracy = @baselineAccuracy, baselineTestAccuracy = @baselineTestAccuracy
+      WHERE key = @key`);
+    this.#setStatus = db.prepare(`
+      UPDATE run SET status = @status, ownerPid = @ownerPid, ownerStartedAt = @ownerStartedAt, ownerBootId = @ownerBootId, request = NULL,
+        startedAtMs = coalesce(startedAtMs, @startedAtMs), finishedAtMs = @finishedAtMs, error = @error
+      WHERE key = @key`);
+  }
+
+  insert(run: NewRun, progress: Progress): void {
+    const { manifest } = run;
+    const text = canonicalJson(manifest);
+    const key = this.#db
+      .prepare<unknown[], number>(
+        `INSERT INTO run (id, name, method, status, network, dataset, target, budgets, budgetLimits, seed, note, star, progress, trials,
+           createdAtMs, configHash, revision)
+         VALUES (@id, @name, @method, 'queued', @network, @dataset, @target, @budgets, '[]', @seed, @note, 0, @progress, 0,
+           @createdAtMs, @configHash, 1)
+         RETURNING key`,
+      )
+      .pluck()
+      .get({
+        id: run.id,
+        name: run.name,
+        method: manifest.method,
+        network: run.networkTitle,
+        dataset: manifest.dataset,
+        target: manifest.method === 'train' ? null : manifest.target,
+        budgets: JSON.stringify(manifest.method === 'train' ? [] : manifest.budgets),
+        seed: manifest.seed,
+        note: run.note,
+        progress: JSON.stringify(progress),
+        createdAtMs: run.atMs,
+        configHash: sha256Of(text),
+      });
+    this.#db.prepare('INSERT INTO manifest (run, manifest, layers) VALUES (?, ?, ?)').run(key, text, JSON.stringify(run.layers));
+  }
+
+  /** Null when there is no such run. */
+  summary(id: string): RunSummary | null {
+    const row = this.#summary.get(id);
+    return row ? toSummary(row) : null;
+  }
+
+  /** The newest first. */
+  summaries(): RunSummary[] {
+    return this.#summaries.all().map(toSummary);
+  }
+
+  /** Null when there is no such run. */
+  state(id: string): RunState | null {
+    const row = this.#state.get(id);
+    if (!row) return null;
+    const { key, method, status, trials, ownerPid, ownerStartedAt, ownerBootId } = row;
+    const owned = ownerPid !== null && ownerStartedAt !== null && ownerBootId !== null;
+    return { key, id, method, status, trials, owner: owned ? { pid: ownerPid, startedAt: ownerStartedAt, bootId: ownerBootId } : null };
+  }
+
+  manifest({ key, id }: Pick<RunState, 'key' | 'id'>): { manifest: Manifest; layers: LayerInfo[] } {
+    const place = { table: 'manifest', row: id };
+    const row = this.#db
+      .prepare<[number], { manifest: string; layers: string; configHash: string }>(
+        'SELECT manifest.manifest, layers, configHash FROM manifest JOIN run ON run.key = manifest.run WHERE run.key = ?',
+      )
+      .get(key);
+    if (!row) throw corruptRow(place, 'it is missing');
+    if (sha256Of(row.manifest) !== row.configHash) throw corruptRow(place, 'its SHA-256 is not the one that the run was made with');
+    return {
+      manifest: recordOf(manifestSchema, place, () => parseJson(row.manifest)),
+      layers: recordOf(z.array(layerInfoSchema), place, () => parseJson(row.layers)),
+    };
+  }
+
+  /** Counts a change; returns the new revision. Every operation that changes a run does this first. */
+  touch(key: number): number {
+    const revision = this.#touch.get(key);
+    if (revision === undefined) throw new Error(`there is no run with key ${key}`);
+    return revision;
+  }
+
+  setProgress(key: number, progress: Progress): void {
+    this.#setProgress.run(JSON.stringify(progress), key);
+  }
+
+  setBudgetLimits(key: number, limits: readonly Budget[]): void {
+    this.#setBudgetLimits.run(JSON.stringify(limits), key);
+  }
+
+  setResult(key: number, trials: number, result: RunResult): void {
+    this.#setResult.run({ key, trials, ...result });
+  }
+
+  /** Takes the owner away or sets it, and forgets what was asked of the last one. */
+  setStatus(key: number, { owner, ...change }: StatusChange): void {
+    this.#setStatus.run({
+      key,
+      ...change,
+      ownerPid: owner?.pid ?? null,
+      ownerStartedAt: owner?.startedAt ?? null,
+      ownerBootId: owner?.bootId ?? null,
+    });
+  }
+
+  annotate(key: number, change: { readonly name?: string; readonly note?: string; readonly star?: boolean }): void {
+    this.#db
+      .prepare('UPDATE run SET name = coalesce(@name, name), note = coalesce(@note, note), star = coalesce(@star, star) WHERE key = @key')
+      .run({ key, name: change.name ?? null, note: change.note ?? null, star: change.star === undefined ? null : Number(change.star) });
+  }
+
+  setRequest(key: number, request: RunRequestRecord['request']): void {
+    this.#db.prepare('UPDATE run SET request = ? WHERE key = ?').run(request, key);
+  }
+
+  requestsOf(owner: Owner): RunRequestRecord[] {
+    return this.#db
+      .prepare<[Owner], RunRequestRecord>(`SELECT id, request FROM run WHERE ${isOwner} AND request IS NOT NULL ORDER BY key`)
+      .all(owner);
+  }
+
+  /** Each process that works on runs, once. */
+  owners(): Owner[] {
+    return this.#db.prepare<[], Owner>(`SELECT DISTINCT ${ownerColumns} FROM run WHERE ownerPid IS NOT NULL`).all();
+  }
+
+  idsOwnedBy(owner: Owner): string[] {
+    return this.#db.prepare<[Owner], string>(`SELECT id FROM run WHERE ${isOwner} ORDER BY key`).pluck().all(owner);
+  }
+}
+
+interface Owners {
+  readonly ownerPid: number | null;
+  readonly ownerStartedAt: string | null;
+  readonly ownerBootId: string | null;
+}
+
+function toSummary(row: SummaryRow): RunSummary {
+  return recordOf(runSummarySchema, { table: 'run', row: row.id }, () => ({
+    ...row,
+    star: row.star === 1,
+    budgets: parseJson(row.budgets),
+    budgetLimits: parseJson(row.budgetLimits),
+    progress: parseJson(row.progress),
+  }));
+}
+
+function sha256Of(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
