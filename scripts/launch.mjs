@@ -1,11 +1,13 @@
 /**
  * The way in, for `npm start`, `npm run lathe`, `npm run dev` and `npm run build`: finds a Node that is new enough, builds what
- * is missing or older than its sources, and hands over. Plain JavaScript that Node 20 can read; stdout belongs to what is started.
+ * is missing or not made from the present sources, and hands over. Plain JavaScript that Node 20 can read; stdout belongs to what is started.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
+import { isatty } from 'node:tty';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -24,8 +26,7 @@ function fail(message) {
 function handOver(file, args, env = process.env) {
   if (process.execve && process.platform !== 'win32') process.execve(file, [file, ...args], definedOnly(env));
   const child = spawn(file, args, { stdio: 'inherit', env });
-  // A terminal sends its interrupt to the whole group: the child has it already, the parent only has to wait.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => signal === 'SIGINT' || child.kill(signal));
+  passSignalsTo(child);
   child.on('error', (error) => fail(`${file} could not be started: ${error.message}`));
   child.on('exit', (code, signal) => {
     if (signal) {
@@ -35,24 +36,36 @@ function handOver(file, args, env = process.env) {
   });
 }
 
+function passSignalsTo(child) {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.on(signal, () => {
+      // A terminal interrupts the whole group: the child has it already, and the parent only has to wait.
+      if (signal !== 'SIGINT' || !isatty(0)) child.kill(signal);
+    });
+  }
+}
+
 const definedOnly = (env) => Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined));
 
 /** Runs a tool quietly; its output is shown only when it fails. */
 function run(args, env = process.env) {
   return new Promise((resolve) => {
     const output = [];
-    const child = spawn(process.execPath, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, args, { cwd: root, env: { ...env, NO_COLOR: '1' }, stdio: ['ignore', 'pipe', 'pipe'] });
     child.stdout.on('data', (chunk) => output.push(chunk));
     child.stderr.on('data', (chunk) => output.push(chunk));
     child.on('error', (error) => resolve({ ok: false, output: error.message }));
-    child.on('exit', (code) => resolve({ ok: code === 0, output: Buffer.concat(output.map((chunk) => Buffer.from(chunk))).toString('utf8') }));
+    child.on('exit', (code) =>
+      resolve({ ok: code === 0, output: Buffer.concat(output.map((chunk) => Buffer.from(chunk))).toString('utf8') }),
+    );
   });
 }
 
 // --------------------------------------------------------------------------------------------------------------- what is needed
 
 function requireModules() {
-  if (!existsSync(at('node_modules', 'electron-vite'))) fail(`the packages Lathe is built from are not installed in ${root}: run "npm ci" there first.`);
+  if (!existsSync(at('node_modules', 'electron-vite')))
+    fail(`the packages Lathe is built from are not installed in ${root}: run "npm ci" there first.`);
 }
 
 function nodeIsNewEnough() {
@@ -65,7 +78,9 @@ function requireNode() {
   if (nodeIsNewEnough()) return true;
   const newer = at('node_modules', 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
   if (!existsSync(newer)) {
-    fail(`Lathe needs Node 22.12 or newer, found ${process.versions.node}, and the copy that npm installs is missing: run "npm ci" in ${root}.`);
+    fail(
+      `Lathe needs Node 22.12 or newer, found ${process.versions.node}, and the copy that npm installs is missing: run "npm ci" in ${root}.`,
+    );
   }
   handOver(newer, [fileURLToPath(import.meta.url), ...process.argv.slice(2)]);
   return false;
@@ -73,7 +88,8 @@ function requireNode() {
 
 /** What the addon's build needs and this machine lacks, as one sentence; null when nothing. */
 function missingCompiler() {
-  const install = process.platform === 'darwin' ? 'macOS: xcode-select --install, and brew install cmake' : 'Debian: apt-get install cmake g++ make';
+  const install =
+    process.platform === 'darwin' ? 'macOS: xcode-select --install, and brew install cmake' : 'Debian: apt-get install cmake g++ make';
   const needs = `Lathe needs cmake 3.20 or newer, make or ninja, and a C++20 compiler to build its compute addon (${install})`;
   const cmake = spawnSync('cmake', ['--version'], { encoding: 'utf8' });
   if (cmake.error) return `cmake was not found: ${needs}.`;
@@ -85,7 +101,10 @@ function missingCompiler() {
   if (!has('make') && !has('ninja')) return `Neither make nor ninja was found: ${needs}.`;
   const compiler = [process.env.CXX, 'c++', 'g++', 'clang++'].find((name) => name && has(name));
   if (!compiler) return `A C++ compiler was not found: ${needs}.`;
-  const probe = spawnSync(compiler, ['-std=c++20', '-fsyntax-only', '-x', 'c++', '-'], { input: 'int main() { return 0; }\n', encoding: 'utf8' });
+  const probe = spawnSync(compiler, ['-std=c++20', '-fsyntax-only', '-x', 'c++', '-'], {
+    input: 'int main() { return 0; }\n',
+    encoding: 'utf8',
+  });
   return probe.status === 0 ? null : `The compiler ${compiler} does not take C++20: ${needs}.`;
 }
 
@@ -101,16 +120,16 @@ const hasDisplay = () => process.platform !== 'linux' || Boolean(process.env.DIS
 
 // --------------------------------------------------------------------------------------------------------------------- building
 
-/** The newest change under these paths, Unix ms; a folder's own time tells of files added and removed. */
-function newestChange(paths) {
-  let newest = 0;
-  for (const path of paths) {
+/** A digest of which files lie under these paths, their sizes and times: it changes with every edit, and with no wrong clock. */
+function signatureOf(paths) {
+  const digest = createHash('sha256');
+  const visit = (path) => {
     const info = statSync(path, { throwIfNoEntry: false });
-    if (!info) continue;
-    newest = Math.max(newest, info.mtimeMs);
-    if (info.isDirectory()) newest = Math.max(newest, newestChange(readdirSync(path).map((name) => join(path, name))));
-  }
-  return newest;
+    if (info?.isDirectory()) for (const name of readdirSync(path).sort()) visit(join(path, name));
+    else if (info && !path.endsWith('.test.ts')) digest.update(`${path} ${info.size} ${info.mtimeMs}\n`);
+  };
+  paths.forEach(visit);
+  return digest.digest('hex');
 }
 
 const addon = {
@@ -118,9 +137,8 @@ const addon = {
   stamp: at('native', 'build', '.built'),
   products: [at('native', 'build', 'Release', 'lathe.node')],
   sources: ['native/src', 'native/cmake', 'native/CMakeLists.txt', 'native/package.json'].map((path) => at(path)),
+  missing: missingCompiler,
   build() {
-    const missing = missingCompiler();
-    if (missing) return Promise.resolve({ ok: false, output: '', missing });
     const env = { ...process.env, CMAKE_BUILD_PARALLEL_LEVEL: process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(availableParallelism()) };
     return run([at('node_modules', 'cmake-js', 'bin', 'cmake-js'), 'compile', '-d', 'native', '--log-level', 'error'], env);
   },
@@ -129,21 +147,24 @@ const addon = {
 const app = {
   what: 'app',
   stamp: at('out', '.built'),
-  products: ['main/index.js', 'main/cli.js', 'main/engine.js', 'main/store-worker.js', 'preload/index.cjs', 'renderer/index.html'].map((path) => at('out', path)),
+  products: ['main/index.js', 'main/cli.js', 'main/engine.js', 'main/store-worker.js', 'preload/index.cjs', 'renderer/index.html'].map(
+    (path) => at('out', path),
+  ),
   sources: ['src', 'electron.vite.config.ts', 'package.json', 'package-lock.json'].map((path) => at(path)),
+  missing: () => null,
   build: () => run([at('node_modules', 'electron-vite', 'bin', 'electron-vite.js'), 'build', '--logLevel', 'warn']),
 };
 
 function isStale({ stamp, products, sources }) {
-  const built = statSync(stamp, { throwIfNoEntry: false });
-  return !built || products.some((product) => !existsSync(product)) || newestChange(sources) > built.mtimeMs;
+  if (!existsSync(stamp) || products.some((product) => !existsSync(product))) return true;
+  return readFileSync(stamp, 'utf8') !== signatureOf(sources);
 }
 
 /** Holds the build lock around `work`: an exclusive SQLite transaction, which the system drops with the process, however it ends. */
 async function withBuildLock(work) {
   const { default: Database } = await import('better-sqlite3');
-  mkdirSync(at('node_modules', '.cache'), { recursive: true });
-  const lock = new Database(at('node_modules', '.cache', 'lathe-build.lock'), { timeout: 0 });
+  mkdirSync(at('out'), { recursive: true });
+  const lock = new Database(at('out', '.build-lock'), { timeout: 0 });
   try {
     try {
       lock.exec('BEGIN EXCLUSIVE');
@@ -162,15 +183,15 @@ async function withBuildLock(work) {
 /** Brings one product up to date; returns null, or the sentence that says why it could not. Call with the lock held. */
 async function update(product) {
   if (!isStale(product)) return null;
-  const startedMs = Date.now();
+  const missing = product.missing();
+  if (missing) return missing;
+  const signature = signatureOf(product.sources); // taken before: what changes meanwhile is built next time
   say(`lathe: building the ${product.what} ...`);
   rmSync(product.stamp, { force: true });
-  const { ok, output, missing } = await product.build();
-  if (missing) return missing;
+  const { ok, output } = await product.build();
   if (!ok) return `the ${product.what} could not be built.\n${output.trimEnd().split('\n').slice(-40).join('\n')}`;
   mkdirSync(dirname(product.stamp), { recursive: true });
-  writeFileSync(product.stamp, '');
-  utimesSync(product.stamp, startedMs / 1000, startedMs / 1000); // what changed meanwhile is newer
+  writeFileSync(product.stamp, signature);
   return null;
 }
 
@@ -191,7 +212,8 @@ async function ensureBuilt({ needAddon }) {
 const cli = at('out', 'main', 'cli.js');
 
 /** These tell about the machine and the program, and must answer where no addon can be built. */
-const worksWithoutAddon = (args) => args.length === 0 || args.some((arg) => ['doctor', 'help', '--help', '-h', '--version', '-V'].includes(arg));
+const worksWithoutAddon = (args) =>
+  args.length === 0 || args.some((arg) => ['doctor', 'help', '--help', '-h', '--version', '-V'].includes(arg));
 
 /** Why the window cannot be opened here, or null. */
 function noWindow() {
@@ -200,7 +222,8 @@ function noWindow() {
 }
 
 function openWindow(args) {
-  const { ELECTRON_RUN_AS_NODE: _, ...env } = process.env;
+  const env = { ...process.env };
+  delete env.ELECTRON_RUN_AS_NODE; // some terminals inside Electron programs set it
   handOver(findElectron(), [root, ...args], env);
 }
 
@@ -225,13 +248,17 @@ const commands = {
   /** Builds again at every change; Electron's window shows it after a reload (Ctrl+R), the server restarts by itself. */
   async dev(args) {
     await ensureBuilt({ needAddon: true });
-    const watcher = spawn(process.execPath, [at('node_modules', 'electron-vite', 'bin', 'electron-vite.js'), 'build', '--watch'], { cwd: root, stdio: ['ignore', 2, 2] });
+    const watcher = spawn(process.execPath, [at('node_modules', 'electron-vite', 'bin', 'electron-vite.js'), 'build', '--watch'], {
+      cwd: root,
+      stdio: ['ignore', 2, 2],
+    });
     process.on('exit', () => watcher.kill());
     const reason = noWindow();
     if (reason !== null) say(`${reason}: serving the window to a browser instead.`);
-    const [file, ...rest] = reason === null ? [findElectron(), root] : [process.execPath, '--watch', '--watch-preserve-output', cli, 'serve'];
+    const [file, ...rest] =
+      reason === null ? [findElectron(), root] : [process.execPath, '--watch', '--watch-preserve-output', cli, 'serve'];
     const child = spawn(file, [...rest, ...args], { stdio: 'inherit' });
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => signal === 'SIGINT' || child.kill(signal));
+    passSignalsTo(child);
     child.on('exit', (code) => process.exit(code ?? 0));
   },
 };
