@@ -33,7 +33,7 @@ function toResult(solution: Solution | undefined): Record<string, unknown> | nul
 /** The found policy among the uniform ones; rows that break the budget are marked. */
 export function printSolutions(solutions: readonly Solution[]): void {
   const float = solutions.find((solution) => solution.role === 'float');
-  const rows = [...solutions].sort((a, b) => roles[a.role] - roles[b.role] || Number(b.withinBudget) - Number(a.withinBudget) || b.latencyMs - a.latencyMs);
+  const rows = [...solutions].sort((a, b) => roles[a.role] - roles[b.role] || Number(b.withinBudget) - Number(a.withinBudget) || (b.latencyMs ?? 0) - (a.latencyMs ?? 0));
   printTable(
     ['policy', 'budget', 'test (%)', 'to float (points)', 'validation (%)', 'latency (ms)', 'energy (mJ)', 'size'],
     rows.map((row) => [

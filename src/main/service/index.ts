@@ -52,7 +52,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       preview: (input) => networks.preview(input),
       machine: () => machine.describe(),
     });
-    const runs = await Runs.open({ store, dataDir: options.dataDir, launchEngine: options.launchEngine, manifests, bus, log: options.log }, options.adoptQueued === true);
+    const runs = await Runs.open({ store, dataDir: options.dataDir, launchEngine: options.launchEngine, manifests, datasets, bus, log: options.log }, options.adoptQueued === true);
     return new LocalService(makeHandlers({ options, store, datasets, networks, machine, runs }), bus, runs, async () => {
       await runs.close();
       requests.close();

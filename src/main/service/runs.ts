@@ -14,6 +14,7 @@ import { deleteBlob } from '../store/blobs.ts';
 import { currentOwner, isOwnerAlive } from '../store/owner.ts';
 import type { Owner, Store } from '../store/types.ts';
 import type { EventBus } from './event-bus.ts';
+import type { Datasets } from './datasets.ts';
 import type { ManifestMaker } from './manifests.ts';
 
 const resumable: readonly RunStatus[] = ['interrupted', 'cancelled', 'paused', 'failed'];
@@ -23,6 +24,7 @@ export interface RunsOptions {
   readonly dataDir: string;
   readonly launchEngine: EngineLauncher;
   readonly manifests: ManifestMaker;
+  readonly datasets: Datasets;
   readonly bus: EventBus;
   readonly log: (text: string) => void;
 }
@@ -181,8 +183,7 @@ export class Runs {
     this.changed(summary);
     this.options.bus.emit({ name: 'run.rewound', payload: { id } });
     const { manifest } = await this.show(id);
-    const dataset = await store.getDataset(manifest.dataset);
-    if (!dataset) throw new LatheError('not-found', `data set ${manifest.dataset} was removed; add it again, then resume`);
+    const dataset = await this.options.datasets.require(manifest.dataset);
     if (dataset.sha256 !== manifest.datasetSha256) {
       throw new LatheError('conflict', `data set ${manifest.dataset} has changed since the run was made; start a new run`);
     }
