@@ -158,20 +158,22 @@ describe.skipIf(!obtainable)(
       } finally {
         await writeFile(labels?.path ?? '', whole);
       }
-    
-  it('comes over the network just as well', async (context) => {
-    if (failure !== null) return context.skip(`Fashion-MNIST could not be had here: ${failure}`);
-    await withFolder(async (other) => {
-      const asked: string[] = [];
-      const source = downloadSource('https://example.org/data/', async (url) => {
-        const name = String(url instanceof Request ? url.url : url).slice('https://example.org/data/'.length);
-        asked.push(name);
-        return new Response(gzipSync(await readFile(join(folder, 'datasets', 'fashion-mnist', name.replace(/\.gz$/, ''))), { level: 1 }));
-      });
-      const record = await addFashionMnist({ dataDir: other, log: quiet, sources: [source] });
-      expect(asked).toEqual(names.map((name) => `${name}.gz`));
-      expect((await openTestSplit(record)).count).toBe(10_000);
-      expect(await readdir(join(other, 'datasets'))).toEqual(['fashion-mnist']);
     });
-  });
-});
+
+    it('comes over the network just as well', async (context) => {
+      if (failure !== null) return context.skip(`Fashion-MNIST could not be had here: ${failure}`);
+      await withFolder(async (other) => {
+        const asked: string[] = [];
+        const source = downloadSource('https://example.org/data/', async (url) => {
+          const name = String(url instanceof Request ? url.url : url).slice('https://example.org/data/'.length);
+          asked.push(name);
+          return new Response(gzipSync(await readFile(join(folder, 'datasets', 'fashion-mnist', name.replace(/\.gz$/, ''))), { level: 1 }));
+        });
+        const record = await addFashionMnist({ dataDir: other, log: quiet, sources: [source] });
+        expect(asked).toEqual(names.map((name) => `${name}.gz`));
+        expect((await openTestSplit(record)).count).toBe(10_000);
+        expect(await readdir(join(other, 'datasets'))).toEqual(['fashion-mnist']);
+      });
+    });
+  },
+);
