@@ -17,7 +17,7 @@ describe('targets, misuse', () => {
 
   it('says what is wrong with a file', () => {
     expect(() => parseTarget('t.json', '{')).toThrow(
-      expect.objectContaining({ code: 'corrupt', message: expect.stringMatching(/^t\.json: not JSON: /) }),
+      expect.objectContaining({ code: 'corrupt', message: expect.stringMatching(/^t\.json: not JSON: /) as string }),
     );
     expect(() => parseTarget('t.json', '{}')).toThrow(/^t\.json: not a target: law: /);
     const text = JSON.stringify({ ...findTarget('bismo-cloud').target, clockMhz: -1 });
@@ -36,7 +36,7 @@ describe('targets, misuse', () => {
 
   it('says when there is no resources folder', () => {
     expect(() => findResources('/')).toThrow(
-      expect.objectContaining({ code: 'unavailable', message: expect.stringContaining('install it again') }),
+      expect.objectContaining({ code: 'unavailable', message: expect.stringContaining('install it again') as string }),
     );
   });
 });

@@ -23,7 +23,9 @@ describe('resolveNetwork, misuse', () => {
     ['mobilenet-v2-4.5', 'behind mobilenet-v2- a width above 0 and up to 4 is expected'],
     ['mobilenet-v10', 'there is no network mobilenet-v10'],
   ])('refuses %s', (id, message) => {
-    expect(() => resolveNetwork({ id })).toThrow(expect.objectContaining({ code: 'not-found', message: expect.stringContaining(message) }));
+    expect(() => resolveNetwork({ id })).toThrow(
+      expect.objectContaining({ code: 'not-found', message: expect.stringContaining(message) as string }),
+    );
   });
 
   it('refuses two widths that differ', () => {
