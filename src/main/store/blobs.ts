@@ -33,22 +33,10 @@ export function blobPath(dataDir: string, sha256: string): string {
 export async function writeBlob(dataDir: string, bytes: Uint8Array): Promise<BlobReference> {
   const sha256 = sha256Of(bytes);
   const path = blobPath(dataDir, sha256);
-  const temporary = `${path}.${randomUUID()}.tmp`;
   try {
     await makeFolder(dirname(path));
-    const file = await open(temporary, 'wx', 0o600);
-    try {
-      await file.writeFile(bytes);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    failpoint('before-rename');
-    await rename(temporary, path);
-    failpoint('after-rename');
-    await syncFolder(dirname(path));
+    await replaceFile(path, bytes);
   } catch (error) {
-    await rm(temporary, { force: true });
     throw fileError(error, path);
   }
   return { sha256, sizeBytes: bytes.byteLength };
@@ -100,6 +88,27 @@ export async function deleteBlob(dataDir: string, sha256: string): Promise<void>
 
 function sha256Of(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** Writes beside the place, forces to disk and renames: a reader sees the old file or the new one. */
+async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
+  const temporary = `${path}.${randomUUID()}.tmp`;
+  try {
+    const file = await open(temporary, 'wx', 0o600);
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    failpoint('before-rename');
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  failpoint('after-rename');
+  await syncFolder(dirname(path));
 }
 
 /** Makes the folder with those above it; the names of the new ones are on disk when this resolves. */

@@ -1,4 +1,4 @@
-/** Table metric. Read a series at a time, as columns: a hundred thousand points cross to the other thread as two arrays. */
+/** Table metric (SQLite keeps -0 as 0, here and in every other column). Read a series at a time, as columns: a hundred thousand points cross to the other thread as two arrays. */
 import type Database from 'better-sqlite3';
 import type { Metric } from '../../../shared/run.ts';
 
