@@ -248,10 +248,8 @@ const commands = {
   /** Builds again at every change; Electron's window shows it after a reload (Ctrl+R), the server restarts by itself. */
   async dev(args) {
     await ensureBuilt({ needAddon: true });
-    const watcher = spawn(process.execPath, [at('node_modules', 'electron-vite', 'bin', 'electron-vite.js'), 'build', '--watch'], {
-      cwd: root,
-      stdio: ['ignore', 2, 2],
-    });
+    const watch = "const { build } = await import('electron-vite'); await build({ build: { watch: {} }, logLevel: 'warn' });";
+    const watcher = spawn(process.execPath, ['--input-type=module', '--eval', watch], { cwd: root, stdio: ['ignore', 2, 2] });
     process.on('exit', () => watcher.kill());
     const reason = noWindow();
     if (reason !== null) say(`${reason}: serving the window to a browser instead.`);
