@@ -9,6 +9,7 @@ import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { isatty } from 'node:tty';
 import { fileURLToPath } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const at = (...parts) => join(root, ...parts);
@@ -51,7 +52,7 @@ const definedOnly = (env) => Object.fromEntries(Object.entries(env).filter(([, v
 function run(args, env = process.env) {
   return new Promise((resolve) => {
     const output = [];
-    const child = spawn(process.execPath, args, { cwd: root, env: { ...env, NO_COLOR: '1' }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
     child.stdout.on('data', (chunk) => output.push(chunk));
     child.stderr.on('data', (chunk) => output.push(chunk));
     child.on('error', (error) => resolve({ ok: false, output: error.message }));
@@ -189,7 +190,8 @@ async function update(product) {
   say(`lathe: building the ${product.what} ...`);
   rmSync(product.stamp, { force: true });
   const { ok, output } = await product.build();
-  if (!ok) return `the ${product.what} could not be built.\n${output.trimEnd().split('\n').slice(-40).join('\n')}`;
+  if (!ok)
+    return `the ${product.what} could not be built.\n${stripVTControlCharacters(output).trimEnd().split('\n').slice(-40).join('\n')}`;
   mkdirSync(dirname(product.stamp), { recursive: true });
   writeFileSync(product.stamp, signature);
   return null;
