@@ -1,11 +1,15 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openDatabase } from './database.ts';
 import { applicationId, readPragma, type Migration } from './migrate.ts';
 import { migrations } from './migrations/index.ts';
+import { sqliteError } from './sqlite-error.ts';
 import { openStore } from './store.ts';
 import { newRun } from '../../../test/support/store-samples.ts';
 
@@ -24,9 +28,13 @@ async function makeDatabase(runs = 1): Promise<void> {
   await store.close();
 }
 
-/** Every file of the data folder, by content. */
+/** Every file of the data folder with its SHA-256. */
 function snapshot(): Record<string, string> {
-  return Object.fromEntries(readdirSync(dataDir).map((name) => [name, readFileSync(join(dataDir, name), 'base64')]));
+  return Object.fromEntries(readdirSync(dataDir).map((name) => [name, sha256(readFileSync(join(dataDir, name)))]));
+}
+
+function sha256(content: Uint8Array | string): string {
+  return createHash('sha256').update(content).digest('hex');
 }
 
 /** The refusal's code and sentence; fails when the database is opened. */
@@ -102,7 +110,7 @@ describe('a database that is refused stays as it was', () => {
         /lathe\.sqlite is damaged \(expected an SQLite database, found a file that starts with "(PK|SQ)/,
       ) as unknown,
     });
-    expect(snapshot()).toEqual({ 'lathe.sqlite': Buffer.from(content).toString('base64') });
+    expect(snapshot()).toEqual({ 'lathe.sqlite': sha256(content) });
   });
 
   it('cut in half', async () => {
@@ -146,6 +154,72 @@ describe('a database that is refused stays as it was', () => {
     } finally {
       other.close();
     }
+  });
+});
+
+describe('a data folder that cannot be written', () => {
+  const root = process.getuid?.() === 0;
+
+  /** Opens as a user who is not the administrator (whom no permission stops). */
+  async function refusalForUser(): Promise<unknown> {
+    const script = `
+      const { openStore } = await import(${JSON.stringify(new URL('store.ts', import.meta.url).href)});
+      const text = await openStore({ dataDir: ${JSON.stringify(dataDir)} }).then(() => 'opened', (error) => JSON.stringify({ code: error.code, message: error.message }));
+      console.log(text);
+      process.exit();`;
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ['--input-type=module', '-e', script],
+      root ? { uid: 65_534, gid: 65_534 } : {},
+    );
+    return stdout === 'opened\n' ? 'opened' : JSON.parse(stdout);
+  }
+
+  it.runIf(process.platform !== 'win32')('is named, whether the file, its folder or the folder above is meant', async () => {
+    await makeDatabase();
+    const before = snapshot();
+    const sentence = {
+      code: 'unavailable',
+      message: expect.stringMatching(
+        /cannot be (written|used) \(.*\): make .* writable for this user, or start with another --data-dir$/,
+      ) as unknown,
+    };
+    chmodSync(path, 0o444);
+    chmodSync(dataDir, 0o555);
+    expect(await refusalForUser()).toEqual(sentence);
+    chmodSync(dataDir, 0o777);
+    expect(await refusalForUser()).toEqual(sentence);
+    chmodSync(path, 0o000);
+    expect(await refusalForUser()).toEqual(sentence);
+    chmodSync(path, 0o666);
+    expect(snapshot()).toEqual(before);
+    expect(await refusalForUser()).toBe('opened');
+    chmodSync(dataDir, 0o555);
+    dataDir = join(dataDir, 'new');
+    expect(await refusalForUser()).toEqual(sentence);
+    dataDir = dirname(dataDir);
+    chmodSync(dataDir, 0o755);
+  });
+});
+
+describe('what SQLite refuses', () => {
+  it.each([
+    ['SQLITE_FULL', 'disk-full', 'the disk is full'],
+    ['SQLITE_CORRUPT', 'corrupt', 'is damaged'],
+    ['SQLITE_CORRUPT_INDEX', 'corrupt', 'is damaged'],
+    ['SQLITE_NOTADB', 'corrupt', 'is damaged'],
+    ['SQLITE_BUSY', 'conflict', 'is locked'],
+    ['SQLITE_BUSY_SNAPSHOT', 'conflict', 'is locked'],
+    ['SQLITE_READONLY_DIRECTORY', 'unavailable', 'cannot be written'],
+    ['SQLITE_CANTOPEN', 'unavailable', 'cannot be written'],
+    ['SQLITE_IOERR_FSYNC', 'unavailable', 'could not be read or written'],
+    ['SQLITE_CONSTRAINT_CHECK', 'bad-input', 'refused a row'],
+    ['SQLITE_CORRUPTED', 'internal', 'SQLITE_CORRUPTED'],
+  ])('%s is %s: %s', (sqliteCode, code, words) => {
+    const { message } = sqliteError(sqliteCode, 'the reason', '/data/lathe.sqlite');
+    expect(sqliteError(sqliteCode, 'the reason', '/data/lathe.sqlite').code).toBe(code);
+    expect(message).toContain(words);
+    expect(message.startsWith('/data/lathe.sqlite')).toBe(true);
   });
 });
 

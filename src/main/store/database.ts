@@ -3,7 +3,7 @@
  * what the file says it is; SQLite's version; a write lock; `quick_check`; migrations. Settings are set at every open, for
  * the compiled-in defaults differ between a new file and an old one (WAL's `synchronous` would be NORMAL at the second open).
  */
-import { mkdirSync, openSync, closeSync, readSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
@@ -32,12 +32,13 @@ export async function openDatabase(dataDir: string, options: DatabaseOptions = {
   const path = databasePath(dataDir);
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   refuseByHeader(path, migrations.length);
+  if (existsSync(path)) accessSync(path, constants.W_OK); // SQLite would open it for reading, and leave files beside it
   const db = new Database(path, { timeout: busyTimeoutMs });
   try {
     requireSqliteVersion(db);
     refuseByContent(db, path, migrations.length);
     await configure(db, path, busyTimeoutMs);
-    db.transaction(() => undefined).immediate(); // read-only or locked: told now, not at the first write
+    tryWrite(db);
     const finding = String(db.pragma('quick_check(1)', { simple: true }));
     if (finding !== 'ok') throw damagedDatabase(path, finding);
     await migrate(db, path, migrations);
@@ -136,6 +137,16 @@ function requireSqliteVersion(db: Database.Database): void {
       'unavailable',
       `SQLite ${found} can damage databases; expected ${leastSqliteVersion.join('.')} or newer: install Lathe again (npm ci)`,
     );
+  }
+}
+
+/** Read-only or locked is told now, not at the first write. BEGIN alone would do on a read-only file: it reads then. */
+function tryWrite(db: Database.Database): void {
+  db.exec('BEGIN IMMEDIATE');
+  try {
+    db.pragma(`user_version = ${readPragma(db, 'user_version')}`);
+  } finally {
+    db.exec('ROLLBACK');
   }
 }
 

@@ -2,6 +2,7 @@
  * Brings a database to this Lathe's version: each migration in one IMMEDIATE transaction that also sets `user_version`, with
  * a checked copy of the database made before the first. Two processes may try at once: the version is read again inside.
  */
+import { randomUUID } from 'node:crypto';
 import { open, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
@@ -53,7 +54,7 @@ export function requireKnown(found: number, known: number, path: string): void {
 async function backUp(db: Database.Database, folder: string, version: number): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const stamp = new Date().toISOString().replaceAll(/[:.]/g, '-');
-  const path = join(folder, `lathe-v${version}-${stamp}-${process.pid}.sqlite`);
+  const path = join(folder, `lathe-v${version}-${stamp}-${randomUUID().slice(0, 8)}.sqlite`); // two may do this at once
   const temporary = `${path}.tmp`;
   try {
     await db.backup(temporary);
@@ -67,7 +68,7 @@ async function backUp(db: Database.Database, folder: string, version: number): P
   }
   const all = (await readdir(folder)).filter((name) => /^lathe-v\d+-.*\.sqlite$/.test(name));
   const byAge = all.sort((a, b) => stampOf(a).localeCompare(stampOf(b)));
-  for (const name of byAge.slice(0, -keptBackups)) await rm(join(folder, name));
+  for (const name of byAge.slice(0, -keptBackups)) await rm(join(folder, name), { force: true });
 }
 
 function stampOf(name: string): string {

@@ -27,7 +27,11 @@ export interface StoreOptions {
  * `unavailable` (cannot be written) or `conflict` (locked), each with one sentence; a database that is refused stays as it was.
  */
 export async function openStore({ dataDir, log = () => undefined }: StoreOptions): Promise<Store> {
-  const worker = new Worker(workerFile(), { name: 'lathe-store', workerData: { dataDir } satisfies WorkerData });
+  const worker = new Worker(workerFile(), {
+    name: 'lathe-store',
+    workerData: { dataDir } satisfies WorkerData,
+    execArgv: [], // options of this process's own script (--eval, --input-type) are not meant for the thread's
+  });
   return await new Promise((resolve, reject) => {
     const refuse = (error: Error): void => reject(new LatheError('internal', `the store could not start: ${error.message}`));
     const exit = (code: number): void => refuse(new Error(`its thread ended with code ${code}`));
