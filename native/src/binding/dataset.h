@@ -1,0 +1,29 @@
+// Dataset: images and labels that stay where JavaScript put them.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+
+#include "train/dataset.h"
+
+namespace lathe::binding {
+
+class DatasetWrap final : public Napi::ObjectWrap<DatasetWrap> {
+ public:
+  static void Register(Napi::Env env, Napi::Object exports);
+  explicit DatasetWrap(const Napi::CallbackInfo& call);
+
+  const Dataset& dataset() const { return *dataset_; }
+
+  // The data set in an options object's `dataset`. Whoever uses it must keep a reference to the object.
+  static DatasetWrap& Of(const Napi::Object& options);
+
+ private:
+  Napi::Value Count(const Napi::CallbackInfo& call);
+
+  std::unique_ptr<Dataset> dataset_;
+  Napi::ObjectReference images_, labels_;  // keep the memory alive
+};
+
+}  // namespace lathe::binding

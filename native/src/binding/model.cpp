@@ -1,0 +1,323 @@
+// Model: parameters in and out, and the three long calls.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <memory>
+
+#include "binding/async_call.h"
+#include "binding/control.h"
+#include "binding/convert.h"
+#include "binding/dataset.h"
+#include "binding/guard.h"
+#include "binding/register.h"
+#include "binding/tags.h"
+#include "train/model.h"
+
+namespace lathe::binding {
+namespace {
+
+constexpr int kMaxBatch = 65536;
+
+int BatchSize(const Napi::Object& options) {
+  const int batch = GetInt(options, "batchSize");
+  if (batch < 1 || batch > kMaxBatch) throw Napi::RangeError::New(options.Env(), "batchSize must be 1..65536");
+  return batch;
+}
+
+// A copy of the image numbers, each checked against the data set.
+std::vector<std::uint32_t> ImageNumbers(const Napi::Object& options, const char* name, std::size_t count) {
+  const auto view = GetView<std::uint32_t>(options, name);
+  for (const std::uint32_t image : view) {
+    if (image >= count) {
+      throw Napi::RangeError::New(options.Env(), std::string(name) + ": image " + std::to_string(image) +
+                                                     " is not in the data set of " + std::to_string(count));
+    }
+  }
+  return {view.begin(), view.end()};
+}
+
+class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
+ public:
+  static void Register(Napi::Env env, Napi::Object exports) {
+    exports.Set(
+        "Model",
+        DefineClass(env, "Model",
+                    {InstanceAccessor<&ModelWrap::Parameters>("parameters"),
+                     InstanceAccessor<&ModelWrap::QuantizableOps>("quantizableOps"),
+                     InstanceMethod<&ModelWrap::GetState>("getState"), InstanceMethod<&ModelWrap::SetState>("setState"),
+                     InstanceMethod<&ModelWrap::Train>("train"), InstanceMethod<&ModelWrap::Evaluate>("evaluate"),
+                     InstanceMethod<&ModelWrap::Calibrate>("calibrate")}));
+  }
+
+  explicit ModelWrap(const Napi::CallbackInfo& call) : Napi::ObjectWrap<ModelWrap>(call) {
+    Guard(call.Env(), [&] {
+      model_ = std::make_shared<Model>(ToProgram(OptionsOf(call)));
+      call.This().As<Napi::Object>().TypeTag(&kModelTag);
+    });
+  }
+
+ private:
+  Napi::Value Parameters(const Napi::CallbackInfo& call) {
+    const Napi::Env env = call.Env();
+    auto list = Napi::Array::New(env);
+    for (const Parameter& p : model_->layout().all()) {
+      auto object = Napi::Object::New(env);
+      auto shape = Napi::Array::New(env);
+      for (const int extent : p.shape) shape.Set(shape.Length(), extent);
+      object.Set("op", model_->program().ops[p.op].name);
+      object.Set("role", RoleName(p.role));
+      object.Set("offset", static_cast<double>(p.offset));
+      object.Set("length", static_cast<double>(p.length));
+      object.Set("shape", shape);
+      list.Set(list.Length(), object);
+    }
+    return list;
+  }
+
+  Napi::Value QuantizableOps(const Napi::CallbackInfo& call) {
+    auto list = Napi::Array::New(call.Env());
+    for (const int op : model_->quantizableOps()) list.Set(list.Length(), model_->program().ops[op].name);
+    return list;
+  }
+
+  Napi::Value GetState(const Napi::CallbackInfo& call) {
+    const Napi::Env env = call.Env();
+    RefuseWhileBusy(env);
+    auto state = Napi::Object::New(env);
+    state.Set("parameters", MakeFloat32Array(env, model_->parameters().data(), model_->layout().size()));
+    state.Set("momentum", MakeFloat32Array(env, model_->momentum().data(), model_->layout().size()));
+    return state;
+  }
+
+  void SetState(const Napi::CallbackInfo& call) {
+    const Napi::Env env = call.Env();
+    RefuseWhileBusy(env);
+    const auto parameters = StateView(call[0], "parameters");
+    const bool hasMomentum = !call[1].IsUndefined() && !call[1].IsNull();
+    const auto momentum = hasMomentum ? StateView(call[1], "momentum") : View<float>{};
+    std::copy(parameters.begin(), parameters.end(), model_->parameters().data());
+    if (hasMomentum) {
+      std::copy(momentum.begin(), momentum.end(), model_->momentum().data());
+    } else {
+      std::fill(model_->momentum().begin(), model_->momentum().end(), 0.0f);
+    }
+  }
+
+  View<float> StateView(const Napi::Value& value, const char* name) {
+    const auto view = ViewOf<float>(value, name);
+    if (view.size != model_->layout().size()) {
+      throw Napi::RangeError::New(value.Env(), std::string(name) + " must have " +
+                                                   std::to_string(model_->layout().size()) + " values, found " +
+                                                   std::to_string(view.size));
+    }
+    return view;
+  }
+
+  // The options' data set, if its images fit this network.
+  DatasetWrap& FittingDataset(const Napi::Object& options, bool needsLabels) {
+    DatasetWrap& wrap = DatasetWrap::Of(options);
+    const Shape &has = wrap.dataset().shape(), &wants = model_->program().input;
+    if (has.height != wants.height || has.width != wants.width || has.channels != wants.channels) {
+      throw Napi::RangeError::New(options.Env(), "the data set's images do not have the network's input shape");
+    }
+    if (needsLabels && wrap.dataset().largestLabel() >= model_->program().classes) {
+      throw Napi::RangeError::New(options.Env(), "label " + std::to_string(wrap.dataset().largestLabel()) +
+                                                     " is not below the network's " +
+                                                     std::to_string(model_->program().classes) + " classes");
+    }
+    return wrap;
+  }
+
+  void RefuseWhileBusy(Napi::Env env) const {
+    if (*busy_) throw Napi::Error::New(env, "the model is busy with another call; wait for it to end");
+  }
+
+  // What the three long calls have in common; marks the model busy.
+  AsyncWork Begin(const Napi::CallbackInfo& call, const char* name, const Napi::Object& options, DatasetWrap& dataset) {
+    AsyncWork work;
+    work.name = name;
+    Control* control = Control::Of(options);
+    work.cancelled = control ? control->NewFlag() : std::make_shared<std::atomic<bool>>(false);
+    if (Has(options, "onProgress")) {
+      const Napi::Value listener = options.Get("onProgress");
+      if (!listener.IsFunction()) throw Napi::TypeError::New(call.Env(), "onProgress must be a function");
+      work.onProgress = listener.As<Napi::Function>();
+    }
+    work.keepAlive = {call.This().As<Napi::Object>(), dataset.Value()};
+    work.finished = [busy = busy_] { *busy = false; };
+    *busy_ = true;
+    return work;
+  }
+
+  Napi::Value Train(const Napi::CallbackInfo& call) {
+    const Napi::Env env = call.Env();
+    return Guard(env, [&]() -> Napi::Value {
+      RefuseWhileBusy(env);
+      const Napi::Object options = OptionsOf(call);
+      DatasetWrap& dataset = FittingDataset(options, true);
+      struct Call {
+        TrainJob job;
+        std::vector<std::uint32_t> order;
+        std::vector<float> rates;
+        TrainResult result;
+      };
+      auto own = std::make_shared<Call>();
+      own->job.dataset = &dataset.dataset();
+      own->job.batchSize = BatchSize(options);
+      own->order = ImageNumbers(options, "order", dataset.dataset().count());
+      const auto rates = GetView<float>(options, "learningRates");
+      own->rates.assign(rates.begin(), rates.end());
+      own->job.momentum = static_cast<float>(GetNumber(options, "momentum"));
+      own->job.weightDecay = static_cast<float>(GetNumber(options, "weightDecay"));
+      own->job.steps = own->rates.size();
+      if (own->order.size() != own->job.steps * own->job.batchSize) {
+        throw Napi::RangeError::New(env, "order must have batchSize images for each learning rate");
+      }
+      own->job.order = own->order.data();
+      own->job.learningRates = own->rates.data();
+
+      AsyncWork work = Begin(call, "lathe train", options, dataset);
+      work.work = [model = model_, own](const Watch& watch) {
+        own->job.watch = watch;
+        own->result = model->Train(own->job);
+      };
+      work.result = [own](Napi::Env e) -> Napi::Value {
+        const TrainResult& r = own->result;
+        auto result = Napi::Object::New(e);
+        auto correct = Napi::Uint32Array::New(e, r.correct.size());
+        std::copy(r.correct.begin(), r.correct.end(), correct.Data());
+        result.Set("stepsDone", static_cast<double>(r.stepsDone));
+        result.Set("cancelled", r.cancelled);
+        result.Set("losses", MakeFloat32Array(e, r.losses.data(), r.losses.size()));
+        result.Set("correct", correct);
+        return result;
+      };
+      return StartAsync(env, std::move(work));
+    });
+  }
+
+  std::vector<OpQuantizer> Quantizers(const Napi::Object& options) {
+    if (!Has(options, "quantization")) return {};
+    const Napi::Object from = GetObject(options, "quantization");
+    const auto weightBits = GetView<std::uint8_t>(from, "weightBits");
+    const auto activationBits = GetView<std::uint8_t>(from, "activationBits");
+    const auto weightThresholds = GetView<float>(from, "weightThresholds");
+    const auto activationThresholds = GetView<float>(from, "activationThresholds");
+    const std::size_t count = model_->quantizableOps().size();
+    if (weightBits.size != count || activationBits.size != count || weightThresholds.size != count ||
+        activationThresholds.size != count) {
+      throw Napi::RangeError::New(options.Env(), "quantization must have one entry for each of the " +
+                                                     std::to_string(count) + " quantizable operators");
+    }
+    std::vector<OpQuantizer> quantizers(count);
+    const auto fill = [&](Quantizer& quantizer, int bits, float threshold) {
+      if (bits > 8) throw Napi::RangeError::New(options.Env(), "quantization bits must be 0..8");
+      if (bits > 0 && !(threshold > 0 && std::isfinite(threshold))) {
+        throw Napi::RangeError::New(options.Env(), "quantization thresholds must be positive and finite");
+      }
+      quantizer.bits = bits;
+      quantizer.threshold = threshold;
+    };
+    for (std::size_t i = 0; i < count; ++i) {
+      fill(quantizers[i].weight, weightBits.data[i], weightThresholds.data[i]);
+      fill(quantizers[i].activation, activationBits.data[i], activationThresholds.data[i]);
+    }
+    return quantizers;
+  }
+
+  Napi::Value Evaluate(const Napi::CallbackInfo& call) {
+    const Napi::Env env = call.Env();
+    return Guard(env, [&]() -> Napi::Value {
+      RefuseWhileBusy(env);
+      const Napi::Object options = OptionsOf(call);
+      DatasetWrap& dataset = FittingDataset(options, true);
+      struct Call {
+        EvaluateJob job;
+        std::vector<std::uint32_t> indices;
+        EvaluateResult result;
+      };
+      auto own = std::make_shared<Call>();
+      own->indices = ImageNumbers(options, "indices", dataset.dataset().count());
+      own->job.dataset = &dataset.dataset();
+      own->job.indices = own->indices.data();
+      own->job.count = own->indices.size();
+      own->job.batchSize = BatchSize(options);
+      own->job.wantLogits = Has(options, "wantLogits") && GetBool(options, "wantLogits");
+      own->job.quantizers = Quantizers(options);
+
+      AsyncWork work = Begin(call, "lathe evaluate", options, dataset);
+      work.work = [model = model_, own](const Watch& watch) {
+        own->job.watch = watch;
+        own->result = model->Evaluate(own->job);
+      };
+      work.result = [own](Napi::Env e) -> Napi::Value {
+        const EvaluateResult& r = own->result;
+        auto result = Napi::Object::New(e);
+        result.Set("cancelled", r.cancelled);
+        result.Set("count", static_cast<double>(r.count));
+        result.Set("correct", static_cast<double>(r.correct));
+        result.Set("meanLoss", r.meanLoss);
+        result.Set("logits",
+                   own->job.wantLogits ? Napi::Value(MakeFloat32Array(e, r.logits.data(), r.logits.size())) : e.Null());
+        return result;
+      };
+      return StartAsync(env, std::move(work));
+    });
+  }
+
+  Napi::Value Calibrate(const Napi::CallbackInfo& call) {
+    const Napi::Env env = call.Env();
+    return Guard(env, [&]() -> Napi::Value {
+      RefuseWhileBusy(env);
+      const Napi::Object options = OptionsOf(call);
+      DatasetWrap& dataset = FittingDataset(options, false);
+      struct Call {
+        CalibrateJob job;
+        std::vector<std::uint32_t> indices;
+        std::vector<Calibration> result;
+      };
+      auto own = std::make_shared<Call>();
+      own->indices = ImageNumbers(options, "indices", dataset.dataset().count());
+      if (own->indices.empty()) throw Napi::RangeError::New(env, "indices must name at least one image");
+      own->job.dataset = &dataset.dataset();
+      own->job.indices = own->indices.data();
+      own->job.count = own->indices.size();
+      own->job.batchSize = BatchSize(options);
+
+      AsyncWork work = Begin(call, "lathe calibrate", options, dataset);
+      work.work = [model = model_, own](const Watch& watch) {
+        own->job.watch = watch;
+        own->result = model->Calibrate(own->job);
+        if (watch.stop()) throw std::runtime_error("calibration was cancelled");
+      };
+      work.result = [own](Napi::Env e) -> Napi::Value {
+        auto list = Napi::Array::New(e);
+        for (const Calibration& c : own->result) {
+          auto object = Napi::Object::New(e);
+          object.Set("op", c.op);
+          object.Set("signed", c.isSigned);
+          object.Set("minimum", c.minimum);
+          object.Set("maximum", c.maximum);
+          object.Set("activationThresholds", MakeFloat32Array(e, c.activationThresholds, 9));
+          object.Set("weightThresholds", MakeFloat32Array(e, c.weightThresholds, 9));
+          list.Set(list.Length(), object);
+        }
+        return list;
+      };
+      return StartAsync(env, std::move(work));
+    });
+  }
+
+  std::shared_ptr<Model> model_;
+  std::shared_ptr<bool> busy_ = std::make_shared<bool>(false);  // JavaScript's thread alone reads and writes it
+};
+
+}  // namespace
+
+void RegisterModel(Napi::Env env, Napi::Object exports) {
+  Control::Register(env, exports);
+  DatasetWrap::Register(env, exports);
+  ModelWrap::Register(env, exports);
+}
+
+}  // namespace lathe::binding

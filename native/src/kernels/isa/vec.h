@@ -1,0 +1,109 @@
+// One vector type for all instruction sets: as wide as the flags of this compilation allow. Included by the files of
+// kernels/isa alone, each of which is compiled once a level with LATHE_ISA as its namespace. Everything here has
+// internal linkage: code of one level must never be the linker's pick for another.
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#elif defined(__SSE2__)
+#include <emmintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+namespace lathe::LATHE_ISA {
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int kWidth = 16;
+#elif defined(__AVX2__)
+constexpr int kWidth = 8;
+#else
+constexpr int kWidth = 4;
+#endif
+
+// GCC's and Clang's vector extension: + - * work lane by lane, a scalar operand is repeated.
+typedef float Vec __attribute__((vector_size(kWidth * sizeof(float))));
+typedef float UnalignedVec __attribute__((vector_size(kWidth * sizeof(float)), aligned(alignof(float)), may_alias));
+
+inline Vec Load(const float* p) { return *reinterpret_cast<const UnalignedVec*>(p); }
+inline void Store(float* p, Vec v) { *reinterpret_cast<UnalignedVec*>(p) = v; }
+inline Vec Zero() { return Vec{}; }
+inline Vec Repeat(float x) { return Vec{} + x; }
+
+// The first `lanes` floats, zeros behind them; touches no byte of the others.
+inline Vec LoadPart(const float* p, int lanes) {
+#if defined(__AVX512F__)
+  return (Vec)_mm512_maskz_loadu_ps((__mmask16)((1u << lanes) - 1), p);
+#else
+  alignas(sizeof(Vec)) float buffer[kWidth] = {};
+  std::memcpy(buffer, p, static_cast<std::size_t>(lanes) * sizeof(float));
+  return *reinterpret_cast<const Vec*>(buffer);
+#endif
+}
+inline void StorePart(float* p, Vec v, int lanes) {
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_ps(p, (__mmask16)((1u << lanes) - 1), (__m512)v);
+#else
+  alignas(sizeof(Vec)) float buffer[kWidth];
+  *reinterpret_cast<Vec*>(buffer) = v;
+  std::memcpy(p, buffer, static_cast<std::size_t>(lanes) * sizeof(float));
+#endif
+}
+
+inline Vec Min(Vec a, Vec b) {
+#if defined(__AVX512F__)
+  return (Vec)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+  return (Vec)_mm256_min_ps((__m256)a, (__m256)b);
+#elif defined(__SSE2__)
+  return (Vec)_mm_min_ps((__m128)a, (__m128)b);
+#else
+  return a < b ? a : b;
+#endif
+}
+inline Vec Max(Vec a, Vec b) {
+#if defined(__AVX512F__)
+  return (Vec)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+  return (Vec)_mm256_max_ps((__m256)a, (__m256)b);
+#elif defined(__SSE2__)
+  return (Vec)_mm_max_ps((__m128)a, (__m128)b);
+#else
+  return a > b ? a : b;
+#endif
+}
+inline Vec Sqrt(Vec a) {
+#if defined(__AVX512F__)
+  return (Vec)_mm512_sqrt_ps((__m512)a);
+#elif defined(__AVX2__)
+  return (Vec)_mm256_sqrt_ps((__m256)a);
+#elif defined(__SSE2__)
+  return (Vec)_mm_sqrt_ps((__m128)a);
+#else
+  for (int i = 0; i < kWidth; ++i) a[i] = __builtin_sqrtf(a[i]);
+  return a;
+#endif
+}
+
+// To the nearest integer, ties to even, for |x| < 2^22: adding 1.5 * 2^23 leaves no bits behind the point, and the
+// addition itself rounds as IEEE 754 demands.
+inline Vec RoundToEven(Vec x) {
+  const float magic = 12582912.0f;
+  return (x + magic) - magic;
+}
+
+// 1 where x > limit, else 0; and 1 where x < limit, else 0.
+inline Vec GreaterMask(Vec x, float limit) { return x > Repeat(limit) ? Repeat(1.0f) : Zero(); }
+
+// value where condition's lane is true, else 0.
+template <typename Condition>
+inline Vec Where(Condition condition, Vec value) {
+  return condition ? value : Zero();
+}
+
+}  // namespace
+}  // namespace lathe::LATHE_ISA

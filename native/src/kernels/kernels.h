@@ -1,0 +1,157 @@
+// The tile kernels, as tables of functions: one table for each instruction set, from the same sources (kernels/isa).
+// Kernels work on tiles that lie in cache, on one thread; the operators (train/ops) cut tensors into tiles. Matrices of
+// (rows, channels) are contiguous unless a stride says otherwise. Kernels may read, but never use, a vector's width
+// behind an input's end (see core/aligned.h).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/simd.h"
+
+namespace lathe {
+
+enum class Activation : int { kNone, kRelu, kRelu6 };
+
+// y = activation(x * scale + shift), a channel each; null scale: no scaling, null shift: no shift.
+// Vectors of channels are periodic: see ChannelVectorSize.
+struct Affine {
+  const float* scale = nullptr;  // (channels)
+  const float* shift = nullptr;  // (channels)
+  Activation activation = Activation::kNone;
+  bool identity() const { return scale == nullptr && shift == nullptr && activation == Activation::kNone; }
+};
+
+// Narrow tensors are worked on as rows of whole vectors, so per-channel vectors are repeated to at least this length.
+inline constexpr int kChannelPeriod = 16;
+
+// Floats of a per-channel vector: channels, or kChannelPeriod when channels divide it (then repeated to fill it).
+constexpr int ChannelVectorSize(int channels) {
+  return channels < kChannelPeriod && kChannelPeriod % channels == 0 ? kChannelPeriod : channels;
+}
+
+enum class Epilogue : int {
+  kStore,       // c = a b
+  kAccumulate,  // c += a b
+  kAffine,      // c = activation(a b * scale + shift)
+};
+
+struct GemmArgs {
+  int m = 0, n = 0, k = 0;
+  // Element (i, p) of a is a[i * lda + p], or with transposedA a[p * lda + i].
+  const float* a = nullptr;
+  std::ptrdiff_t lda = 0;
+  bool transposedA = false;
+  // Element (p, j) of b is, with w = GemmPanel: packed: b[(j / w * k + p) * w + j % w]; else b[p * ldb + j].
+  const float* b = nullptr;
+  std::ptrdiff_t ldb = 0;  // 0: packed
+  float* c = nullptr;      // (m, n)
+  std::ptrdiff_t ldc = 0;
+  Epilogue epilogue = Epilogue::kStore;
+  Affine affine;  // of kAffine; over n, not periodic
+};
+
+// A depthwise tile: x is a padded tile (inRows, inWidth, channels); output row r, pixel q is the sum over the kernel of
+// x(r * stride + i, q * stride + j) * weight(i, j).
+struct DepthwiseArgs {
+  int outRows = 0, outWidth = 0, inWidth = 0, channels = 0, kernel = 0, stride = 0;
+  const float* x = nullptr;
+  const float* weight = nullptr;  // (kernel * kernel, ChannelVectorSize(channels))
+  float* y = nullptr;             // (outRows, outWidth, channels)
+  Affine affine;                  // after the sum; periodic
+};
+
+struct DepthwiseWeightsArgs {
+  int outRows = 0, outWidth = 0, inWidth = 0, channels = 0, kernel = 0, stride = 0;
+  const float* x = nullptr;   // (inRows, inWidth, channels), padded
+  const float* dy = nullptr;  // pixel (r, q) begins at r * dyRow + q * dyPixel
+  std::ptrdiff_t dyRow = 0, dyPixel = 0;
+  float* dWeight = nullptr;  // (kernel * kernel, channels), added to
+};
+
+// A gradient arrives at a tensor z = activation(y * scale + shift), y stored: turns the gradient of z into that of the
+// affine's output and sums what batch norm's backward needs.
+struct GradientSinkArgs {
+  int rows = 0, channels = 0;
+  const float* dz = nullptr;          // (rows, channels)
+  const float* y = nullptr;           // (rows, channels)
+  Affine affine;                      // periodic
+  bool accumulate = false;            // add what is in g already
+  bool last = true;                   // no other gradient will come: apply the activation's derivative, sum
+  const float* center = nullptr;      // (channels), periodic: batch mean; null: no sums
+  float* g = nullptr;                 // (rows, channels)
+  float* sum = nullptr;               // (channels) += g
+  float* sumTimesCentered = nullptr;  // (channels) += g * (y - center)
+};
+
+struct QuantizeArgs {
+  std::size_t count = 0;
+  const float* x = nullptr;
+  float* y = nullptr;  // may be x
+  float scale = 1;
+  float low = 0, high = 0;  // codes
+  bool sign = false;        // 1 bit: y = x >= 0 ? scale : -scale
+};
+
+struct SgdArgs {
+  std::size_t count = 0;
+  float* weight = nullptr;
+  float* velocity = nullptr;
+  const float* gradient = nullptr;
+  float learningRate = 0, momentum = 0, weightDecay = 0;
+};
+
+struct AdamArgs {
+  std::size_t count = 0;
+  float* weight = nullptr;
+  float* first = nullptr;
+  float* second = nullptr;
+  const float* gradient = nullptr;
+  float beta1 = 0, beta2 = 0, epsilon = 0;
+  float stepSize = 0;          // learning rate / (1 - beta1^t)
+  float secondCorrection = 0;  // 1 / (1 - beta2^t)
+};
+
+struct Kernels {
+  SimdLevel level;
+  int width;      // floats in a vector
+  int gemmRows;   // rows of a register tile: divide m by it
+  int gemmPanel;  // columns of a packed panel
+
+  void (*gemm)(const GemmArgs&);
+  // Packs b(p, j) = source[p * ld + j], (k, n), into panels. Floats needed: PackedSize.
+  void (*packRows)(const float* source, std::ptrdiff_t ld, int k, int n, float* packed);
+  // Packs b(p, j) = source[j * ld + p].
+  void (*packColumns)(const float* source, std::ptrdiff_t ld, int k, int n, float* packed);
+
+  void (*depthwise)(const DepthwiseArgs&);
+  void (*depthwiseWeights)(const DepthwiseWeightsArgs&);
+
+  // y = activation(x * scale + shift); vectors periodic; y may be x.
+  void (*affine)(float* y, const float* x, int rows, int channels, const Affine& affine);
+  // sum += x - center, sumSquares += (x - center)^2; center periodic.
+  void (*columnMoments)(const float* x, int rows, int channels, const float* center, float* sum, float* sumSquares);
+  void (*columnSum)(const float* x, int rows, int channels, float* sum);  // sum += x
+  void (*gradientSink)(const GradientSinkArgs&);
+  // dy = a * g + b * y + c, a channel each, periodic.
+  void (*normBackward)(float* dy, const float* g, const float* y, int rows, int channels, const float* a,
+                       const float* b, const float* c);
+  void (*add)(float* out, const float* a, const float* b, std::size_t count);
+  void (*scale)(float* x, float factor, std::size_t count);
+  void (*quantize)(const QuantizeArgs&);
+  void (*sgd)(const SgdArgs&);
+  void (*adam)(const AdamArgs&);
+  void (*lerp)(float* x, const float* target, float t, std::size_t count);  // x = (1 - t) * x + t * target
+};
+
+const Kernels& KernelsFor(SimdLevel level);
+
+// Those of the level in use. A call takes them once and keeps them: packed weights belong to their table.
+const Kernels& ActiveKernels();
+
+inline std::size_t PackedSize(const Kernels& kernels, int k, int n) {
+  const auto panels = static_cast<std::size_t>((n + kernels.gemmPanel - 1) / kernels.gemmPanel);
+  return panels * static_cast<std::size_t>(k) * static_cast<std::size_t>(kernels.gemmPanel);
+}
+
+}  // namespace lathe

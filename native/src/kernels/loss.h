@@ -1,0 +1,18 @@
+// Softmax cross-entropy, fast form.
+#pragma once
+
+#include <cstdint>
+
+namespace lathe {
+
+struct LossSums {
+  double loss = 0;            // sum over the images, not mean
+  std::uint32_t correct = 0;  // images whose largest logit (the first of equal ones) is the label's
+};
+
+// logits is (batch, classes); dLogits, if not null, becomes the gradient of the mean loss over `meanOver` images. Sums
+// run in image order.
+LossSums SoftmaxCrossEntropy(const float* logits, const std::uint8_t* labels, int batch, int classes, int meanOver,
+                             float* dLogits);
+
+}  // namespace lathe

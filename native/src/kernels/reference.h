@@ -1,0 +1,219 @@
+// The slow twins of every kernel: plain loops straight from the definitions, in any scalar type; tests use them in
+// double. Tensors are (N, H, W, C), weights (outChannels, kernel, kernel, inChannels / groups). Outputs are replaced,
+// never added to.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace lathe::reference {
+
+struct ConvGeometry {
+  int batch = 0, height = 0, width = 0, inChannels = 0, outChannels = 0;
+  int kernel = 1, stride = 1, padding = 0, groups = 1;
+  int outHeight() const { return (height + 2 * padding - kernel) / stride + 1; }
+  int outWidth() const { return (width + 2 * padding - kernel) / stride + 1; }
+};
+
+// Calls visit(xIndex, wIndex, yIndex) for each product of a convolution: y[yIndex] += x[xIndex] * w[wIndex].
+template <typename Visit>
+void ForConvProducts(const ConvGeometry& g, Visit visit) {
+  const int groupIn = g.inChannels / g.groups, groupOut = g.outChannels / g.groups;
+  for (int n = 0; n < g.batch; ++n)
+    for (int oy = 0; oy < g.outHeight(); ++oy)
+      for (int ox = 0; ox < g.outWidth(); ++ox)
+        for (int o = 0; o < g.outChannels; ++o)
+          for (int ky = 0; ky < g.kernel; ++ky)
+            for (int kx = 0; kx < g.kernel; ++kx) {
+              const int iy = oy * g.stride + ky - g.padding, ix = ox * g.stride + kx - g.padding;
+              if (iy < 0 || iy >= g.height || ix < 0 || ix >= g.width) continue;
+              for (int i = 0; i < groupIn; ++i) {
+                const int channel = o / groupOut * groupIn + i;
+                const auto xIndex =
+                    ((static_cast<std::size_t>(n) * g.height + iy) * g.width + ix) * g.inChannels + channel;
+                const auto wIndex = ((static_cast<std::size_t>(o) * g.kernel + ky) * g.kernel + kx) * groupIn + i;
+                const auto yIndex =
+                    ((static_cast<std::size_t>(n) * g.outHeight() + oy) * g.outWidth() + ox) * g.outChannels + o;
+                visit(xIndex, wIndex, yIndex);
+              }
+            }
+}
+
+template <typename T>
+using Values = std::vector<T>;
+
+// bias may be empty.
+template <typename T>
+Values<T> ConvForward(const ConvGeometry& g, const Values<T>& x, const Values<T>& w, const Values<T>& bias) {
+  Values<T> y(static_cast<std::size_t>(g.batch) * g.outHeight() * g.outWidth() * g.outChannels);
+  for (std::size_t i = 0; i < y.size(); ++i) y[i] = bias.empty() ? T(0) : bias[i % g.outChannels];
+  ForConvProducts(g, [&](auto xi, auto wi, auto yi) { y[yi] += x[xi] * w[wi]; });
+  return y;
+}
+
+template <typename T>
+struct ConvGradients {
+  Values<T> dx, dw, dBias;
+};
+
+template <typename T>
+ConvGradients<T> ConvBackward(const ConvGeometry& g, const Values<T>& x, const Values<T>& w, const Values<T>& dy) {
+  ConvGradients<T> out{Values<T>(x.size()), Values<T>(w.size()), Values<T>(g.outChannels)};
+  ForConvProducts(g, [&](auto xi, auto wi, auto yi) {
+    out.dx[xi] += dy[yi] * w[wi];
+    out.dw[wi] += dy[yi] * x[xi];
+  });
+  for (std::size_t i = 0; i < dy.size(); ++i) out.dBias[i % g.outChannels] += dy[i];
+  return out;
+}
+
+// Batch normalisation (Ioffe and Szegedy 2015, algorithm 1), over all but the channels.
+template <typename T>
+struct NormStatistics {
+  Values<T> mean, variance;  // variance divided by the count
+};
+
+template <typename T>
+NormStatistics<T> BatchStatistics(const Values<T>& x, int channels) {
+  const auto rows = x.size() / channels;
+  NormStatistics<T> s{Values<T>(channels), Values<T>(channels)};
+  for (std::size_t i = 0; i < x.size(); ++i) s.mean[i % channels] += x[i] / T(rows);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const T d = x[i] - s.mean[i % channels];
+    s.variance[i % channels] += d * d / T(rows);
+  }
+  return s;
+}
+
+template <typename T>
+Values<T> NormForward(const Values<T>& x, const NormStatistics<T>& s, const Values<T>& gamma, const Values<T>& beta,
+                      T epsilon) {
+  const auto channels = gamma.size();
+  Values<T> y(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const auto c = i % channels;
+    y[i] = gamma[c] * (x[i] - s.mean[c]) / std::sqrt(s.variance[c] + epsilon) + beta[c];
+  }
+  return y;
+}
+
+// Running statistics take the variance divided by count - 1 (by count where it is 1), as PyTorch does.
+template <typename T>
+void UpdateRunning(const NormStatistics<T>& batch, std::size_t rows, T momentum, NormStatistics<T>& running) {
+  const T unbiased = rows > 1 ? T(rows) / T(rows - 1) : T(1);
+  for (std::size_t c = 0; c < running.mean.size(); ++c) {
+    running.mean[c] = (T(1) - momentum) * running.mean[c] + momentum * batch.mean[c];
+    running.variance[c] = (T(1) - momentum) * running.variance[c] + momentum * batch.variance[c] * unbiased;
+  }
+}
+
+template <typename T>
+struct NormGradients {
+  Values<T> dx, dGamma, dBeta;
+};
+
+// Through the batch's statistics (paper, section 3).
+template <typename T>
+NormGradients<T> NormBackward(const Values<T>& x, const NormStatistics<T>& s, const Values<T>& gamma, T epsilon,
+                              const Values<T>& dy) {
+  const auto channels = gamma.size();
+  const T rows = T(x.size() / channels);
+  NormGradients<T> out{Values<T>(x.size()), Values<T>(channels), Values<T>(channels)};
+  const auto normalised = [&](std::size_t i) {
+    return (x[i] - s.mean[i % channels]) / std::sqrt(s.variance[i % channels] + epsilon);
+  };
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    out.dBeta[i % channels] += dy[i];
+    out.dGamma[i % channels] += dy[i] * normalised(i);
+  }
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const auto c = i % channels;
+    out.dx[i] = gamma[c] / std::sqrt(s.variance[c] + epsilon) *
+                (dy[i] - out.dBeta[c] / rows - normalised(i) * out.dGamma[c] / rows);
+  }
+  return out;
+}
+
+// ceiling: 6 for ReLU6, infinity for ReLU.
+template <typename T>
+Values<T> ReluForward(const Values<T>& x, T ceiling) {
+  Values<T> y(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) y[i] = std::min(std::max(x[i], T(0)), ceiling);
+  return y;
+}
+
+template <typename T>
+Values<T> ReluBackward(const Values<T>& x, T ceiling, const Values<T>& dy) {
+  Values<T> dx(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) dx[i] = x[i] > T(0) && x[i] < ceiling ? dy[i] : T(0);
+  return dx;
+}
+
+struct PoolGeometry {
+  int batch = 0, height = 0, width = 0, channels = 0;
+  int kernelHeight = 1, kernelWidth = 1, stride = 1;
+  int outHeight() const { return (height - kernelHeight) / stride + 1; }
+  int outWidth() const { return (width - kernelWidth) / stride + 1; }
+};
+
+template <typename Visit>
+void ForPoolPairs(const PoolGeometry& g, Visit visit) {
+  for (int n = 0; n < g.batch; ++n)
+    for (int oy = 0; oy < g.outHeight(); ++oy)
+      for (int ox = 0; ox < g.outWidth(); ++ox)
+        for (int ky = 0; ky < g.kernelHeight; ++ky)
+          for (int kx = 0; kx < g.kernelWidth; ++kx)
+            for (int c = 0; c < g.channels; ++c) {
+              const auto in =
+                  ((static_cast<std::size_t>(n) * g.height + oy * g.stride + ky) * g.width + ox * g.stride + kx) *
+                      g.channels +
+                  c;
+              visit(in, ((static_cast<std::size_t>(n) * g.outHeight() + oy) * g.outWidth() + ox) * g.channels + c);
+            }
+}
+
+template <typename T>
+Values<T> AveragePoolForward(const PoolGeometry& g, const Values<T>& x) {
+  Values<T> y(static_cast<std::size_t>(g.batch) * g.outHeight() * g.outWidth() * g.channels);
+  const T share = T(1) / T(g.kernelHeight * g.kernelWidth);
+  ForPoolPairs(g, [&](auto in, auto out) { y[out] += x[in] * share; });
+  return y;
+}
+
+template <typename T>
+Values<T> AveragePoolBackward(const PoolGeometry& g, const Values<T>& dy) {
+  Values<T> dx(static_cast<std::size_t>(g.batch) * g.height * g.width * g.channels);
+  const T share = T(1) / T(g.kernelHeight * g.kernelWidth);
+  ForPoolPairs(g, [&](auto in, auto out) { dx[in] += dy[out] * share; });
+  return dx;
+}
+
+template <typename T>
+struct LossResult {
+  T loss = 0;  // mean over the batch
+  Values<T> dLogits;
+};
+
+// Softmax cross-entropy of (N, classes) logits.
+template <typename T>
+LossResult<T> SoftmaxCrossEntropy(const Values<T>& logits, const std::vector<std::uint8_t>& labels, int classes) {
+  const auto batch = labels.size();
+  LossResult<T> out{T(0), Values<T>(logits.size())};
+  for (std::size_t n = 0; n < batch; ++n) {
+    const T* row = &logits[n * classes];
+    const T top = *std::max_element(row, row + classes);
+    T sum = 0;
+    for (int c = 0; c < classes; ++c) sum += std::exp(row[c] - top);
+    out.loss += (std::log(sum) - (row[labels[n]] - top)) / T(batch);
+    for (int c = 0; c < classes; ++c) {
+      const T probability = std::exp(row[c] - top) / sum;
+      out.dLogits[n * classes + c] = (probability - (c == labels[n] ? T(1) : T(0))) / T(batch);
+    }
+  }
+  return out;
+}
+
+}  // namespace lathe::reference

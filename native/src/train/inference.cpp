@@ -1,0 +1,124 @@
+#include "train/inference.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/memory_plan.h"
+
+namespace lathe {
+namespace {
+
+// The activations of the images that go through together should stay in a core's second-level cache, beside weights.
+constexpr std::size_t kCacheFloats = 96 * 1024;  // 384 KiB
+constexpr int kMaxCapacity = 16;                 // so that a batch of 64 still feeds four threads
+
+}  // namespace
+
+InferencePass::InferencePass(std::unique_ptr<Graph> graph, const Kernels& kernels, const ParameterLayout& layout,
+                             const float* parameters, const std::vector<OpQuantizer>& quantizers)
+    : graph_(std::move(graph)), kernels_(kernels) {
+  for (const auto& op : graph_->ops) {
+    const OpQuantizer* quantizer = quantizers.empty() ? nullptr : &quantizers[op->spec];
+    quantizers_.push_back(quantizer ? *quantizer : OpQuantizer{});
+    PrepareOp(*op, layout, parameters, quantizer);
+  }
+  PlanMemory();
+}
+
+void InferencePass::PrepareOp(Op& op, const ParameterLayout& layout, const float* parameters,
+                              const OpQuantizer* quantizer) {
+  const int channels = op.out->shape.channels;
+  AlignedFloats& scale = scales_.emplace_back(ChannelVectorSize(channels));
+  AlignedFloats& shift = shifts_.emplace_back(ChannelVectorSize(channels));
+  const Parameter* bias = layout.Find(op.spec, Role::kBias);
+  for (int c = 0; c < channels; ++c) {
+    const double b = bias ? parameters[bias->offset + c] : 0.0;
+    double factor = 1.0, offset = b;
+    if (op.tail.norm) {
+      const NormParameters& at = *op.tail.norm;
+      factor = parameters[at.gamma + c] / std::sqrt(parameters[at.runningVariance + c] + op.tail.epsilon);
+      offset = parameters[at.beta + c] + (b - parameters[at.runningMean + c]) * factor;
+    }
+    scale[c] = static_cast<float>(factor);
+    shift[c] = static_cast<float>(offset);
+  }
+  MakePeriodic(scale.data(), channels);
+  MakePeriodic(shift.data(), channels);
+
+  InferWeights weights;
+  if (op.tail.norm) weights.affine.scale = scale.data();
+  if (op.tail.norm || bias) weights.affine.shift = shift.data();
+  weights.affine.activation = op.tail.activation;
+  AlignedFloats quantized;
+  if (const Parameter* weight = layout.Find(op.spec, Role::kWeight)) {
+    weights.weight = parameters + weight->offset;
+    if (quantizer && quantizer->weight.bits > 0) {
+      quantized = AlignedFloats(weight->length);
+      Quantize(kernels_, quantizer->weight, weights.weight, quantized.data(), weight->length);
+      weights.weight = quantized.data();
+    }
+  }
+  op.PrepareInfer(kernels_, weights);
+}
+
+void InferencePass::PlanMemory() {
+  const int count = static_cast<int>(graph_->ops.size());
+  std::vector<int> made(graph_->tensors.size(), 0), lastRead(graph_->tensors.size(), 0);
+  std::size_t largestShared = 0;
+  for (int i = 0; i < count; ++i) {
+    made[graph_->ops[i]->output] = i + 1;
+    lastRead[graph_->ops[i]->output] = i + 1;
+    for (const int tensor : graph_->ops[i]->inputs) {
+      lastRead[tensor] = i + 1;
+      if (graph_->tensors[tensor].readers > 1)
+        largestShared = std::max(largestShared, graph_->tensors[tensor].shape.size());
+    }
+  }
+  lastRead[graph_->result] = count + 1;
+
+  // Planned for one image first, to see how many fit.
+  const auto plan = [&](int images) {
+    MemoryPlan memory;
+    std::vector<int> buffers(graph_->tensors.size(), -1);
+    for (std::size_t i = 0; i < graph_->tensors.size(); ++i) {
+      if (graph_->tensors[i].readers == 0) continue;
+      buffers[i] = memory.Add(graph_->tensors[i].shape.size() * images, made[i], lastRead[i]);
+    }
+    memory.Solve();
+    offsets_.assign(graph_->tensors.size(), 0);
+    for (std::size_t i = 0; i < buffers.size(); ++i) {
+      if (buffers[i] >= 0) offsets_[i] = memory.offset(buffers[i]);
+    }
+    quantizedOffset_ = memory.total();
+    memory_ = memory.total() + largestShared * images + kMarginFloats;
+  };
+  plan(1);
+  capacity_ = std::clamp(static_cast<int>(kCacheFloats / memory_), 1, kMaxCapacity);
+  plan(capacity_);
+}
+
+const float* InferencePass::Run(int images, FunctionRef<void(int, float*)> fill, const std::atomic<bool>* cancelled,
+                                const Observer* observer) const {
+  thread_local AlignedFloats memory;
+  if (memory.size() < memory_) memory = AlignedFloats(memory_);
+  float* base = memory.data();
+  for (int i = 0; i < static_cast<int>(graph_->externals.size()); ++i) fill(i, base + offsets_[graph_->externals[i]]);
+  for (std::size_t i = 0; i < graph_->ops.size(); ++i) {
+    if (cancelled && cancelled->load(std::memory_order_relaxed)) return nullptr;
+    const Op& op = *graph_->ops[i];
+    InferContext context{kernels_, images, {nullptr, nullptr}, base + offsets_[op.output]};
+    for (std::size_t j = 0; j < op.inputs.size(); ++j) context.inputs[j] = base + offsets_[op.inputs[j]];
+    const std::size_t floats = op.in[0]->shape.size() * images;
+    if (observer) (*observer)(op, context.inputs[0], floats);
+    if (quantizers_[i].activation.bits > 0) {
+      // In place where nobody else reads the values.
+      float* quantized = base + (op.in[0]->readers > 1 ? quantizedOffset_ : offsets_[op.inputs[0]]);
+      Quantize(kernels_, quantizers_[i].activation, context.inputs[0], quantized, floats);
+      context.inputs[0] = quantized;
+    }
+    op.Infer(context);
+  }
+  return base + offsets_[graph_->result];
+}
+
+}  // namespace lathe

@@ -1,0 +1,47 @@
+// Inference: batch norm folded from the running statistics, weights quantized beforehand, activations on the way. The
+// images of a batch go through the whole network a few at a time, each few on one thread and within its cache.
+#pragma once
+
+#include <atomic>
+#include <vector>
+
+#include "core/aligned.h"
+#include "core/function_ref.h"
+#include "quantize/linear.h"
+#include "train/graph.h"
+
+namespace lathe {
+
+class InferencePass {
+ public:
+  // `quantizers` has one entry an operator of `specs`; without bits where it stays float, or empty for none at all.
+  InferencePass(std::unique_ptr<Graph> graph, const Kernels& kernels, const ParameterLayout& layout,
+                const float* parameters, const std::vector<OpQuantizer>& quantizers);
+
+  // Images that go through at a time. Results do not depend on it.
+  int capacity() const { return capacity_; }
+  const Graph& graph() const { return *graph_; }
+  const Kernels& kernels() const { return kernels_; }
+
+  // Called before an operator runs, with its (float) input: (images, H, W, C).
+  using Observer = FunctionRef<void(const Op& op, const float* input, std::size_t floats)>;
+
+  // Runs `images` <= capacity() images on this thread. fill(input, destination) writes an input, (images, H, W, C).
+  // Returns the result, (images, H * W * C), valid until this thread's next call; null once `cancelled` is set.
+  const float* Run(int images, FunctionRef<void(int, float*)> fill, const std::atomic<bool>* cancelled,
+                   const Observer* observer = nullptr) const;
+
+ private:
+  void PrepareOp(Op& op, const ParameterLayout& layout, const float* parameters, const OpQuantizer* quantizer);
+  void PlanMemory();
+
+  std::unique_ptr<Graph> graph_;
+  const Kernels& kernels_;
+  int capacity_ = 1;
+  std::vector<OpQuantizer> quantizers_;           // by operator of graph_
+  std::vector<AlignedFloats> scales_, shifts_;    // by operator of graph_
+  std::vector<std::size_t> offsets_;              // of each tensor, in a thread's memory
+  std::size_t quantizedOffset_ = 0, memory_ = 0;  // where inputs are quantized that others read as well; floats in all
+};
+
+}  // namespace lathe

@@ -1,0 +1,76 @@
+// What a model's calls are asked, and what they answer. Plain structs: the binding fills and reads them.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "quantize/linear.h"
+#include "train/dataset.h"
+
+namespace lathe {
+
+struct Progress {
+  std::size_t done = 0, total = 0;  // steps of training, images of evaluation
+  double meanLoss = 0, accuracy = 0;
+};
+
+// How a call hears of its caller while it runs.
+struct Watch {
+  const std::atomic<bool>* cancelled = nullptr;     // null: never
+  std::function<void(const Progress&)> onProgress;  // from the call's thread, as often as there is news; may be empty
+  bool stop() const { return cancelled && cancelled->load(std::memory_order_relaxed); }
+};
+
+struct TrainJob {
+  const Dataset* dataset = nullptr;
+  const std::uint32_t* order = nullptr;  // (steps, batchSize) image numbers
+  const float* learningRates = nullptr;  // (steps)
+  std::size_t steps = 0;
+  int batchSize = 1;
+  float momentum = 0, weightDecay = 0;
+  Watch watch;
+};
+struct TrainResult {
+  std::size_t stepsDone = 0;
+  bool cancelled = false;
+  std::vector<float> losses;           // (stepsDone)
+  std::vector<std::uint32_t> correct;  // (stepsDone)
+};
+
+struct EvaluateJob {
+  const Dataset* dataset = nullptr;
+  const std::uint32_t* indices = nullptr;
+  std::size_t count = 0;
+  int batchSize = 1;
+  bool wantLogits = false;
+  std::vector<OpQuantizer> quantizers;  // one a quantizable operator, in program order; empty: float
+  Watch watch;
+};
+struct EvaluateResult {
+  bool cancelled = false;
+  std::size_t count = 0;  // images that were finished
+  std::size_t correct = 0;
+  double meanLoss = 0;
+  std::vector<float> logits;  // (count, classes) where wanted
+};
+
+struct CalibrateJob {
+  const Dataset* dataset = nullptr;
+  const std::uint32_t* indices = nullptr;
+  std::size_t count = 0;
+  int batchSize = 1;
+  Watch watch;
+};
+// Tables have one entry for each of 0..8 bits; entry 0 is 0.
+struct Calibration {
+  std::string op;
+  bool isSigned = false;
+  float minimum = 0, maximum = 0;
+  float activationThresholds[9] = {};
+  float weightThresholds[9] = {};
+};
+
+}  // namespace lathe

@@ -1,0 +1,188 @@
+#include "train/model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <stdexcept>
+
+#include "core/thread_pool.h"
+#include "kernels/loss.h"
+#include "quantize/calibrate.h"
+
+namespace lathe {
+
+Model::Model(Program program) : program_(std::move(program)), layout_((CheckProgram(program_), program_.ops)) {
+  parameters_ = AlignedFloats(layout_.size());
+  momentum_ = AlignedFloats(layout_.size());
+  gradients_ = AlignedFloats(layout_.size());
+  for (const Parameter& p : layout_.all()) {
+    const bool one = p.role == Role::kGamma || p.role == Role::kRunningVariance;
+    if (one) std::fill_n(parameters_.data() + p.offset, p.length, 1.0f);
+  }
+  for (int i = 0; i < static_cast<int>(program_.ops.size()); ++i) {
+    if (program_.ops[i].quantizable()) quantizable_.push_back(i);
+  }
+}
+
+TrainingPass& Model::PreparePass(int batchSize) {
+  const Kernels& kernels = ActiveKernels();
+  if (!pass_ || pass_->batch() != batchSize || &pass_->kernels() != &kernels) {
+    pass_.reset();
+    auto graph = Graph::Build(program_.ops, {program_.input}, layout_, false);
+    pass_ = std::make_unique<TrainingPass>(std::move(graph), kernels, batchSize);
+  }
+  return *pass_;
+}
+
+TrainResult Model::Train(const TrainJob& job) {
+  TrainingPass& pass = PreparePass(job.batchSize);
+  const std::size_t imageFloats = program_.input.size();
+  std::vector<std::uint8_t> labels(job.batchSize);
+  TrainResult result;
+  result.losses.reserve(job.steps);
+  result.correct.reserve(job.steps);
+  double lossSum = 0, correctSum = 0;
+  for (std::size_t step = 0; step < job.steps; ++step) {
+    const std::uint32_t* order = job.order + step * job.batchSize;
+    const Partition images(job.batchSize, 1, static_cast<std::int64_t>(job.batchSize) * imageFloats * 4);
+    ParallelFor(images.count(), [&](int chunk) {
+      for (int i = images[chunk].begin; i < images[chunk].end; ++i) {
+        job.dataset->Load(order[i], pass.input(0) + i * imageFloats);
+        labels[i] = job.dataset->label(order[i]);
+      }
+    });
+    if (!pass.Forward(parameters_.data(), job.watch.cancelled)) break;
+    const LossSums sums = SoftmaxCrossEntropy(pass.Result(), labels.data(), job.batchSize, program_.classes,
+                                              job.batchSize, pass.resultGradient());
+    const double loss = sums.loss / job.batchSize;
+    if (!std::isfinite(loss)) {
+      throw std::runtime_error("training diverged: loss is not finite at step " + std::to_string(step) +
+                               "; lower the learning rate");
+    }
+    if (!pass.Backward(parameters_.data(), gradients_.data(), job.watch.cancelled)) break;
+    Descend(job, job.learningRates[step]);
+    pass.CommitRunning(parameters_.data());
+
+    result.losses.push_back(static_cast<float>(loss));
+    result.correct.push_back(sums.correct);
+    result.stepsDone = step + 1;
+    lossSum += loss;
+    correctSum += sums.correct;
+    const double done = static_cast<double>(result.stepsDone);
+    if (job.watch.onProgress) {
+      job.watch.onProgress({result.stepsDone, job.steps, lossSum / done, correctSum / (done * job.batchSize)});
+    }
+    if (job.watch.stop()) break;
+  }
+  result.cancelled = result.stepsDone < job.steps;
+  return result;
+}
+
+void Model::Descend(const TrainJob& job, float learningRate) {
+  const Kernels& kernels = pass_->kernels();
+  const auto& all = layout_.all();
+  ParallelFor(static_cast<int>(all.size()), [&](int i) {
+    const Parameter& p = all[i];
+    if (!p.trained()) return;
+    SgdArgs args;
+    args.count = p.length;
+    args.weight = parameters_.data() + p.offset;
+    args.velocity = momentum_.data() + p.offset;
+    args.gradient = gradients_.data() + p.offset;
+    args.learningRate = learningRate;
+    args.momentum = job.momentum;
+    args.weightDecay = p.decayed() ? job.weightDecay : 0.0f;
+    kernels.sgd(args);
+  });
+}
+
+std::unique_ptr<InferencePass> Model::MakeInference(const std::vector<OpQuantizer>& quantizers) const {
+  std::vector<OpQuantizer> byOp;
+  auto graph = Graph::Build(program_.ops, {program_.input}, layout_, false);
+  if (!quantizers.empty()) {
+    byOp.resize(program_.ops.size());
+    for (std::size_t i = 0; i < quantizable_.size(); ++i) {
+      const int op = quantizable_[i];
+      byOp[op] = quantizers[i];
+      byOp[op].activation.isSigned = !graph->NonNegative(program_.ops[op].inputs[0]);
+    }
+  }
+  return std::make_unique<InferencePass>(std::move(graph), ActiveKernels(), layout_, parameters_.data(), byOp);
+}
+
+EvaluateResult Model::Evaluate(const EvaluateJob& job) {
+  const auto pass = MakeInference(job.quantizers);
+  const int few = pass->capacity(), classes = program_.classes;
+  const std::size_t imageFloats = program_.input.size();
+  EvaluateResult result;
+  if (job.wantLogits) result.logits.resize(job.count * classes);
+  std::vector<LossSums> sums((job.batchSize + few - 1) / few);  // by chunk
+  double lossSum = 0;
+  while (result.count < job.count && !job.watch.stop()) {
+    const int images = static_cast<int>(std::min<std::size_t>(job.batchSize, job.count - result.count));
+    const int chunks = (images + few - 1) / few;
+    ParallelFor(chunks, [&](int chunk) {
+      const int some = std::min(few, images - chunk * few);
+      const std::size_t first = result.count + static_cast<std::size_t>(chunk) * few;
+      std::uint8_t labels[256];
+      const float* logits = pass->Run(
+          some,
+          [&](int, float* input) {
+            for (int i = 0; i < some; ++i) {
+              job.dataset->Load(job.indices[first + i], input + i * imageFloats);
+              labels[i] = job.dataset->label(job.indices[first + i]);
+            }
+          },
+          job.watch.cancelled);
+      if (!logits) return;
+      sums[chunk] = SoftmaxCrossEntropy(logits, labels, some, classes, some, nullptr);
+      if (job.wantLogits)
+        std::copy_n(logits, static_cast<std::size_t>(some) * classes, &result.logits[first * classes]);
+    });
+    if (job.watch.stop()) break;  // some chunk may have given up: this batch does not count
+    for (int chunk = 0; chunk < chunks; ++chunk) {
+      lossSum += sums[chunk].loss;
+      result.correct += sums[chunk].correct;
+    }
+    result.count += images;
+    const double done = static_cast<double>(result.count);
+    if (job.watch.onProgress) job.watch.onProgress({result.count, job.count, lossSum / done, result.correct / done});
+  }
+  result.cancelled = result.count < job.count;
+  result.meanLoss = result.count > 0 ? lossSum / static_cast<double>(result.count) : 0;
+  if (job.wantLogits) result.logits.resize(result.count * classes);
+  return result;
+}
+
+std::vector<Calibration> Model::Calibrate(const CalibrateJob& job) {
+  const auto pass = MakeInference({});
+  Calibrator calibrator(pass->graph(), program_, quantizable_);
+  const std::size_t imageFloats = program_.input.size();
+  const int few = pass->capacity();
+  const auto sweep = [&](auto observe) {
+    for (std::size_t begin = 0; begin < job.count; begin += job.batchSize) {
+      const int images = static_cast<int>(std::min<std::size_t>(job.batchSize, job.count - begin));
+      ParallelFor((images + few - 1) / few, [&](int chunk) {
+        const int some = std::min(few, images - chunk * few);
+        const std::size_t first = begin + static_cast<std::size_t>(chunk) * few;
+        const InferencePass::Observer observer = observe;
+        pass->Run(
+            some,
+            [&](int, float* input) {
+              for (int i = 0; i < some; ++i) job.dataset->Load(job.indices[first + i], input + i * imageFloats);
+            },
+            job.watch.cancelled, &observer);
+      });
+      if (job.watch.stop()) return false;
+    }
+    return true;
+  };
+  const auto ranges = [&](const Op& op, const float* x, std::size_t n) { calibrator.AddToRange(op.spec, x, n); };
+  const auto counts = [&](const Op& op, const float* x, std::size_t n) { calibrator.AddToHistogram(op.spec, x, n); };
+  if (!sweep(ranges)) return {};
+  calibrator.PrepareHistograms();
+  if (!sweep(counts)) return {};
+  return calibrator.Finish(layout_, parameters_.data());
+}
+
+}  // namespace lathe

@@ -1,0 +1,48 @@
+// A network with its parameters, batch-norm statistics and momentum; trains, evaluates, calibrates. One call at a time:
+// the binding sees to that.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "core/aligned.h"
+#include "train/inference.h"
+#include "train/job.h"
+#include "train/training.h"
+
+namespace lathe {
+
+class Model {
+ public:
+  // Throws std::invalid_argument. gamma and running variances begin as 1, everything else as 0.
+  explicit Model(Program program);
+
+  const Program& program() const { return program_; }
+  const ParameterLayout& layout() const { return layout_; }
+  // Indices of the quantizable operators, in program order.
+  const std::vector<int>& quantizableOps() const { return quantizable_; }
+
+  AlignedFloats& parameters() { return parameters_; }  // layout().size()
+  AlignedFloats& momentum() { return momentum_; }      // the same places
+
+  // Stochastic gradient descent with momentum, in Sutskever's form as PyTorch has it: v = momentum * v + g + decay * w;
+  // w = w - rate * v. Throws std::runtime_error where the loss stops being finite; the model then stands behind the
+  // step before.
+  TrainResult Train(const TrainJob& job);
+  EvaluateResult Evaluate(const EvaluateJob& job);
+  // Empty after a cancel.
+  std::vector<Calibration> Calibrate(const CalibrateJob& job);
+
+ private:
+  TrainingPass& PreparePass(int batchSize);
+  void Descend(const TrainJob& job, float learningRate);
+  std::unique_ptr<InferencePass> MakeInference(const std::vector<OpQuantizer>& quantizers) const;
+
+  Program program_;
+  ParameterLayout layout_;
+  std::vector<int> quantizable_;
+  AlignedFloats parameters_, momentum_, gradients_;
+  std::unique_ptr<TrainingPass> pass_;  // of the last batch size
+};
+
+}  // namespace lathe

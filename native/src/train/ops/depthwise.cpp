@@ -1,0 +1,220 @@
+// Convolution of each channel by itself.
+#include <algorithm>
+
+#include "core/scratch.h"
+#include "core/thread_pool.h"
+#include "train/op.h"
+#include "train/ops/partial_sums.h"
+#include "train/ops/strips.h"
+
+namespace lathe {
+namespace {
+
+class DepthwiseOp final : public Op {
+ public:
+  DepthwiseOp(const OpSpec& spec, WeightParameters parameters)
+      : spec_(spec), channels_(spec.outChannels), taps_(spec.kernel * spec.kernel), at_(parameters) {
+    const std::size_t size = static_cast<std::size_t>(taps_) * ChannelVectorSize(channels_);
+    for (AlignedFloats* w : {&weights_, &flipped_, &inferWeights_}) *w = AlignedFloats(size);
+    bias_ = AlignedFloats(ChannelVectorSize(channels_));
+  }
+
+  void Plan(const Kernels&, int) override { partial_.Resize(PartialSize(), kMaxChunks); }
+
+  void PackForTraining(const TrainContext& context) override {
+    const float* weight = context.parameters + at_.weight;  // (channels, kernel, kernel)
+    Pack(weight, false, weights_);
+    Pack(weight, true, flipped_);
+    if (at_.bias) {
+      std::copy_n(context.parameters + *at_.bias, channels_, bias_.data());
+      MakePeriodic(bias_.data(), channels_);
+    }
+  }
+
+  void Forward(const TrainContext& context) override {
+    const ConvGeometry geometry = Geometry();
+    const Partition chunks(context.batch * geometry.out.height, 1, context.batch * WorkPerImage());
+    Affine affine;
+    if (at_.bias) affine.shift = bias_.data();
+    BeginNorm(chunks.count());
+    ParallelFor(chunks.count(), [&](int chunk) {
+      ForStrips(geometry, chunks[chunk], [&](int image, int row, int count) {
+        float* y = out->y + OutputOffset(image, row);
+        Strip(context.kernels, in[0]->y + image * geometry.in.size(), in[0]->affine(), weights_, affine, row, count, y);
+        AddToNorm(context, chunk, y, count * geometry.out.width);
+      });
+    });
+    FinishNorm(context, chunks.count());
+  }
+
+  void Backward(const TrainContext& context) override {
+    const Partition chunks(context.batch, 1, 3 * context.batch * WorkPerImage());
+    const GradientSource source(context.kernels, *out, context.parameters, context.gradients);
+    const GradientSink sink(context.kernels, *in[0], chunks.count());
+    ParallelFor(chunks.count(), [&](int chunk) {
+      float* dWeight = partial_.Begin(chunk);
+      for (int image = chunks[chunk].begin; image < chunks[chunk].end; ++image) {
+        BackwardImage(context.kernels, source, sink, chunk, image, dWeight);
+      }
+    });
+    ReduceGradients(context, chunks.count());
+  }
+
+  void PrepareInfer(const Kernels& kernels, const InferWeights& weights) override {
+    Op::PrepareInfer(kernels, weights);
+    Pack(weights.weight, false, inferWeights_);
+  }
+
+  void Infer(const InferContext& context) const override {
+    const ConvGeometry geometry = Geometry();
+    ForStrips(geometry, {0, context.images * geometry.out.height}, [&](int image, int row, int count) {
+      Strip(context.kernels, context.inputs[0] + image * geometry.in.size(), Affine{}, inferWeights_, inferAffine_, row,
+            count, context.output + OutputOffset(image, row));
+    });
+  }
+
+  // Loads bound it, not multiply-adds: counted double.
+  std::int64_t WorkPerImage() const override { return static_cast<std::int64_t>(out->shape.size()) * taps_ * 2; }
+
+ private:
+  ConvGeometry Geometry() const { return {in[0]->shape, out->shape, spec_.kernel, spec_.stride, spec_.padding}; }
+  std::size_t PartialSize() const { return static_cast<std::size_t>(taps_) * channels_ + (at_.bias ? channels_ : 0); }
+  std::size_t OutputOffset(int image, int row) const {
+    return image * out->shape.size() + static_cast<std::size_t>(row) * out->shape.width * channels_;
+  }
+
+  // (channels, taps) to (taps, channels), periodic; flipped: the taps in reverse order.
+  void Pack(const float* weight, bool flip, AlignedFloats& packed) const {
+    for (int tap = 0; tap < taps_; ++tap) {
+      float* to = packed.data() + static_cast<std::ptrdiff_t>(tap) * ChannelVectorSize(channels_);
+      const float* from = weight + (flip ? taps_ - 1 - tap : tap);
+      for (int c = 0; c < channels_; ++c) to[c] = from[static_cast<std::ptrdiff_t>(c) * taps_];
+      MakePeriodic(to, channels_);
+    }
+  }
+
+  void Strip(const Kernels& kernels, const float* image, const Affine& input, const AlignedFloats& weights,
+             const Affine& affine, int row, int count, float* y) const {
+    const ConvGeometry geometry = Geometry();
+    const PaddedTile tile = geometry.Tile(row, count);
+    Scratch scratch{tile.size(geometry.in)};
+    float* padded = scratch.Next();
+    LoadPadded(kernels, image, geometry.in, input, tile, padded);
+    DepthwiseArgs args;
+    args.outRows = count;
+    args.outWidth = geometry.out.width;
+    args.inWidth = geometry.paddedWidth();
+    args.channels = channels_;
+    args.kernel = spec_.kernel;
+    args.stride = spec_.stride;
+    args.x = padded;
+    args.weight = weights.data();
+    args.y = y;
+    args.affine = affine;
+    kernels.depthwise(args);
+  }
+
+  // The output gradient on the input's grid: dy with stride - 1 zeros between its pixels, and zeros around, so that the
+  // input's gradient is a plain stride-1 convolution of it with the flipped kernel.
+  struct Spread {
+    int rows, width;  // of the spread grid
+    int lead;         // zeros before the first pixel; negative: pixels that are cut off
+  };
+  Spread SpreadGrid() const {
+    const Shape& x = in[0]->shape;
+    return {x.height + spec_.kernel - 1, x.width + spec_.kernel - 1, spec_.kernel - 1 - spec_.padding};
+  }
+
+  void SpreadGradient(const Spread& grid, const float* dy, float* spread) const {
+    const Shape& y = out->shape;
+    std::fill_n(spread, static_cast<std::size_t>(grid.rows) * grid.width * channels_, 0.0f);
+    for (int oy = 0; oy < y.height; ++oy) {
+      const int row = grid.lead + oy * spec_.stride;
+      if (row < 0 || row >= grid.rows) continue;
+      for (int ox = 0; ox < y.width; ++ox) {
+        const int column = grid.lead + ox * spec_.stride;
+        if (column < 0 || column >= grid.width) continue;
+        const std::size_t from = (static_cast<std::size_t>(oy) * y.width + ox) * channels_;
+        const std::size_t to = (static_cast<std::size_t>(row) * grid.width + column) * channels_;
+        for (int c = 0; c < channels_; ++c) spread[to + c] = dy[from + c];
+      }
+    }
+  }
+
+  void BackwardImage(const Kernels& kernels, const GradientSource& source, const GradientSink& sink, int chunk,
+                     int image, float* dWeight) const {
+    const ConvGeometry geometry = Geometry();
+    const Spread grid = SpreadGrid();
+    const PaddedTile whole = geometry.Tile(0, geometry.out.height);
+    const int outPixels = static_cast<int>(geometry.out.pixels());
+    Scratch scratch{whole.size(geometry.in), geometry.out.size(),
+                    static_cast<std::size_t>(grid.rows) * grid.width * channels_, geometry.in.size()};
+    float* padded = scratch.Next();
+    LoadPadded(kernels, in[0]->y + image * geometry.in.size(), geometry.in, in[0]->affine(), whole, padded);
+    const float* dy = source.Load(static_cast<std::size_t>(image) * outPixels, outPixels, scratch.Next());
+    AddWeightGradient(kernels, padded, dy, dWeight);
+    if (!sink.wanted()) return;
+
+    float* spread = scratch.Next();
+    float* dx = scratch.Next();
+    SpreadGradient(grid, dy, spread);
+    DepthwiseArgs args;
+    args.outRows = geometry.in.height;
+    args.outWidth = geometry.in.width;
+    args.inWidth = grid.width;
+    args.channels = channels_;
+    args.kernel = spec_.kernel;
+    args.stride = 1;
+    args.x = spread;
+    args.weight = flipped_.data();
+    args.y = dx;
+    kernels.depthwise(args);
+    sink.Add(chunk, image * geometry.in.pixels(), static_cast<int>(geometry.in.pixels()), dx);
+  }
+
+  // dWeight (taps, channels), then dBias (channels).
+  void AddWeightGradient(const Kernels& kernels, const float* padded, const float* dy, float* dWeight) const {
+    const ConvGeometry geometry = Geometry();
+    DepthwiseWeightsArgs args;
+    args.outRows = geometry.out.height;
+    args.outWidth = geometry.out.width;
+    args.inWidth = geometry.paddedWidth();
+    args.channels = channels_;
+    args.kernel = spec_.kernel;
+    args.stride = spec_.stride;
+    args.x = padded;
+    args.dy = dy;
+    args.dyRow = static_cast<std::ptrdiff_t>(geometry.out.width) * channels_;
+    args.dyPixel = channels_;
+    args.dWeight = dWeight;
+    kernels.depthwiseWeights(args);
+    if (at_.bias) {
+      kernels.columnSum(dy, static_cast<int>(geometry.out.pixels()), channels_,
+                        dWeight + static_cast<std::ptrdiff_t>(taps_) * channels_);
+    }
+  }
+
+  void ReduceGradients(const TrainContext& context, int chunks) {
+    float* total = partial_.Of(0);
+    for (int chunk = 1; chunk < chunks; ++chunk) context.kernels.add(total, total, partial_.Of(chunk), PartialSize());
+    float* dWeight = context.gradients + at_.weight;  // (channels, taps)
+    for (int c = 0; c < channels_; ++c) {
+      for (int tap = 0; tap < taps_; ++tap) dWeight[c * taps_ + tap] = total[tap * channels_ + c];
+    }
+    if (at_.bias) std::copy_n(total + taps_ * channels_, channels_, context.gradients + *at_.bias);
+  }
+
+  OpSpec spec_;
+  int channels_, taps_;
+  WeightParameters at_;
+  AlignedFloats weights_, flipped_, inferWeights_, bias_;  // (taps, channels), periodic; (channels), periodic
+  PartialSums partial_;                                    // dWeight, dBias
+};
+
+}  // namespace
+
+std::unique_ptr<Op> MakeDepthwise(const OpSpec& spec, WeightParameters parameters) {
+  return std::make_unique<DepthwiseOp>(spec, parameters);
+}
+
+}  // namespace lathe

@@ -1,0 +1,51 @@
+#include "train/parameters.h"
+
+namespace lathe {
+
+const char* RoleName(Role role) {
+  switch (role) {
+    case Role::kWeight:
+      return "weight";
+    case Role::kBias:
+      return "bias";
+    case Role::kGamma:
+      return "gamma";
+    case Role::kBeta:
+      return "beta";
+    case Role::kRunningMean:
+      return "runningMean";
+    default:
+      return "runningVariance";
+  }
+}
+
+ParameterLayout::ParameterLayout(const std::vector<OpSpec>& ops) {
+  const auto add = [this](int op, Role role, std::vector<int> shape) {
+    std::size_t length = 1;
+    for (const int extent : shape) length *= static_cast<std::size_t>(extent);
+    parameters_.push_back({op, role, size_, length, std::move(shape)});
+    size_ += length;
+  };
+  for (int i = 0; i < static_cast<int>(ops.size()); ++i) {
+    const OpSpec& op = ops[i];
+    if (op.kind == OpKind::kConv) {
+      add(i, Role::kWeight, {op.outChannels, op.kernel, op.kernel, op.inChannels / op.groups});
+    }
+    if (op.kind == OpKind::kLinear) add(i, Role::kWeight, {op.outChannels, op.inChannels});
+    if (op.quantizable() && op.bias) add(i, Role::kBias, {op.outChannels});
+    if (op.kind == OpKind::kBatchNorm) {
+      for (const Role role : {Role::kGamma, Role::kBeta, Role::kRunningMean, Role::kRunningVariance}) {
+        add(i, role, {op.channels});
+      }
+    }
+  }
+}
+
+const Parameter* ParameterLayout::Find(int op, Role role) const {
+  for (const Parameter& p : parameters_) {
+    if (p.op == op && p.role == role) return &p;
+  }
+  return nullptr;
+}
+
+}  // namespace lathe

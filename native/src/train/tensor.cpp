@@ -1,0 +1,82 @@
+#include "train/tensor.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace lathe {
+
+const float* LoadPixels(const Kernels& kernels, const Tensor& tensor, std::size_t begin, int pixels, float* buffer) {
+  const int channels = tensor.shape.channels;
+  const float* y = tensor.y + begin * channels;
+  const Affine affine = tensor.affine();
+  if (affine.identity()) return y;
+  kernels.affine(buffer, y, pixels, channels, affine);
+  return buffer;
+}
+
+void LoadPadded(const Kernels& kernels, const float* image, const Shape& shape, const Affine& affine,
+                const PaddedTile& tile, float* out) {
+  const std::size_t rowFloats = static_cast<std::size_t>(shape.width) * shape.channels;
+  const std::size_t edge = static_cast<std::size_t>(tile.padding) * shape.channels;
+  for (int r = 0; r < tile.rows; ++r, out += rowFloats + 2 * edge) {
+    const int row = tile.firstRow + r;
+    if (row < 0 || row >= shape.height) {
+      std::fill_n(out, rowFloats + 2 * edge, 0.0f);
+      continue;
+    }
+    std::fill_n(out, edge, 0.0f);
+    const float* from = image + row * rowFloats;
+    if (affine.identity()) {
+      std::copy_n(from, rowFloats, out + edge);
+    } else {
+      kernels.affine(out + edge, from, shape.width, shape.channels, affine);
+    }
+    std::fill_n(out + edge + rowFloats, edge, 0.0f);
+  }
+}
+
+GradientSink::GradientSink(const Kernels& kernels, Tensor& tensor, int chunks) : kernels_(&kernels), tensor_(&tensor) {
+  if (!tensor.wantsGradient) return;
+  accumulate_ = tensor.arrived > 0;
+  last_ = ++tensor.arrived == tensor.readers;
+  if (tensor.arrived > tensor.readers) throw std::logic_error("more gradients than readers");
+  if (last_ && tensor.norm) tensor.norm->BeginBackward(chunks);
+}
+
+void GradientSink::Add(int chunk, std::size_t begin, int pixels, const float* dz) const {
+  Tensor& t = *tensor_;
+  const std::size_t offset = begin * t.shape.channels;
+  GradientSinkArgs args;
+  args.rows = pixels;
+  args.channels = t.shape.channels;
+  args.dz = dz;
+  args.y = t.y + offset;
+  args.affine = t.affine();
+  args.accumulate = accumulate_;
+  args.last = last_;
+  args.g = t.g + offset;
+  if (t.norm) {
+    args.center = t.norm->mean();
+    args.sum = t.norm->sum(chunk);
+    args.sumTimesCentered = t.norm->sumTimesCentered(chunk);
+  }
+  kernels_->gradientSink(args);
+}
+
+GradientSource::GradientSource(const Kernels& kernels, const Tensor& tensor, const float* parameters, float* gradients)
+    : kernels_(&kernels), tensor_(&tensor) {
+  if (tensor.arrived != tensor.readers) throw std::logic_error("a gradient is missing");
+  if (tensor.norm) tensor.norm->FinishBackward(parameters, gradients);
+}
+
+const float* GradientSource::Load(std::size_t begin, int pixels, float* buffer) const {
+  const int channels = tensor_->shape.channels;
+  const std::size_t offset = begin * channels;
+  if (!tensor_->norm) return tensor_->g + offset;
+  const Norm& norm = *tensor_->norm;
+  kernels_->normBackward(buffer, tensor_->g + offset, tensor_->y + offset, pixels, channels, norm.a(), norm.b(),
+                         norm.c());
+  return buffer;
+}
+
+}  // namespace lathe

@@ -1,0 +1,74 @@
+// A tensor of a training step: raw values y as its operator stored them, to be read as activation(y * scale + shift),
+// and the gradient g of what stands inside the activation.
+#pragma once
+
+#include <memory>
+
+#include "kernels/kernels.h"
+#include "train/norm.h"
+#include "train/program.h"
+
+namespace lathe {
+
+struct Tensor {
+  Shape shape;
+  Activation activation = Activation::kNone;
+  std::unique_ptr<Norm> norm;  // null: none
+  bool wantsGradient = true;
+  int readers = 0;     // operators (or the loss) that will send a gradient
+  int arrived = 0;     // of them, in this backward pass
+  float* y = nullptr;  // (N, H, W, C)
+  float* g = nullptr;  // (N, H, W, C)
+
+  Affine affine() const {
+    return norm ? Affine{norm->scale(), norm->shift(), activation} : Affine{nullptr, nullptr, activation};
+  }
+};
+
+// Values of `pixels` pixels from pixel `begin` on (counted over the whole batch), as readers see them. Where nothing
+// has to be applied this is the tensor's own memory and `buffer` stays unused.
+const float* LoadPixels(const Kernels& kernels, const Tensor& tensor, std::size_t begin, int pixels, float* buffer);
+
+// A rectangle of one image with zeros around it.
+struct PaddedTile {
+  int firstRow = 0;  // of the image; may be negative: rows outside the image are zeros
+  int rows = 0;
+  int padding = 0;  // zero columns left and right
+  int width(const Shape& shape) const { return shape.width + 2 * padding; }
+  std::size_t size(const Shape& shape) const { return static_cast<std::size_t>(rows) * width(shape) * shape.channels; }
+};
+
+// Fills tile (rows, width + 2 * padding, channels) from image (H, W, C), with the affine applied inside.
+void LoadPadded(const Kernels& kernels, const float* image, const Shape& shape, const Affine& affine,
+                const PaddedTile& tile, float* out);
+
+// Takes gradients of a tensor's values, tile by tile, from one reader's backward pass.
+class GradientSink {
+ public:
+  // Opens the next gradient of `tensor`, to come in `chunks` chunks.
+  GradientSink(const Kernels& kernels, Tensor& tensor, int chunks);
+  bool wanted() const { return tensor_->wantsGradient; }
+  // dz is (pixels, channels) from pixel `begin` of the batch on. Every pixel must come exactly once.
+  void Add(int chunk, std::size_t begin, int pixels, const float* dz) const;
+
+ private:
+  const Kernels* kernels_;
+  Tensor* tensor_;
+  bool accumulate_ = false, last_ = false;
+};
+
+// Hands an operator the gradient of the raw y that it stored.
+class GradientSource {
+ public:
+  // All gradients must have arrived. With a norm this also writes its parameters' gradients.
+  GradientSource(const Kernels& kernels, const Tensor& tensor, const float* parameters, float* gradients);
+  // Whether Load copies; if not, it returns the tensor's own memory.
+  bool copies() const { return tensor_->norm != nullptr; }
+  const float* Load(std::size_t begin, int pixels, float* buffer) const;
+
+ private:
+  const Kernels* kernels_;
+  const Tensor* tensor_;
+};
+
+}  // namespace lathe

@@ -1,0 +1,82 @@
+#include "train/training.h"
+
+#include "core/memory_plan.h"
+#include "core/thread_pool.h"
+
+namespace lathe {
+
+TrainingPass::TrainingPass(std::unique_ptr<Graph> graph, const Kernels& kernels, int batch)
+    : graph_(std::move(graph)), kernels_(kernels), batch_(batch) {
+  PlanMemory();
+  for (const auto& op : graph_->ops) op->Plan(kernels_, batch_);
+}
+
+void TrainingPass::PlanMemory() {
+  // Steps: operator i runs forward at step 1 + i, backward at step last - i; inputs are filled at step 0.
+  const int count = static_cast<int>(graph_->ops.size()), last = 2 * count + 1;
+  std::vector<int> made(graph_->tensors.size(), 0), firstGradient(graph_->tensors.size(), last);
+  for (int i = 0; i < count; ++i) {
+    const Op& op = *graph_->ops[i];
+    made[op.output] = 1 + i;
+    firstGradient[op.output] = std::min(firstGradient[op.output], count + 1);  // the result's, from outside
+    for (const int tensor : op.inputs) firstGradient[tensor] = last - i;       // the last reader is the first to send
+  }
+  struct Place {
+    float** pointer;
+    int buffer;
+  };
+  MemoryPlan plan;
+  std::vector<Place> places;
+  for (std::size_t i = 0; i < graph_->tensors.size(); ++i) {
+    Tensor& tensor = graph_->tensors[i];
+    if (tensor.readers == 0) continue;  // merged away
+    const bool external = made[i] == 0;
+    const std::size_t floats = tensor.shape.size() * batch_;
+    const int end = external ? last : last - made[i] + 1;
+    places.push_back({&tensor.y, plan.Add(floats, made[i], end)});
+    if (tensor.wantsGradient) places.push_back({&tensor.g, plan.Add(floats, std::min(firstGradient[i], end), end)});
+  }
+  plan.Solve();
+  memory_ = AlignedFloats(plan.total());
+  for (const Place& place : places) *place.pointer = memory_.data() + plan.offset(place.buffer);
+
+  const std::size_t resultFloats = graph_->tensors[graph_->result].shape.size() * batch_;
+  result_ = AlignedFloats(resultFloats);
+  resultGradient_ = AlignedFloats(resultFloats);
+}
+
+bool TrainingPass::Forward(const float* parameters, const std::atomic<bool>* cancelled) {
+  const TrainContext context{kernels_, batch_, parameters, nullptr};
+  ParallelFor(static_cast<int>(graph_->ops.size()), [&](int i) { graph_->ops[i]->PackForTraining(context); });
+  for (const auto& op : graph_->ops) {
+    if (cancelled && cancelled->load(std::memory_order_relaxed)) return false;
+    op->Forward(context);
+  }
+  return true;
+}
+
+const float* TrainingPass::Result() {
+  const Tensor& tensor = graph_->tensors[graph_->result];
+  return LoadPixels(kernels_, tensor, 0, batch_ * static_cast<int>(tensor.shape.pixels()), result_.data());
+}
+
+bool TrainingPass::Backward(const float* parameters, float* gradients, const std::atomic<bool>* cancelled) {
+  const TrainContext context{kernels_, batch_, parameters, gradients};
+  for (Tensor& tensor : graph_->tensors) tensor.arrived = 0;
+  Tensor& result = graph_->tensors[graph_->result];
+  const GradientSink sink(kernels_, result, 1);
+  sink.Add(0, 0, batch_ * static_cast<int>(result.shape.pixels()), resultGradient_.data());
+  for (auto op = graph_->ops.rbegin(); op != graph_->ops.rend(); ++op) {
+    if (cancelled && cancelled->load(std::memory_order_relaxed)) return false;
+    (*op)->Backward(context);
+  }
+  return true;
+}
+
+void TrainingPass::CommitRunning(float* parameters) const {
+  for (const Tensor& tensor : graph_->tensors) {
+    if (tensor.norm) tensor.norm->CommitRunning(parameters);
+  }
+}
+
+}  // namespace lathe

@@ -1,0 +1,44 @@
+// Forward and backward passes of a graph for one batch size. All memory is planned when this is made; a pass allocates
+// nothing.
+#pragma once
+
+#include <atomic>
+
+#include "core/aligned.h"
+#include "train/graph.h"
+
+namespace lathe {
+
+class TrainingPass {
+ public:
+  TrainingPass(std::unique_ptr<Graph> graph, const Kernels& kernels, int batch);
+
+  int batch() const { return batch_; }
+  const Kernels& kernels() const { return kernels_; }
+  const Graph& graph() const { return *graph_; }
+
+  float* input(int external) { return graph_->tensors[graph_->externals[external]].y; }  // (N, H, W, C)
+  // Gradient of an input, after Backward; only where the graph was built for it.
+  const float* inputGradient(int external) const { return graph_->tensors[graph_->externals[external]].g; }
+
+  // Both return false, half-way, once `cancelled` is set. Neither changes the parameters.
+  bool Forward(const float* parameters, const std::atomic<bool>* cancelled);
+  bool Backward(const float* parameters, float* gradients, const std::atomic<bool>* cancelled);
+
+  // The result's values, (N, H * W * C); and where their gradient goes before Backward.
+  const float* Result();
+  float* resultGradient() { return resultGradient_.data(); }
+
+  // After a step that counts: moves the running statistics.
+  void CommitRunning(float* parameters) const;
+
+ private:
+  void PlanMemory();
+
+  std::unique_ptr<Graph> graph_;
+  const Kernels& kernels_;
+  int batch_;
+  AlignedFloats memory_, result_, resultGradient_;
+};
+
+}  // namespace lathe
