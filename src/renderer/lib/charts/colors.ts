@@ -1,0 +1,50 @@
+/** The tokens of tokens.css as canvas charts need them: plain colour strings, read again when the theme changes. */
+import type { LayerKind } from '../../../shared/network.ts';
+
+export type SeriesColor = 'blue' | 'orange' | 'green' | 'red' | 'purple' | 'sky' | 'grey';
+
+export interface ChartColors {
+  readonly text: string;
+  readonly muted: string;
+  readonly grid: string;
+  readonly line: string;
+  readonly surface: string;
+  readonly raised: string;
+  readonly accent: string;
+  readonly bad: string;
+  readonly font: string;
+  readonly series: Readonly<Record<SeriesColor, string>>;
+}
+
+export function readColors(element: Element = document.documentElement): ChartColors {
+  const style = getComputedStyle(element);
+  const token = (name: string): string => style.getPropertyValue(name).trim();
+  return {
+    text: token('--text'),
+    muted: token('--muted'),
+    grid: token('--grid'),
+    line: token('--line-strong'),
+    surface: token('--surface'),
+    raised: token('--raised'),
+    accent: token('--accent'),
+    bad: token('--bad'),
+    font: token('--font'),
+    series: {
+      blue: token('--series-blue'),
+      orange: token('--series-orange'),
+      green: token('--series-green'),
+      red: token('--series-red'),
+      purple: token('--series-purple'),
+      sky: token('--series-sky'),
+      grey: token('--series-grey'),
+    },
+  };
+}
+
+/** Every layer kind has a colour and a hatch, the same in every chart. */
+export const layerKindLooks = {
+  conv: { label: 'convolution', color: 'green', hatch: 'dots' },
+  depthwise: { label: 'depthwise', color: 'orange', hatch: 'stripes' },
+  pointwise: { label: 'pointwise', color: 'blue', hatch: 'none' },
+  linear: { label: 'linear', color: 'purple', hatch: 'cross' },
+} as const satisfies Record<LayerKind, { label: string; color: SeriesColor; hatch: 'none' | 'stripes' | 'dots' | 'cross' }>;

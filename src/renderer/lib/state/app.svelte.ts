@@ -1,0 +1,79 @@
+/** What every screen shares: the client, where the user is, the lists that rarely change, and the messages. */
+import { createContext } from 'svelte';
+import type { Input, Method, Output } from '../../../shared/contract.ts';
+import type { RunSummary } from '../../../shared/run.ts';
+import type { Connection, ConnectionStatus } from '../client/connection.ts';
+import { asLatheError, Loader } from './loader.svelte.ts';
+import { Router } from './router.svelte.ts';
+import { Runs } from './runs.svelte.ts';
+import { Theme } from './theme.svelte.ts';
+import { Toasts } from './toasts.svelte.ts';
+
+export class AppState {
+  readonly client: Connection;
+  readonly router = new Router();
+  readonly theme = new Theme();
+  readonly toasts = new Toasts();
+  readonly runs: Runs;
+  readonly info: Loader<Output<'system.info'>>;
+  readonly networks: Loader<Output<'network.list'>>;
+  readonly targets: Loader<Output<'target.list'>>;
+  readonly datasets: Loader<Output<'dataset.list'>>;
+  connection = $state<ConnectionStatus>('connecting');
+  /** Grows with every reconnection: what was read before may be old. */
+  connections = $state(0);
+  /** The second hand of the interface: Unix time, for durations of running work. */
+  nowMs = $state(Date.now());
+  paletteOpen = $state(false);
+  shortcutsOpen = $state(false);
+
+  constructor(client: Connection) {
+    this.client = client;
+    this.runs = new Runs(client);
+    this.info = new Loader(() => client.call('system.info', {}));
+    this.networks = new Loader(() => client.call('network.list', {}));
+    this.targets = new Loader(() => client.call('target.list', {}));
+    this.datasets = new Loader(() => client.call('dataset.list', {}));
+    this.connection = client.status;
+    client.onStatus((status) => {
+      this.connection = status;
+      if (status !== 'open') return;
+      this.connections += 1;
+      if (this.connections > 1) this.#readAll();
+    });
+    setInterval(() => {
+      if (!document.hidden) this.nowMs = Date.now();
+    }, 1000);
+    this.#readAll();
+  }
+
+  /** A call whose failure is shown as a message; null then. */
+  async attempt<M extends Method>(method: M, input: Input<M>): Promise<Output<M> | null> {
+    try {
+      return await this.client.call(method, input);
+    } catch (error) {
+      this.toasts.error(asLatheError(error).message);
+      return null;
+    }
+  }
+
+  /** The same for a call that returns a run: the list knows it at once. */
+  async changeRun<M extends 'run.create' | 'run.cancel' | 'run.resume' | 'run.annotate'>(
+    method: M,
+    input: Input<M>,
+  ): Promise<RunSummary | null> {
+    const summary: RunSummary | null = await this.attempt(method, input);
+    if (summary !== null) this.runs.put(summary);
+    return summary;
+  }
+
+  #readAll(): void {
+    void this.info.load();
+    void this.runs.load();
+    if (this.networks.value !== null) void this.networks.load();
+    if (this.targets.value !== null) void this.targets.load();
+    void this.datasets.load();
+  }
+}
+
+export const [getApp, setApp] = createContext<AppState>();

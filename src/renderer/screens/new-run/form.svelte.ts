@@ -1,0 +1,217 @@
+/** The new-run form: what is chosen, what is wrong with it, and the request it makes. */
+import type { Output } from '../../../shared/contract.ts';
+import type { DatasetInfo } from '../../../shared/dataset.ts';
+import type { NetworkRef } from '../../../shared/network.ts';
+import type { Budget, Resource } from '../../../shared/policy.ts';
+import type { Manifest, RunMethod, RunRequest } from '../../../shared/run.ts';
+import { amountOf, impossible, rangeOf, type Preview } from './budgets.ts';
+import { parameters, parseNumber, problemOf, type Group, type Parameter, type ParameterValue } from './parameters.ts';
+
+export type Defaults = Output<'system.info'>['defaults'];
+
+export interface Problem {
+  readonly field: string;
+  readonly text: string;
+}
+
+const largestSeed = 0xffff_ffff;
+
+export class RunForm {
+  method = $state<RunMethod>('quantize');
+  networkId = $state('');
+  width = $state('1');
+  datasetId = $state('');
+  targetId = $state('');
+  batch = $state(''); // empty: the target's own
+  budgets = $state.raw<readonly Budget[]>([{ resource: 'latency', kind: 'fraction', value: 0.5 }]);
+  seed = $state('1');
+  threads = $state(''); // empty: the physical cores
+  note = $state('');
+  /** What was typed over a default, by `group.key`. */
+  typed = $state.raw<ReadonlyMap<string, string>>(new Map());
+  preview = $state.raw<Preview | null>(null);
+  readonly defaults: Defaults;
+
+  constructor(defaults: Defaults) {
+    this.defaults = defaults;
+  }
+
+  defaultOf(parameter: Parameter): ParameterValue {
+    const { agent, ...search } = this.defaults.quantize;
+    const groups: Readonly<Record<Group, Readonly<Record<string, ParameterValue>>>> = { search, training: this.defaults.training, agent };
+    return groups[parameter.group][parameter.key] ?? Number.NaN;
+  }
+
+  /** What stands in the field. */
+  textOf(parameter: Parameter): string {
+    return this.typed.get(`${parameter.group}.${parameter.key}`) ?? String(this.defaultOf(parameter));
+  }
+
+  valueOf(parameter: Parameter): ParameterValue {
+    const text = this.textOf(parameter);
+    return parameter.kind === 'switch' ? text === 'true' : parseNumber(text);
+  }
+
+  isChanged(parameter: Parameter): boolean {
+    return !Object.is(this.valueOf(parameter), this.defaultOf(parameter));
+  }
+
+  type(parameter: Parameter, text: string): void {
+    const typed = new Map(this.typed);
+    const key = `${parameter.group}.${parameter.key}`;
+    if (text.trim() === '' || text === String(this.defaultOf(parameter))) typed.delete(key);
+    else typed.set(key, text);
+    this.typed = typed;
+  }
+
+  resetParameters(): void {
+    this.typed = new Map();
+  }
+
+  get groups(): readonly Group[] {
+    return this.method === 'quantize' ? ['search', 'training', 'agent'] : ['training'];
+  }
+
+  get changedCount(): number {
+    return this.groups.flatMap((group) => parameters[group]).filter((parameter) => this.isChanged(parameter)).length;
+  }
+
+  get network(): NetworkRef {
+    return { id: this.networkId, width: parseNumber(this.width) };
+  }
+
+  numberOf(group: Group, key: string): number {
+    const parameter = parameters[group].find((p) => p.key === key);
+    const value = parameter ? this.valueOf(parameter) : Number.NaN;
+    return typeof value === 'number' ? value : Number.NaN;
+  }
+
+  get protectFirstAndLast(): boolean {
+    const parameter = parameters.search.find((p) => p.key === 'protectFirstAndLast');
+    return parameter !== undefined && this.valueOf(parameter) === true;
+  }
+
+  setBudget(index: number, budget: Budget): void {
+    this.budgets = this.budgets.map((old, i) => (i === index ? budget : old));
+  }
+
+  addBudget(resource: Resource): void {
+    this.budgets = [...this.budgets, { resource, kind: 'fraction', value: 0.5 }];
+  }
+
+  removeBudget(index: number): void {
+    this.budgets = this.budgets.filter((_, i) => i !== index);
+  }
+
+  /** Everything that keeps the run from being started, in the order of the form. */
+  problems(dataset: DatasetInfo | null): readonly Problem[] {
+    const found: Problem[] = [];
+    const add = (field: string, text: string | null): void => {
+      if (text !== null) found.push({ field, text });
+    };
+    const width = parseNumber(this.width);
+    add('network', this.networkId === '' ? 'Network: choose one.' : null);
+    add('width', width > 0 && width <= 4 ? null : `Width: expected more than 0 and at most 4, found ${this.width || 'nothing'}.`);
+    if (dataset === null) add('dataset', 'Data set: choose one.');
+    else if (!dataset.available) add('dataset', `${dataset.title} has to be added first.`);
+    if (this.method === 'quantize') {
+      add('target', this.targetId === '' ? 'Target: choose one.' : null);
+      add('batch', wholeProblem('Batch', this.batch, 1, 4096));
+      if (this.budgets.length === 0) add('budget', 'Budget: at least one is needed; without one the 8-bit form is the answer.');
+      this.budgets.forEach((budget, i) => {
+        if (!(budget.value > 0)) add(`budget.${String(i)}`, `Budget on ${budget.resource}: expected more than 0.`);
+        else if (this.preview !== null) {
+          const range = rangeOf(this.preview, budget.resource);
+          if (range !== null) add(`budget.${String(i)}`, impossible(budget, range));
+          else if (amountOf(this.preview.reference, budget.resource) === null)
+            add(`budget.${String(i)}`, `This target has no model of ${budget.resource}: remove this budget.`);
+        }
+      });
+    }
+    add('seed', wholeProblem('Seed', this.seed === '' ? ' ' : this.seed, 0, largestSeed));
+    add('threads', wholeProblem('Threads', this.threads, 1, 1024));
+    for (const group of this.groups)
+      for (const parameter of parameters[group]) add(`${group}.${parameter.key}`, this.parameterProblem(parameter));
+    if (this.method === 'quantize') {
+      if (this.numberOf('search', 'minimumBits') > this.numberOf('search', 'maximumBits'))
+        add('search.minimumBits', 'Fewest bits: more than the most bits.');
+      if (this.numberOf('search', 'rewardImages') > this.numberOf('search', 'validationImages'))
+        add('search.rewardImages', 'Reward images: more than the validation images they are taken from.');
+      if (dataset?.available && this.numberOf('search', 'validationImages') >= dataset.train)
+        add(
+          'search.validationImages',
+          `Validation images: ${dataset.title} has ${String(dataset.train)} training images, and some must be left to train on.`,
+        );
+    }
+    return found;
+  }
+
+  parameterProblem(parameter: Parameter): string | null {
+    const value = this.valueOf(parameter);
+    if (typeof value === 'number' && Number.isNaN(value))
+      return `${parameter.label}: expected a number, found “${this.textOf(parameter)}”.`;
+    return problemOf(parameter, value);
+  }
+
+  /** The request; only what differs from a default is named. Ask for `problems` first. */
+  request(): RunRequest {
+    const training = this.#changed('training');
+    const common = {
+      network: this.network,
+      dataset: this.datasetId,
+      seed: parseNumber(this.seed),
+      ...(this.threads.trim() === '' ? {} : { threads: parseNumber(this.threads) }),
+      ...(this.note.trim() === '' ? {} : { note: this.note.trim() }),
+      ...(Object.keys(training).length === 0 ? {} : { training }),
+    };
+    if (this.method === 'train') return { method: 'train', ...common };
+    const agent = this.#changed('agent');
+    const search = { ...this.#changed('search'), ...(Object.keys(agent).length === 0 ? {} : { agent }) };
+    return {
+      method: 'quantize',
+      ...common,
+      target: this.targetId,
+      ...(this.batch.trim() === '' ? {} : { batch: parseNumber(this.batch) }),
+      budgets: [...this.budgets],
+      ...(Object.keys(search).length === 0 ? {} : { search }),
+    };
+  }
+
+  /** Fills the form from what another run was. */
+  fill(manifest: Manifest, note: string): void {
+    this.method = manifest.method;
+    this.networkId = manifest.network.id;
+    this.width = String(manifest.network.width);
+    this.datasetId = manifest.dataset;
+    this.seed = String(manifest.seed);
+    this.threads = String(manifest.threads);
+    this.note = note;
+    this.typed = new Map();
+    const type = (group: Group, values: Readonly<Record<string, unknown>>): void => {
+      for (const parameter of parameters[group]) {
+        const value = values[parameter.key];
+        if (typeof value === 'number' || typeof value === 'boolean') this.type(parameter, String(value));
+      }
+    };
+    type('training', manifest.training);
+    if (manifest.method !== 'quantize') return;
+    this.targetId = manifest.target;
+    this.batch = String(manifest.batch);
+    this.budgets = manifest.budgets;
+    type('search', manifest.search);
+    type('agent', manifest.search.agent);
+  }
+
+  #changed(group: Group): Record<string, ParameterValue> {
+    return Object.fromEntries(
+      parameters[group].filter((parameter) => this.isChanged(parameter)).map((parameter) => [parameter.key, this.valueOf(parameter)]),
+    );
+  }
+}
+
+function wholeProblem(label: string, text: string, least: number, most: number): string | null {
+  if (text === '') return null; // a default takes its place
+  const value = parseNumber(text);
+  if (Number.isInteger(value) && value >= least && value <= most) return null;
+  return `${label}: expected a whole number from ${String(least)} to ${String(most)}, found ${text.trim() === '' ? 'nothing' : `“${text}”`}.`;
+}

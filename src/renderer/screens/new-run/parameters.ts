@@ -1,0 +1,125 @@
+/** Every hyper-parameter with one line of what it does. The bounds and defaults are the contract's; here are only words. */
+import {
+  agentParametersSchema,
+  quantizeParametersSchema,
+  trainingParametersSchema,
+  type AgentParameters,
+  type QuantizeParameters,
+  type TrainingParameters,
+} from '../../../shared/run.ts';
+
+export type Group = 'search' | 'training' | 'agent';
+export type ParameterValue = number | boolean;
+
+export interface Parameter {
+  readonly group: Group;
+  readonly key: string;
+  readonly label: string;
+  readonly unit: string;
+  readonly explain: string;
+  readonly kind: 'number' | 'switch';
+}
+
+type Words<T> = { readonly [K in keyof T]: readonly [label: string, unit: string, explain: string] };
+
+const search: Words<Omit<QuantizeParameters, 'agent'>> = {
+  trials: ['Trials', '', 'Policies that the search evaluates, one after the other.'],
+  minimumBits: ['Fewest bits', 'bits', 'No layer gets fewer, neither for weights nor for activations.'],
+  maximumBits: ['Most bits', 'bits', 'No layer gets more.'],
+  protectFirstAndLast: [
+    'Protect first and last',
+    '',
+    'The first and the last layer stay at 8 bits, as in the paper: they are small and sensitive.',
+  ],
+  validationImages: ['Validation images', 'images', 'Split off the training images; the search never sees the test split.'],
+  rewardImages: ['Reward images', 'images', 'Of the validation images, read by each trial: more is slower and less noisy.'],
+  calibrationImages: ['Calibration images', 'images', 'Training images from which the ranges of activations are taken.'],
+  finalists: ['Finalists', 'policies', 'Best trials that are read again on all validation images before one is chosen.'],
+  rewardScale: ['Reward scale', 'a pp', 'Reward for one percentage point of accuracy over the float network’s.'],
+};
+
+const training: Words<TrainingParameters> = {
+  epochs: ['Epochs', '', 'Passes over the training images for the float network that the search starts from.'],
+  batchSize: ['Batch size', 'images', 'Images in one step of training.'],
+  learningRate: ['Learning rate', '', 'Its peak: it rises linearly over the warm-up, then falls to zero along a cosine.'],
+  warmupSteps: ['Warm-up', 'steps', 'Steps over which the learning rate rises.'],
+  momentum: ['Momentum', '', 'How much of the last step’s direction is kept.'],
+  weightDecay: ['Weight decay', '', 'Pull of convolution and linear weights toward zero.'],
+};
+
+const agent: Words<AgentParameters> = {
+  hiddenUnits: ['Hidden units', '', 'Width of the two hidden layers of the actor and the critic.'],
+  actorLearningRate: ['Actor learning rate', '', 'How fast the agent changes what it does.'],
+  criticLearningRate: ['Critic learning rate', '', 'How fast the agent changes what it expects.'],
+  batchSize: ['Batch size', 'transitions', 'Transitions in one update of the agent.'],
+  replayPerLayer: ['Replay a layer', 'transitions', 'The replay memory holds this many transitions for each layer.'],
+  discount: ['Discount', '', 'Weight of later decisions; 1 counts all layers alike.'],
+  tau: ['Soft update', '', 'How far the target networks move toward the trained ones with each update.'],
+  baselineDecay: ['Baseline decay', '', 'Moving average of the reward that is taken off before the critic learns.'],
+  warmupTrials: ['Warm-up', 'trials', 'Trials with random policies before the agent decides.'],
+  initialNoise: ['First noise', 'sigma', 'Exploration noise of the first trial after the warm-up.'],
+  noiseDecay: ['Noise decay', 'a trial', 'Factor by which the noise shrinks with each trial.'],
+};
+
+function listOf(group: Group, words: Readonly<Record<string, readonly [string, string, string]>>): Parameter[] {
+  return Object.entries(words).map(([key, [label, unit, explain]]) => ({
+    group,
+    key,
+    label,
+    unit,
+    explain,
+    kind: key === 'protectFirstAndLast' ? 'switch' : 'number',
+  }));
+}
+
+export const parameters: Readonly<Record<Group, readonly Parameter[]>> = {
+  search: listOf('search', search),
+  training: listOf('training', training),
+  agent: listOf('agent', agent),
+};
+
+export const groupTitles = { search: 'Search', training: 'Training of the float network', agent: 'Agent (DDPG)' } as const satisfies Record<
+  Group,
+  string
+>;
+
+const shapes = {
+  search: quantizeParametersSchema.shape,
+  training: trainingParametersSchema.shape,
+  agent: agentParametersSchema.shape,
+} as const;
+
+interface Checked {
+  readonly success: boolean;
+  readonly error?: {
+    readonly issues: readonly {
+      readonly code: string;
+      readonly message: string;
+      readonly minimum?: unknown;
+      readonly maximum?: unknown;
+      readonly inclusive?: boolean;
+    }[];
+  };
+}
+
+/** What is wrong with a value, as one sentence; null when nothing is. */
+export function problemOf(parameter: Parameter, value: ParameterValue): string | null {
+  const shape: Readonly<Record<string, { safeParse(value: unknown): unknown } | undefined>> = shapes[parameter.group];
+  const checked = shape[parameter.key]?.safeParse(value) as Checked | undefined;
+  if (checked === undefined || checked.success) return null;
+  const issue = checked.error?.issues[0];
+  const found = `, found ${String(value)}`;
+  if (issue?.code === 'too_small')
+    return `${parameter.label}: expected ${issue.inclusive === false ? 'more than' : 'at least'} ${String(issue.minimum)}${found}.`;
+  if (issue?.code === 'too_big')
+    return `${parameter.label}: expected ${issue.inclusive === false ? 'less than' : 'at most'} ${String(issue.maximum)}${found}.`;
+  if (typeof value === 'number' && !Number.isInteger(value) && issue?.code === 'invalid_type')
+    return `${parameter.label}: expected a whole number${found}.`;
+  return `${parameter.label}: ${issue?.message ?? 'this value is not allowed'}${found}.`;
+}
+
+/** A text that a person typed, as a number: `1e-4`, `0.1`, `2 000`; NaN for anything else. */
+export function parseNumber(text: string): number {
+  const bare = text.trim().replace(/(?<=\d)[\s_,](?=\d{3}(\D|$))/g, '');
+  return bare === '' ? Number.NaN : Number(bare);
+}

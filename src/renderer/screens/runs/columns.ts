@@ -1,0 +1,115 @@
+/** The columns of the runs table that need no drawing of their own. */
+import { budget, count, dateTime, duration, ms, percent, points } from '../../../shared/format.ts';
+import type { RunSummary } from '../../../shared/run.ts';
+import type { ColumnSpec } from '../../lib/table/columns.ts';
+import { budgetUse, elapsedSeconds, gainOf } from '../../lib/ui/status.ts';
+
+export type RunColumn = ColumnSpec<RunSummary>;
+
+/** `nowMs` is read when a cell is drawn, so that the duration of a running run grows. */
+export function runColumns(nowMs: () => number): Readonly<Record<string, RunColumn>> {
+  return {
+    name: { id: 'name', label: 'Name', width: 190, grow: true, value: (run) => run.name },
+    method: { id: 'method', label: 'Method', width: 74, value: (run) => run.method },
+    network: { id: 'network', label: 'Network', width: 172, grow: true, value: (run) => run.network },
+    dataset: { id: 'dataset', label: 'Data set', width: 108, value: (run) => run.dataset },
+    target: { id: 'target', label: 'Target', width: 104, value: (run) => run.target, text: (run) => run.target ?? '—' },
+    budget: {
+      id: 'budget',
+      label: 'Budget',
+      title: 'The budget as it was asked for; a fraction is of the 8-bit form',
+      width: 118,
+      value: (run) => (run.budgets.length === 0 ? null : run.budgets.map(budget).join(', ')),
+    },
+    latency: {
+      id: 'latency',
+      label: 'Latency',
+      unit: 'ms',
+      title: 'Simulated latency of the best policy, for the whole batch',
+      number: true,
+      width: 88,
+      value: (run) => run.bestLatencyMs,
+      text: (run) => ms(run.bestLatencyMs),
+    },
+    use: {
+      id: 'use',
+      label: 'Of budget',
+      unit: '%',
+      title: 'How much of its tightest budget the best policy uses',
+      number: true,
+      width: 92,
+      value: budgetUse,
+      text: (run) => percent(budgetUse(run), 1),
+    },
+    validation: {
+      id: 'validation',
+      label: 'Validation',
+      unit: '%',
+      title: 'Accuracy of the best policy on the validation images',
+      number: true,
+      firstDescending: true,
+      width: 96,
+      value: (run) => run.bestAccuracy,
+      text: (run) => percent(run.bestAccuracy),
+    },
+    test: {
+      id: 'test',
+      label: 'Test',
+      unit: '%',
+      title: 'Accuracy of the best policy on the test split, which no search sees',
+      number: true,
+      firstDescending: true,
+      width: 72,
+      value: (run) => run.bestTestAccuracy,
+      text: (run) => percent(run.bestTestAccuracy),
+    },
+    gain: {
+      id: 'gain',
+      label: 'Gain',
+      unit: 'pp',
+      title:
+        'Percentage points over the best uniform policy within the budget: on the test split where it is known, else on the validation images',
+      number: true,
+      firstDescending: true,
+      width: 76,
+      value: (run) => gainOf(run)?.value ?? null,
+      text: (run) => points(gainOf(run)?.value),
+    },
+    seed: { id: 'seed', label: 'Seed', number: true, width: 64, value: (run) => run.seed },
+    trials: {
+      id: 'trials',
+      label: 'Trials',
+      number: true,
+      firstDescending: true,
+      width: 68,
+      value: (run) => (run.method === 'train' ? null : run.trials),
+      text: (run) => (run.method === 'train' ? '—' : count(run.trials)),
+    },
+    duration: {
+      id: 'duration',
+      label: 'Duration',
+      number: true,
+      firstDescending: true,
+      width: 92,
+      value: (run) => elapsedSeconds(run, nowMs()),
+      text: (run) => duration(elapsedSeconds(run, nowMs())),
+    },
+    created: {
+      id: 'created',
+      label: 'Created',
+      width: 122,
+      number: true,
+      firstDescending: true,
+      value: (run) => run.createdAtMs,
+      text: (run) => dateTime(run.createdAtMs),
+    },
+    note: {
+      id: 'note',
+      label: 'Note',
+      width: 160,
+      grow: true,
+      value: (run) => (run.note === '' ? null : run.note),
+      text: (run) => run.note,
+    },
+  };
+}
