@@ -38,7 +38,7 @@ void SetThreads(const Napi::CallbackInfo& call) {
   const Napi::Env env = call.Env();
   Guard(env, [&] {
     const double threads = call[0].IsNumber() ? call[0].As<Napi::Number>().DoubleValue() : 0;
-    if (!(threads >= 1 && threads <= kMaxThreads)) throw Napi::Error::New(env, "threads must be 1..1024");
+    if (!(threads >= 1 && threads <= kMaxThreads)) throw Napi::RangeError::New(env, "threads must be 1..1024");
     SetThreadCount(static_cast<int>(threads));
   });
 }
@@ -49,7 +49,7 @@ void SetSimd(const Napi::CallbackInfo& call) {
     const std::string name = call[0].IsString() ? call[0].As<Napi::String>().Utf8Value() : "";
     const auto level = SimdFromName(name);
     if (!level || !SetSimdLevel(*level)) {
-      throw Napi::Error::New(env, "SIMD level '" + name + "' is not available on this machine");
+      throw Napi::RangeError::New(env, "SIMD level '" + name + "' is not available on this machine");
     }
   });
 }

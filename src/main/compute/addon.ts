@@ -18,12 +18,35 @@ export type NativeOp =
       readonly groups: number; // 1 (dense, pointwise) or inChannels = outChannels (depthwise)
       readonly bias: boolean;
     }
-  | { readonly kind: 'batchNorm'; readonly name: string; readonly input: number; readonly output: number; readonly channels: number; readonly epsilon: number; readonly momentum: number } // running = (1 - momentum) * running + momentum * batch
+  | {
+      readonly kind: 'batchNorm';
+      readonly name: string;
+      readonly input: number;
+      readonly output: number;
+      readonly channels: number;
+      readonly epsilon: number;
+      readonly momentum: number;
+    } // running = (1 - momentum) * running + momentum * batch
   | { readonly kind: 'relu' | 'relu6'; readonly name: string; readonly input: number; readonly output: number }
   | { readonly kind: 'add'; readonly name: string; readonly inputs: readonly [number, number]; readonly output: number }
-  | { readonly kind: 'averagePool'; readonly name: string; readonly input: number; readonly output: number; readonly kernel: number; readonly stride: number } // no padding
+  | {
+      readonly kind: 'averagePool';
+      readonly name: string;
+      readonly input: number;
+      readonly output: number;
+      readonly kernel: number;
+      readonly stride: number;
+    } // no padding
   | { readonly kind: 'globalAveragePool'; readonly name: string; readonly input: number; readonly output: number } // (N,H,W,C) -> (N,1,1,C)
-  | { readonly kind: 'linear'; readonly name: string; readonly input: number; readonly output: number; readonly inFeatures: number; readonly outFeatures: number; readonly bias: boolean };
+  | {
+      readonly kind: 'linear';
+      readonly name: string;
+      readonly input: number;
+      readonly output: number;
+      readonly inFeatures: number;
+      readonly outFeatures: number;
+      readonly bias: boolean;
+    };
 
 /** A network as the executor takes it; the last operator's output are the logits (N, classes), softmax cross-entropy follows. */
 export interface NativeProgram {
@@ -139,7 +162,12 @@ export interface NativeModel {
   setState(parameters: Float32Array, momentum?: Float32Array): void; // no momentum: zeros
   train(options: NativeTrainOptions): Promise<NativeTrainResult>;
   evaluate(options: NativeEvaluateOptions): Promise<NativeEvaluateResult>;
-  calibrate(options: { readonly dataset: NativeDataset; readonly indices: Uint32Array; readonly batchSize: number; readonly control?: NativeControl }): Promise<readonly NativeCalibration[]>;
+  calibrate(options: {
+    readonly dataset: NativeDataset;
+    readonly indices: Uint32Array;
+    readonly batchSize: number;
+    readonly control?: NativeControl;
+  }): Promise<readonly NativeCalibration[]>;
 }
 
 /**
@@ -222,11 +250,28 @@ export interface NativeAddon {
   readonly Control: new () => NativeControl;
   readonly Mlp: new (options: { readonly sizes: readonly number[]; readonly output: 'linear' | 'sigmoid' }) => NativeMlp;
   /** Cycles of each layer; weightBits and activationBits have one entry a layer, 1..8. */
-  simulateBismo(target: NativeBismoTarget, layers: readonly NativeBismoLayer[], weightBits: Uint8Array, activationBits: Uint8Array, batch: number): NativeBismoResult;
+  simulateBismo(
+    target: NativeBismoTarget,
+    layers: readonly NativeBismoLayer[],
+    weightBits: Uint8Array,
+    activationBits: Uint8Array,
+    batch: number,
+  ): NativeBismoResult;
   readonly testing: {
     runOperator(call: NativeOperatorCall, implementation: 'fast' | 'reference'): NativeOperatorResult;
     quantizeWeights(weights: Float32Array, bits: number, threshold: number, implementation: 'fast' | 'reference'): Float32Array;
-    quantizeActivations(values: Float32Array, bits: number, threshold: number, signed: boolean, implementation: 'fast' | 'reference'): Float32Array;
-    softmaxCrossEntropy(logits: Float64Array, labels: Uint8Array, classes: number, implementation: 'fast' | 'reference'): { readonly loss: number; readonly dLogits: Float64Array };
+    quantizeActivations(
+      values: Float32Array,
+      bits: number,
+      threshold: number,
+      signed: boolean,
+      implementation: 'fast' | 'reference',
+    ): Float32Array;
+    softmaxCrossEntropy(
+      logits: Float64Array,
+      labels: Uint8Array,
+      classes: number,
+      implementation: 'fast' | 'reference',
+    ): { readonly loss: number; readonly dLogits: Float64Array };
   };
 }
