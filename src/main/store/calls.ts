@@ -9,7 +9,17 @@ import type Database from 'better-sqlite3';
 import type { z } from 'zod';
 import { datasetRecordSchema } from '../../shared/dataset.ts';
 import { describeZodError, LatheError } from '../../shared/errors.ts';
-import type { LogLine, RunStatus, RunSummary } from '../../shared/run.ts';
+import {
+  metricSchema,
+  solutionSchema,
+  trialSchema,
+  type LogLine,
+  type Metric,
+  type RunStatus,
+  type RunSummary,
+  type Solution,
+  type Trial,
+} from '../../shared/run.ts';
 import { hasBlob, readBlob } from './blobs.ts';
 import { read, write } from './database.ts';
 import { batchSchema, newRunSchema, ownerSchema, type Handlers } from './protocol.ts';
@@ -19,10 +29,24 @@ import { LogRepository } from './repositories/log.ts';
 import { MetricRepository } from './repositories/metrics.ts';
 import { RunRepository, type RunState } from './repositories/runs.ts';
 import { SolutionRepository } from './repositories/solutions.ts';
+import { SupersededRepository } from './repositories/superseded.ts';
 import { TrialRepository } from './repositories/trials.ts';
 import { WeightsRepository } from './repositories/weights.ts';
 import { resultOf, validationSeries } from './result.ts';
-import type { Owner } from './types.ts';
+import type { CheckpointRecord, Owner } from './types.ts';
+
+/** How many rows going back has deleted. */
+interface Deleted {
+  readonly trials: number;
+  readonly metrics: number;
+  readonly solutions: number;
+}
+
+interface Points {
+  readonly trials: readonly Trial[];
+  readonly metrics: readonly Metric[];
+  readonly solutions: readonly Solution[];
+}
 
 const claimable: readonly RunStatus[] = ['queued', 'paused', 'interrupted', 'failed', 'cancelled'];
 
@@ -32,6 +56,7 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
   const metrics = new MetricRepository(db);
   const solutions = new SolutionRepository(db);
   const checkpoints = new CheckpointRepository(db);
+  const superseded = new SupersededRepository(db);
   const log = new LogRepository(db);
   const weights = new WeightsRepository(db);
   const datasets = new DatasetRepository(db);
@@ -70,6 +95,42 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
       lastValidationAccuracy: metrics.last(run.key, validationSeries),
     });
     runs.setResult(run.key, trialCount, result);
+  }
+
+  /** Writes points; what a checkpoint still knows otherwise is kept beside, as it stood then. */
+  function putPoints(run: RunState, points: Points, revision: number): { newTrials: number } {
+    const replaced = {
+      trial: trials.put(run.key, run.id, points.trials, revision),
+      metric: metrics.put(run.key, points.metrics, revision),
+      solution: solutions.put(run.key, run.id, points.solutions, revision),
+    };
+    const last = checkpoints.list(run.key)[0]?.revision ?? 0;
+    for (const kind of ['trial', 'metric', 'solution'] as const) {
+      for (const old of replaced[kind]) if (old.revision <= last) superseded.add(run.key, kind, old, revision);
+    }
+    return { newTrials: points.trials.length - replaced.trial.length };
+  }
+
+  /** Makes trials, metrics and solutions again what they were at a revision that a checkpoint has; returns what was deleted for that. */
+  function goBack(run: RunState, revision: number): Deleted {
+    const deleted = {
+      trials: trials.deleteAfter(run.key, revision),
+      metrics: metrics.deleteAfter(run.key, revision),
+      solutions: solutions.deleteAfter(run.key, revision),
+    };
+    for (const old of superseded.at(run.key, 'trial', revision, trialSchema)) trials.put(run.key, run.id, [old.record], old.revision);
+    for (const old of superseded.at(run.key, 'metric', revision, metricSchema)) metrics.put(run.key, [old.record], old.revision);
+    for (const old of superseded.at(run.key, 'solution', revision, solutionSchema))
+      solutions.put(run.key, run.id, [old.record], old.revision);
+    superseded.deleteAfter(run.key, revision);
+    return deleted;
+  }
+
+  /** Adds a checkpoint; returns the blobs that nothing refers to any more. */
+  function addCheckpoint(run: RunState, checkpoint: CheckpointRecord, revision: number): string[] {
+    const dropped = checkpoints.add(run.key, checkpoint, revision);
+    superseded.deleteUntil(run.key, checkpoints.list(run.key).at(-1)?.revision ?? 0);
+    return dropped;
   }
 
   /** Ends work on a run: nobody owns it any more, and it has no time left to wait for. */
@@ -143,12 +204,14 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
         const revision = runs.touch(run.key);
         if (batch.progress) runs.setProgress(run.key, batch.progress);
         if (batch.budgetLimits) runs.setBudgetLimits(run.key, batch.budgetLimits);
-        const added = trials.put(run.key, batch.trials ?? [], revision);
-        metrics.put(run.key, batch.metrics ?? [], revision);
-        solutions.put(run.key, batch.solutions ?? [], revision);
-        if (batch.trials || batch.metrics || batch.solutions) updateResult(run, run.trials + added);
+        const put = putPoints(
+          run,
+          { trials: batch.trials ?? [], metrics: batch.metrics ?? [], solutions: batch.solutions ?? [] },
+          revision,
+        );
+        if (batch.trials || batch.metrics || batch.solutions) updateResult(run, run.trials + put.newTrials);
         if (batch.weights) weights.put(batch.weights);
-        const dropped = batch.checkpoint ? checkpoints.add(run.key, batch.checkpoint, revision) : [];
+        const dropped = batch.checkpoint ? addCheckpoint(run, batch.checkpoint, revision) : [];
         const lines = log.append(run.key, batch.log ?? []);
         return { summary: summaryOf(id), log: lines, dropped };
       });
@@ -159,12 +222,7 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
       return write(db, () => {
         const run = requireClaimed(id);
         const last = checkpoint?.revision ?? 0;
-        // A figure that was overwritten after the checkpoint is deleted with the newer one: the resumed run finds it again.
-        const deleted = {
-          trials: trials.deleteAfter(run.key, last),
-          metrics: metrics.deleteAfter(run.key, last),
-          solutions: solutions.deleteAfter(run.key, last),
-        };
+        const deleted = goBack(run, last);
         checkpoints.deleteAfter(run.key, last);
         runs.touch(run.key);
         if (!checkpoint) runs.setBudgetLimits(run.key, []);
@@ -266,12 +324,7 @@ async function findingOf(dataDir: string, sha256: string): Promise<string | null
   }
 }
 
-function rewindLines(
-  checkpoint: StoredCheckpoint | null,
-  findings: readonly string[],
-  deleted: { readonly trials: number; readonly metrics: number; readonly solutions: number },
-  atMs: number,
-): LogLine[] {
+function rewindLines(checkpoint: StoredCheckpoint | null, findings: readonly string[], deleted: Deleted, atMs: number): LogLine[] {
   const lines: LogLine[] = findings.map((text) => ({ atMs, level: 'warn', text: `a checkpoint was passed over: ${text}` }));
   const nothing = deleted.trials === 0 && deleted.metrics === 0 && deleted.solutions === 0;
   if (!checkpoint && nothing) return lines; // its first start

@@ -1,7 +1,7 @@
 /**
  * The first tables. Columns are named as the fields of src/shared that they hold, with their units; a column that holds JSON
  * says so. `revision` in a row is the run's revision at which the row was written: a checkpoint remembers its own, and going
- * back to it deletes the rows with a later one.
+ * back to it deletes the rows with a later one and restores those that such a row had replaced.
  */
 import type { Migration } from '../migrate.ts';
 
@@ -104,6 +104,17 @@ export const firstTables: Migration = {
         revision INTEGER NOT NULL,
         PRIMARY KEY (run, role, label)
       ) STRICT, WITHOUT ROWID;
+
+      -- Records that were written again after a checkpoint, as they stood from one revision until another.
+      CREATE TABLE superseded (
+        key INTEGER PRIMARY KEY,
+        run INTEGER NOT NULL REFERENCES run (key) ON DELETE CASCADE,
+        kind TEXT NOT NULL CHECK (kind IN ('trial', 'metric', 'solution')),
+        record TEXT NOT NULL,       -- JSON
+        revision INTEGER NOT NULL,
+        until INTEGER NOT NULL
+      ) STRICT;
+      CREATE INDEX supersededRun ON superseded (run);
 
       -- The newest two of each run.
       CREATE TABLE checkpoint (

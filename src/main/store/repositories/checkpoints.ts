@@ -1,12 +1,9 @@
 /** Table checkpoint: the newest two of each run. */
 import type Database from 'better-sqlite3';
 import type { CheckpointRecord } from '../types.ts';
+import type { Versioned } from './superseded.ts';
 
-/** With the run's revision at which it was written. */
-export interface StoredCheckpoint {
-  readonly record: CheckpointRecord;
-  readonly revision: number;
-}
+export type StoredCheckpoint = Versioned<CheckpointRecord>;
 
 const kept = 2;
 

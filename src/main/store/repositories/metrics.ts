@@ -1,6 +1,7 @@
 /** Table metric (SQLite keeps -0 as 0, here and in every other column). Read a series at a time, as columns: a hundred thousand points cross to the other thread as two arrays. */
 import type Database from 'better-sqlite3';
 import type { Metric } from '../../../shared/run.ts';
+import type { Versioned } from './superseded.ts';
 
 /** Points of several series, one series behind the other. */
 export interface MetricColumns {
@@ -12,7 +13,9 @@ export interface MetricColumns {
 type Point = readonly [step: number, value: number];
 
 export class MetricRepository {
-  readonly #put: Database.Statement<[number, string, number, number, number]>;
+  readonly #insert: Database.Statement<[number, string, number, number, number]>;
+  readonly #replace: Database.Statement<[number, string, number, number, number]>;
+  readonly #find: Database.Statement<[number, string, number], { value: number; revision: number }>;
   readonly #points: Database.Statement<[number, string, number], Point>;
   readonly #firstSeries: Database.Statement<[number], string | null>;
   readonly #nextSeries: Database.Statement<[number, string], string | null>;
@@ -20,7 +23,10 @@ export class MetricRepository {
   readonly #deleteAfter: Database.Statement<[number, number]>;
 
   constructor(db: Database.Database) {
-    this.#put = db.prepare('REPLACE INTO metric (run, series, step, value, revision) VALUES (?, ?, ?, ?, ?)');
+    const into = 'INTO metric (run, series, step, value, revision) VALUES (?, ?, ?, ?, ?)';
+    this.#insert = db.prepare(`INSERT ${into} ON CONFLICT DO NOTHING`);
+    this.#replace = db.prepare(`REPLACE ${into}`);
+    this.#find = db.prepare('SELECT value, revision FROM metric WHERE run = ? AND series = ? AND step = ?');
     this.#points = db
       .prepare<[number, string, number], Point>('SELECT step, value FROM metric WHERE run = ? AND series = ? AND step >= ? ORDER BY step')
       .raw();
@@ -32,9 +38,16 @@ export class MetricRepository {
     this.#deleteAfter = db.prepare('DELETE FROM metric WHERE run = ? AND revision > ?');
   }
 
-  /** Writes points, replacing those of the same series and step. */
-  put(run: number, metrics: readonly Metric[], revision: number): void {
-    for (const { series, step, value } of metrics) this.#put.run(run, series, step, value, revision);
+  /** Writes points; returns those of the same series and step that they replaced. */
+  put(run: number, metrics: readonly Metric[], revision: number): Versioned<Metric>[] {
+    const replaced: Versioned<Metric>[] = [];
+    for (const { series, step, value } of metrics) {
+      if (this.#insert.run(run, series, step, value, revision).changes > 0) continue;
+      const old = this.#find.get(run, series, step);
+      if (old) replaced.push({ record: { series, step, value: old.value }, revision: old.revision });
+      this.#replace.run(run, series, step, value, revision);
+    }
+    return replaced;
   }
 
   /** All points from a step on, of one series or of all in the order of their names; each series in the order of its steps. */

@@ -2,6 +2,7 @@
 import type Database from 'better-sqlite3';
 import { trialSchema, type Trial } from '../../../shared/run.ts';
 import { parseJson, recordOf } from '../rows.ts';
+import type { Versioned } from './superseded.ts';
 
 interface TrialRow {
   readonly step: number;
@@ -18,6 +19,7 @@ const selected = columns.join(', ');
 export class TrialRepository {
   readonly #insert: Database.Statement<[Record<string, unknown>]>;
   readonly #replace: Database.Statement<[Record<string, unknown>]>;
+  readonly #find: Database.Statement<[number, number], TrialRow & { revision: number }>;
   readonly #list: Database.Statement<[number, number, number], TrialRow>;
   readonly #best: Database.Statement<[number], TrialRow>;
   readonly #count: Database.Statement<[number], number>;
@@ -27,15 +29,16 @@ export class TrialRepository {
     const into = `INTO trial (run, ${selected}, revision) VALUES (@run, ${columns.map((name) => `@${name}`).join(', ')}, @revision)`;
     this.#insert = db.prepare(`INSERT ${into} ON CONFLICT DO NOTHING`);
     this.#replace = db.prepare(`REPLACE ${into}`);
+    this.#find = db.prepare(`SELECT ${selected}, revision FROM trial WHERE run = ? AND step = ?`);
     this.#list = db.prepare(`SELECT ${selected} FROM trial WHERE run = ? AND step >= ? ORDER BY step LIMIT ?`);
     this.#best = db.prepare(`SELECT ${selected} FROM trial WHERE run = ? AND isBest = 1 ORDER BY step DESC LIMIT 1`);
     this.#count = db.prepare<[number], number>('SELECT count(*) FROM trial WHERE run = ?').pluck();
     this.#deleteAfter = db.prepare('DELETE FROM trial WHERE run = ? AND revision > ?');
   }
 
-  /** Writes trials, replacing those of the same step; returns how many steps are new. */
-  put(run: number, trials: readonly Trial[], revision: number): number {
-    let added = 0;
+  /** Writes trials; returns those of the same step that they replaced. */
+  put(run: number, id: string, trials: readonly Trial[], revision: number): Versioned<Trial>[] {
+    const replaced: Versioned<Trial>[] = [];
     for (const trial of trials) {
       const row = {
         ...trial,
@@ -47,11 +50,12 @@ export class TrialRepository {
         askedActivationBits: JSON.stringify(trial.askedActivationBits),
         isBest: Number(trial.isBest),
       };
-      const { changes } = this.#insert.run(row);
-      if (changes === 0) this.#replace.run(row);
-      added += changes;
+      if (this.#insert.run(row).changes > 0) continue;
+      const old = this.#find.get(run, trial.step);
+      if (old) replaced.push({ record: toTrial(old, id), revision: old.revision });
+      this.#replace.run(row);
     }
-    return added;
+    return replaced;
   }
 
   list(run: number, id: string, fromStep: number, limit: number): Trial[] {
