@@ -83,12 +83,12 @@ beforeAll(async () => {
   write(
     'src/main/cli/main.ts',
     `const args = process.argv.slice(2);
-     process.stdout.write(JSON.stringify({ args, node: process.versions.node }) + '\\n');
      if (args[0] === 'fail') process.exitCode = 2;
      if (args[0] === 'wait') {
        process.on('SIGTERM', () => process.exit(42));
        setTimeout(() => undefined, 20_000);
-     }`,
+     }
+     process.stdout.write(JSON.stringify({ args, node: process.versions.node }) + '\\n');`,
   );
   write('src/main/app/index.ts', 'export {};');
   write('src/main/engine/process.ts', 'export {};');
