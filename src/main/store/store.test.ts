@@ -2,7 +2,6 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createHash } from 'node:crypto';
-import { performance } from 'node:perf_hooks';
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -761,41 +760,52 @@ describe('any sequence of batches, checkpoints and rewinds', () => {
   }, 120_000);
 });
 
+/** Processor time of all threads of this process, in ms: what a call costs, whatever else the machine does meanwhile. */
+async function costMs(work: () => Promise<unknown>): Promise<number> {
+  const start = process.cpuUsage();
+  await work();
+  const { user, system } = process.cpuUsage(start);
+  return (user + system) / 1000;
+}
+
 describe('speed', () => {
-  it('lists ten thousand runs in less than 300 ms, and logs what took long', async () => {
+  it('lists ten thousand runs in less than 300 ms', async () => {
     const db = await openDatabase(dataDir);
     const runs = new RunRepository(db);
     write(db, () => {
-      for (let i = 0; i < 10_000; i++)
+      for (let i = 0; i < 10_000; i++) {
         runs.insert(newRun(`q-${i}`, { atMs: i }), { phase: 'waiting', done: 0, total: 0, ratePerSecond: null, etaSeconds: null });
+      }
     });
     db.close();
-    const times: number[] = [];
-    for (let i = 0; i < 5; i++) {
-      const startMs = performance.now();
-      expect(await store.listRuns()).toHaveLength(10_000);
-      times.push(performance.now() - startMs);
-    }
-    expect(Math.min(...times)).toBeLessThan(300);
-    expect(logged.some((text) => /^store: listRuns took \d+ ms$/.test(text))).toBe(true);
+    const costs: number[] = [];
+    for (let i = 0; i < 5; i++) costs.push(await costMs(async () => expect(await store.listRuns()).toHaveLength(10_000)));
+    expect(Math.min(...costs)).toBeLessThan(300);
   });
 
-  it('writes a hundred thousand points in less than 10 s and lists them in less than 1 s', async () => {
+  it('logs a request that took long', async () => {
     const id = await runningRun('q-1');
-    const startMs = performance.now();
-    for (let batch = 0; batch < 100; batch++) {
-      await store.applyBatch({
-        id,
-        metrics: Array.from({ length: 1000 }, (_, i) => metric(i % 2 === 0 ? 'train/loss' : 'train/rate', batch * 500 + (i >> 1), i)),
-      });
-    }
-    const writtenMs = performance.now();
-    const metrics = await store.listMetrics(id, 0);
-    const listedMs = performance.now();
+    await store.applyBatch({ id, metrics: Array.from({ length: 100_000 }, (_, step) => metric('a', step, step)) });
+    expect(logged).toContainEqual(expect.stringMatching(/^store: applyBatch took \d{2,} ms$/));
+  });
+
+  it('writes a hundred thousand points in less than 5 s and lists them in less than 300 ms', async () => {
+    const id = await runningRun('q-1');
+    const writing = await costMs(async () => {
+      for (let batch = 0; batch < 100; batch++) {
+        const metrics = Array.from({ length: 1000 }, (_, i) =>
+          metric(i % 2 === 0 ? 'train/loss' : 'train/rate', batch * 500 + (i >> 1), i),
+        );
+        await store.applyBatch({ id, metrics });
+      }
+    });
+    let metrics: Metric[] = [];
+    const listing: number[] = [];
+    for (let i = 0; i < 3; i++) listing.push(await costMs(async () => (metrics = await store.listMetrics(id, 0))));
     expect(metrics).toHaveLength(100_000);
     expect(metrics[50_001]).toEqual(metric('train/rate', 1, 3));
-    expect(writtenMs - startMs).toBeLessThan(10_000);
-    expect(listedMs - writtenMs).toBeLessThan(1000);
+    expect(writing).toBeLessThan(5000);
+    expect(Math.min(...listing)).toBeLessThan(300);
   }, 60_000);
 });
 
