@@ -7,6 +7,15 @@
 
 namespace lathe {
 
+namespace {
+
+// At least `floats` of memory; what was in it is lost when it has to grow.
+void Fit(AlignedFloats& memory, std::size_t floats) {
+  if (memory.size() < floats) memory = AlignedFloats(floats);
+}
+
+}  // namespace
+
 Mlp::Mlp(std::vector<int> sizes, Output output) : sizes_(std::move(sizes)), output_(output), values_(sizes_.size()) {
   std::size_t offset = 0;
   for (std::size_t i = 0; i + 1 < sizes_.size(); ++i) {
@@ -32,8 +41,8 @@ void Mlp::Pack() {
   kernels_ = &kernels;
   for (Layer& layer : layers_) {
     const float* weight = parameters_.data() + layer.weight;
-    layer.forwardPacked = AlignedFloats(PackedSize(kernels, layer.in, layer.out));
-    layer.backwardPacked = AlignedFloats(PackedSize(kernels, layer.out, layer.in));
+    Fit(layer.forwardPacked, PackedSize(kernels, layer.in, layer.out));
+    Fit(layer.backwardPacked, PackedSize(kernels, layer.out, layer.in));
     kernels.packRows(weight, layer.out, layer.in, layer.out, layer.forwardPacked.data());
     kernels.packColumns(weight, layer.out, layer.out, layer.in, layer.backwardPacked.data());
   }
@@ -44,8 +53,7 @@ const float* Mlp::Forward(const float* x, int batch) {
   Pack();
   batch_ = batch;
   for (std::size_t i = 0; i < sizes_.size(); ++i) {
-    const std::size_t floats = static_cast<std::size_t>(batch) * sizes_[i];
-    if (values_[i].size() < floats) values_[i] = AlignedFloats(floats);
+    Fit(values_[i], static_cast<std::size_t>(batch) * sizes_[i]);
   }
   std::copy_n(x, static_cast<std::size_t>(batch) * inputs(), values_[0].data());
   for (std::size_t i = 0; i < layers_.size(); ++i) {
@@ -75,10 +83,7 @@ const float* Mlp::Backward(const float* dOutput) {
   const FlushDenormals flush;
   Pack();
   const int widest = *std::max_element(sizes_.begin(), sizes_.end());
-  for (AlignedFloats& delta : delta_) {
-    const std::size_t floats = static_cast<std::size_t>(batch_) * widest;
-    if (delta.size() < floats) delta = AlignedFloats(floats);
-  }
+  for (AlignedFloats& delta : delta_) Fit(delta, static_cast<std::size_t>(batch_) * widest);
   float* dy = delta_[0].data();
   float* dx = delta_[1].data();
   const std::size_t outFloats = static_cast<std::size_t>(batch_) * outputs();

@@ -25,6 +25,7 @@ struct Watch {
 };
 
 struct TrainJob {
+  const Kernels* kernels = &ActiveKernels();  // those in use when the call was made
   const Dataset* dataset = nullptr;
   const std::uint32_t* order = nullptr;  // (steps, batchSize) image numbers
   const float* learningRates = nullptr;  // (steps)
@@ -41,6 +42,7 @@ struct TrainResult {
 };
 
 struct EvaluateJob {
+  const Kernels* kernels = &ActiveKernels();  // those in use when the call was made
   const Dataset* dataset = nullptr;
   const std::uint32_t* indices = nullptr;
   std::size_t count = 0;
@@ -58,6 +60,7 @@ struct EvaluateResult {
 };
 
 struct CalibrateJob {
+  const Kernels* kernels = &ActiveKernels();  // those in use when the call was made
   const Dataset* dataset = nullptr;
   const std::uint32_t* indices = nullptr;
   std::size_t count = 0;

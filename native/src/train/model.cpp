@@ -24,8 +24,7 @@ Model::Model(Program program) : program_(std::move(program)), layout_((CheckProg
   }
 }
 
-TrainingPass& Model::PreparePass(int batchSize) {
-  const Kernels& kernels = ActiveKernels();
+TrainingPass& Model::PreparePass(const Kernels& kernels, int batchSize) {
   if (!pass_ || pass_->batch() != batchSize || &pass_->kernels() != &kernels) {
     pass_.reset();
     auto graph = Graph::Build(program_.ops, {program_.input}, layout_, false);
@@ -35,7 +34,7 @@ TrainingPass& Model::PreparePass(int batchSize) {
 }
 
 TrainResult Model::Train(const TrainJob& job) {
-  TrainingPass& pass = PreparePass(job.batchSize);
+  TrainingPass& pass = PreparePass(*job.kernels, job.batchSize);
   const std::size_t imageFloats = program_.input.size();
   std::vector<std::uint8_t> labels(job.batchSize);
   TrainResult result;
@@ -96,7 +95,8 @@ void Model::Descend(const TrainJob& job, float learningRate) {
   });
 }
 
-std::unique_ptr<InferencePass> Model::MakeInference(const std::vector<OpQuantizer>& quantizers) const {
+std::unique_ptr<InferencePass> Model::MakeInference(const Kernels& kernels,
+                                                    const std::vector<OpQuantizer>& quantizers) const {
   std::vector<OpQuantizer> byOp;
   auto graph = Graph::Build(program_.ops, {program_.input}, layout_, false);
   if (!quantizers.empty()) {
@@ -107,11 +107,11 @@ std::unique_ptr<InferencePass> Model::MakeInference(const std::vector<OpQuantize
       byOp[op].activation.isSigned = !graph->NonNegative(program_.ops[op].inputs[0]);
     }
   }
-  return std::make_unique<InferencePass>(std::move(graph), ActiveKernels(), layout_, parameters_.data(), byOp);
+  return std::make_unique<InferencePass>(std::move(graph), kernels, layout_, parameters_.data(), byOp);
 }
 
 EvaluateResult Model::Evaluate(const EvaluateJob& job) {
-  const auto pass = MakeInference(job.quantizers);
+  const auto pass = MakeInference(*job.kernels, job.quantizers);
   const int few = pass->capacity(), classes = program_.classes;
   const std::size_t imageFloats = program_.input.size();
   EvaluateResult result;
@@ -155,7 +155,7 @@ EvaluateResult Model::Evaluate(const EvaluateJob& job) {
 }
 
 std::vector<Calibration> Model::Calibrate(const CalibrateJob& job) {
-  const auto pass = MakeInference({});
+  const auto pass = MakeInference(*job.kernels, {});
   Calibrator calibrator(pass->graph(), program_, quantizable_);
   const std::size_t imageFloats = program_.input.size();
   const int few = pass->capacity();

@@ -34,9 +34,10 @@ class Model {
   std::vector<Calibration> Calibrate(const CalibrateJob& job);
 
  private:
-  TrainingPass& PreparePass(int batchSize);
+  TrainingPass& PreparePass(const Kernels& kernels, int batchSize);
   void Descend(const TrainJob& job, float learningRate);
-  std::unique_ptr<InferencePass> MakeInference(const std::vector<OpQuantizer>& quantizers) const;
+  std::unique_ptr<InferencePass> MakeInference(const Kernels& kernels,
+                                               const std::vector<OpQuantizer>& quantizers) const;
 
   Program program_;
   ParameterLayout layout_;
