@@ -13,13 +13,17 @@ import { sqliteError } from './sqlite-error.ts';
 import { openStore } from './store.ts';
 import { newRun } from '../../../test/support/store-samples.ts';
 
+let home: string; // of this test; removed after it
 let dataDir: string;
 let path: string;
 beforeEach(() => {
-  dataDir = mkdtempSync(join(tmpdir(), 'lathe-database-'));
+  home = mkdtempSync(join(tmpdir(), 'lathe-database-'));
+  chmodSync(home, 0o755); // a test reads it as another user
+  dataDir = join(home, 'data');
+  mkdirSync(dataDir);
   path = join(dataDir, 'lathe.sqlite');
 });
-afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
+afterEach(() => rmSync(home, { recursive: true, force: true }));
 
 /** A database with something in it, closed. */
 async function makeDatabase(runs = 1): Promise<void> {
@@ -68,10 +72,10 @@ describe('a database that is refused stays as it was', () => {
     const newer = new Database(path);
     newer.pragma('journal_mode = WAL');
     newer.pragma('user_version = 9'); // in the log only
-    const copy = mkdtempSync(join(tmpdir(), 'lathe-killed-'));
+    const copy = join(home, 'copy');
+    mkdirSync(copy);
     for (const name of ['lathe.sqlite', 'lathe.sqlite-wal']) writeFileSync(join(copy, name), readFileSync(join(dataDir, name)));
     newer.close();
-    rmSync(dataDir, { recursive: true });
     dataDir = copy;
     path = join(copy, 'lathe.sqlite');
     const before = snapshot();
