@@ -6,14 +6,35 @@ import { budgetUse, elapsedSeconds, gainOf } from '../../lib/ui/status.ts';
 
 export type RunColumn = ColumnSpec<RunSummary>;
 
+/** In the order in which they stand: what a run found comes before how it was asked. */
+export const runColumnOrder = [
+  'name',
+  'validation',
+  'test',
+  'gain',
+  'latency',
+  'use',
+  'network',
+  'dataset',
+  'budget',
+  'target',
+  'method',
+  'trials',
+  'duration',
+  'seed',
+  'created',
+  'note',
+] as const;
+export type RunColumnId = (typeof runColumnOrder)[number];
+
 /** `nowMs` is read when a cell is drawn, so that the duration of a running run grows. */
-export function runColumns(nowMs: () => number): Readonly<Record<string, RunColumn>> {
+export function runColumns(nowMs: () => number): Readonly<Record<RunColumnId, RunColumn>> {
   return {
-    name: { id: 'name', label: 'Name', width: 190, grow: true, value: (run) => run.name },
+    name: { id: 'name', label: 'Name', width: 168, grow: true, value: (run) => run.name },
     method: { id: 'method', label: 'Method', width: 74, value: (run) => run.method },
-    network: { id: 'network', label: 'Network', width: 172, grow: true, value: (run) => run.network },
-    dataset: { id: 'dataset', label: 'Data set', width: 108, value: (run) => run.dataset },
-    target: { id: 'target', label: 'Target', width: 104, value: (run) => run.target, text: (run) => run.target ?? '—' },
+    network: { id: 'network', label: 'Network', width: 170, grow: true, value: (run) => run.network },
+    dataset: { id: 'dataset', label: 'Data set', width: 112, value: (run) => run.dataset },
+    target: { id: 'target', label: 'Target', width: 96, value: (run) => run.target, text: (run) => run.target ?? '—' },
     budget: {
       id: 'budget',
       label: 'Budget',
@@ -33,22 +54,22 @@ export function runColumns(nowMs: () => number): Readonly<Record<string, RunColu
     },
     use: {
       id: 'use',
-      label: 'Of budget',
+      label: 'Used',
       unit: '%',
       title: 'How much of its tightest budget the best policy uses',
       number: true,
-      width: 92,
+      width: 72,
       value: budgetUse,
       text: (run) => percent(budgetUse(run), 1),
     },
     validation: {
       id: 'validation',
-      label: 'Validation',
+      label: 'Valid.',
       unit: '%',
       title: 'Accuracy of the best policy on the validation images',
       number: true,
       firstDescending: true,
-      width: 96,
+      width: 72,
       value: (run) => run.bestAccuracy,
       text: (run) => percent(run.bestAccuracy),
     },
