@@ -35,14 +35,14 @@ const clean = { status: 0, signal: null };
 
 describe('the process ends while a call runs', () => {
   it('by process.exit', () => {
-    expect(run('train(10_000_000); setTimeout(() => { console.log("bye"); process.exit(0); }, 100);')).toEqual({
+    expect(run('train(500_000); setTimeout(() => { console.log("bye"); process.exit(0); }, 100);')).toEqual({
       ...clean,
       output: 'bye\n',
     });
   });
 
   it('by an exception that nobody catches', () => {
-    const { status, signal, output } = run('train(10_000_000); setTimeout(() => { throw new Error("on purpose"); }, 100);');
+    const { status, signal, output } = run('train(500_000); setTimeout(() => { throw new Error("on purpose"); }, 100);');
     expect({ status, signal }).toEqual({ status: 1, signal: null });
     expect(output).toContain('on purpose');
   });
@@ -73,7 +73,7 @@ describe('worker threads', () => {
           await worker.terminate();
         }
         console.log((await train(30)).stepsDone);
-      } else { train(10_000_000); setTimeout(() => parentPort.postMessage('busy'), 50); }`;
+      } else { train(500_000); setTimeout(() => parentPort.postMessage('busy'), 50); }`;
     expect(run(script)).toEqual({ ...clean, output: '30\n' });
   });
 

@@ -1,6 +1,6 @@
 /** Every way in which a program can be inconsistent, with its sentence. */
 import { describe, expect, it } from 'vitest';
-import type { NativeOp, NativeProgram } from './addon.ts';
+import type { NativeProgram } from './addon.ts';
 import { checkProgram } from './program-check.ts';
 import { tinyProgram } from './test-kit.ts';
 
@@ -9,16 +9,21 @@ function changed(name: string, fields: Readonly<Record<string, unknown>>): Nativ
   return { ...tinyProgram, ops: tinyProgram.ops.map((op) => (op.name === name ? { ...op, ...fields } : op)) };
 }
 
+/** The tiny program with fields of its own changed. */
+function withFields(fields: Partial<NativeProgram>): NativeProgram {
+  return { ...tinyProgram, ...fields };
+}
+
 describe('a program', () => {
   it('passes when it is consistent', () => {
     expect(() => checkProgram(tinyProgram)).not.toThrow();
   });
 
   it.each([
-    [{ ...tinyProgram, inputShape: [0, 5, 2] }, 'inputShape[0] must be a whole number from 1 to 65536, found 0'],
-    [{ ...tinyProgram, classes: 1 }, 'classes must be a whole number from 2 to 100000, found 1'],
-    [{ ...tinyProgram, classes: 5 }, 'the last operator must give (1, 1, 5), one value a class, found (1, 1, 3)'],
-    [{ ...tinyProgram, ops: [] }, 'ops must hold at least one operator, found none'],
+    [withFields({ inputShape: [0, 5, 2] }), 'inputShape[0] must be a whole number from 1 to 65536, found 0'],
+    [withFields({ classes: 1 }), 'classes must be a whole number from 2 to 100000, found 1'],
+    [withFields({ classes: 5 }), 'the last operator must give (1, 1, 5), one value a class, found (1, 1, 3)'],
+    [withFields({ ops: [] }), 'ops must hold at least one operator, found none'],
     [changed('bn1', { name: 'conv' }), 'ops[1].name must be unique, found conv twice'],
     [changed('bn1', { output: 7 }), 'operator bn1: output must be tensor 2, found 7'],
     [changed('bn1', { input: 2 }), 'operator bn1: input must be a tensor that an earlier operator writes, found 2'],
