@@ -118,7 +118,13 @@ export const contract = {
   'run.list': { input: empty, output: z.array(runSummarySchema) },
   'run.show': { input: runId, output: runDetailSchema },
   'run.trials': {
-    input: z.object({ id: z.string(), fromStep: z.number().int().nonnegative().default(0), limit: z.number().int().min(1).max(10_000).default(2000) }).strict(),
+    input: z
+      .object({
+        id: z.string(),
+        fromStep: z.number().int().nonnegative().default(0),
+        limit: z.number().int().min(1).max(10_000).default(2000),
+      })
+      .strict(),
     output: z.array(trialSchema),
   },
   'run.metrics': {
@@ -126,13 +132,26 @@ export const contract = {
     output: z.array(metricSchema),
   },
   'run.log': {
-    input: z.object({ id: z.string(), afterSeq: z.number().int().nonnegative().default(0), limit: z.number().int().min(1).max(10_000).default(1000) }).strict(),
+    input: z
+      .object({
+        id: z.string(),
+        afterSeq: z.number().int().nonnegative().default(0),
+        limit: z.number().int().min(1).max(10_000).default(1000),
+      })
+      .strict(),
     output: z.array(storedLogLineSchema),
   },
   'run.cancel': { input: runId, output: runSummarySchema },
   'run.resume': { input: runId, output: runSummarySchema },
   'run.annotate': {
-    input: z.object({ id: z.string(), name: z.string().min(1).max(200).optional(), note: z.string().max(10_000).optional(), star: z.boolean().optional() }).strict(),
+    input: z
+      .object({
+        id: z.string(),
+        name: z.string().min(1).max(200).optional(),
+        note: z.string().max(10_000).optional(),
+        star: z.boolean().optional(),
+      })
+      .strict(),
     output: runSummarySchema,
   },
   'run.export': {

@@ -16,7 +16,9 @@ export const datasetRecordSchema = z.object({
   shape: z.tuple([z.number().int().positive(), z.number().int().positive(), z.number().int().positive()]), // H, W, C
   sha256: z.string(), // over the content of all parts
   source: z.string(), // where it came from, for a person
-  files: z.array(z.object({ role: z.enum(['train-images', 'train-labels', 'test-images', 'test-labels']), path: z.string(), sha256: z.string() })),
+  files: z.array(
+    z.object({ role: z.enum(['train-images', 'train-labels', 'test-images', 'test-labels']), path: z.string(), sha256: z.string() }),
+  ),
 });
 export type DatasetRecord = z.infer<typeof datasetRecordSchema>;
 

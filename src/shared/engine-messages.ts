@@ -28,7 +28,13 @@ export const hostMessageSchema = z.discriminatedUnion('type', [
 ]);
 export type HostMessage = z.infer<typeof hostMessageSchema>;
 
-export const checkpointMessageSchema = z.object({ phase: z.string(), step: z.number().int(), sha256, sizeBytes: z.number(), atMs: z.number() });
+export const checkpointMessageSchema = z.object({
+  phase: z.string(),
+  step: z.number().int(),
+  sha256,
+  sizeBytes: z.number(),
+  atMs: z.number(),
+});
 
 export const engineMessageSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ready'), protocol: z.number().int() }),
@@ -58,6 +64,12 @@ export const engineMessageSchema = z.discriminatedUnion('type', [
   }),
   z.object({ type: z.literal('finished'), outcome: z.enum(['completed', 'cancelled']) }),
   z.object({ type: z.literal('failed'), error: errorPayloadSchema }),
-  z.object({ type: z.literal('response'), id: z.number().int(), ok: z.boolean(), output: z.unknown(), error: errorPayloadSchema.optional() }),
+  z.object({
+    type: z.literal('response'),
+    id: z.number().int(),
+    ok: z.boolean(),
+    output: z.unknown(),
+    error: errorPayloadSchema.optional(),
+  }),
 ]);
 export type EngineMessage = z.infer<typeof engineMessageSchema>;

@@ -20,7 +20,7 @@ export const resourceUnits = {
 export const budgetSchema = z.object({
   resource: resourceSchema,
   kind: z.enum(['fraction', 'absolute']),
-  value: z.number().positive().finite(),
+  value: z.number().positive(),
 });
 export type Budget = z.infer<typeof budgetSchema>;
 

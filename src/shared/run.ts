@@ -44,6 +44,7 @@ export const quantizeParametersSchema = z.object({
   validationImages: z.number().int().min(1).default(5000), // split off the training images
   rewardImages: z.number().int().min(1).default(2000), // of the validation images, read by each trial
   calibrationImages: z.number().int().min(1).default(512), // of the training images
+  statisticsImages: z.number().int().min(0).max(100_000).default(256), // of those, for batch norm's statistics of each quantized network; 0: the float network's
   finalists: z.number().int().min(1).max(1000).default(8), // best trials that are read again on all validation images
   rewardScale: z.number().positive().default(0.1), // a percentage point of accuracy
   agent: agentParametersSchema.prefault({}),

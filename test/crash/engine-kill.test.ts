@@ -48,10 +48,16 @@ describe('a run whose engine is killed', () => {
       await waitForStatus(service, run.id, ['running']);
     };
     // In training, early in the search, and later in the search.
-    await waitUntil(async () => (await service.call('run.metrics', { id: run.id, series: 'train/loss' })).length >= 2, 'training has begun');
+    await waitUntil(
+      async () => (await service.call('run.metrics', { id: run.id, series: 'train/loss' })).length >= 2,
+      'training has begun',
+    );
     await kill();
     for (const step of [3, 12]) {
-      await waitUntil(async () => (await service.call('run.trials', { id: run.id, fromStep: step })).length > 0, `trial ${String(step)} is there`);
+      await waitUntil(
+        async () => (await service.call('run.trials', { id: run.id, fromStep: step })).length > 0,
+        `trial ${String(step)} is there`,
+      );
       await kill();
     }
     await waitForStatus(service, run.id, ['completed']);
@@ -70,7 +76,9 @@ describe('a run whose engine is killed', () => {
     const seen = events.length;
     await service.call('run.resume', { id: run.id });
     await waitForStatus(service, run.id, ['completed']);
-    const again = events.slice(seen).flatMap((event) => (event.name === 'run.trials' && event.payload.id === run.id ? event.payload.trials : []));
+    const again = events
+      .slice(seen)
+      .flatMap((event) => (event.name === 'run.trials' && event.payload.id === run.id ? event.payload.trials : []));
     expect(again[0]?.step).toBe(shown.length);
     expect(comparable(await service.call('run.export', { id: run.id }))).toEqual(comparable(reference));
   }, 240_000);

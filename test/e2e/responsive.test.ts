@@ -16,7 +16,9 @@ it('the main process has no task over 50 ms while a search runs', async () => {
     await waitUntil(async () => (await service.call('run.trials', { id: run.id, fromStep: 40 })).length > 0, '40 trials are there');
     delay.disable();
     const worstMs = delay.max / 1e6;
-    console.log(`longest task of the main process during 40 trials: ${worstMs.toFixed(1)} ms (99th percentile ${(delay.percentile(99) / 1e6).toFixed(1)} ms)`);
+    console.log(
+      `longest task of the main process during 40 trials: ${worstMs.toFixed(1)} ms (99th percentile ${(delay.percentile(99) / 1e6).toFixed(1)} ms)`,
+    );
     expect(worstMs).toBeLessThan(longestTaskMs);
     await service.call('run.cancel', { id: run.id });
     await waitForStatus(service, run.id, ['cancelled']);

@@ -47,7 +47,14 @@ export function smallSearch(trials: number, seed = 7): Extract<RunRequest, { met
     target: 'bismo-cloud',
     budgets: [{ resource: 'latency', kind: 'fraction', value: 0.6 }],
     training: { epochs: 1, warmupSteps: 20 },
-    search: { trials, validationImages: 1000, rewardImages: 300, calibrationImages: 128, finalists: 3, agent: { warmupTrials: 4, batchSize: 32 } },
+    search: {
+      trials,
+      validationImages: 1000,
+      rewardImages: 300,
+      calibrationImages: 128,
+      finalists: 3,
+      agent: { warmupTrials: 4, batchSize: 32 },
+    },
     seed,
     threads: 1,
   };

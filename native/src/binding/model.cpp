@@ -233,7 +233,7 @@ class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
       DatasetWrap& dataset = FittingDataset(options, true);
       struct Call {
         EvaluateJob job;
-        std::vector<std::uint32_t> indices;
+        std::vector<std::uint32_t> indices, statisticsIndices;
         EvaluateResult result;
       };
       auto own = std::make_shared<Call>();
@@ -244,8 +244,18 @@ class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
       own->job.batchSize = BatchSize(options);
       own->job.wantLogits = Has(options, "wantLogits") && GetBool(options, "wantLogits");
       own->job.quantizers = Quantizers(options);
+      DatasetWrap* statistics = nullptr;
+      if (Has(options, "statistics")) {
+        const Napi::Object from = GetObject(options, "statistics");
+        statistics = &FittingDataset(from, false);
+        own->statisticsIndices = ImageNumbers(from, "indices", statistics->dataset().count());
+        own->job.statisticsDataset = &statistics->dataset();
+        own->job.statisticsIndices = own->statisticsIndices.data();
+        own->job.statisticsCount = own->statisticsIndices.size();
+      }
 
       AsyncWork work = Begin(call, "lathe evaluate", options, dataset);
+      if (statistics) work.keepAlive.push_back(statistics->Value());
       work.work = [model = model_, own](const Watch& watch) {
         own->job.watch = watch;
         own->result = model->Evaluate(own->job);

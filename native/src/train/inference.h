@@ -23,6 +23,12 @@ class InferencePass {
   const Graph& graph() const { return *graph_; }
   const Kernels& kernels() const { return kernels_; }
 
+  // Replaces the folded running statistics by those of `images` images under this pass's quantization. load(image, out)
+  // writes one input, (H, W, C). Holds the activations of all images at once. False once `cancelled` is set: the pass
+  // is then of no more use.
+  bool Recalibrate(int images, const float* parameters, FunctionRef<void(int, float*)> load,
+                   const std::atomic<bool>* cancelled);
+
   // Called before an operator runs, with its (float) input: (images, H, W, C).
   using Observer = FunctionRef<void(const Op& op, const float* input, std::size_t floats)>;
 

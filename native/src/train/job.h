@@ -49,6 +49,10 @@ struct EvaluateJob {
   int batchSize = 1;
   bool wantLogits = false;
   std::vector<OpQuantizer> quantizers;  // one a quantizable operator, in program order; empty: float
+  // Images whose statistics batch norm uses instead of its running ones; none: the running ones.
+  const Dataset* statisticsDataset = nullptr;
+  const std::uint32_t* statisticsIndices = nullptr;
+  std::size_t statisticsCount = 0;
   Watch watch;
 };
 struct EvaluateResult {

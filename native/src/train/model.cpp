@@ -115,6 +115,13 @@ EvaluateResult Model::Evaluate(const EvaluateJob& job) {
   const int few = pass->capacity(), classes = program_.classes;
   const std::size_t imageFloats = program_.input.size();
   EvaluateResult result;
+  if (job.statisticsCount > 0) {
+    const auto load = [&](int i, float* out) { job.statisticsDataset->Load(job.statisticsIndices[i], out); };
+    if (!pass->Recalibrate(static_cast<int>(job.statisticsCount), parameters_.data(), load, job.watch.cancelled)) {
+      result.cancelled = true;
+      return result;
+    }
+  }
   if (job.wantLogits) result.logits.resize(job.count * classes);
   std::vector<LossSums> sums((job.batchSize + few - 1) / few);  // by chunk
   double lossSum = 0;

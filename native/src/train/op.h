@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/thread_pool.h"
 #include "kernels/kernels.h"
 #include "train/program.h"
 #include "train/tensor.h"
@@ -57,6 +58,9 @@ class Op {
   // Packs constants for Infer. The vectors of `weights` stay valid; its weight does not.
   virtual void PrepareInfer(const Kernels& /*kernels*/, const InferWeights& weights) { inferAffine_ = weights.affine; }
   virtual void Infer(const InferContext& context) const = 0;
+
+  const Affine& inferAffine() const { return inferAffine_; }
+  void setInferAffine(const Affine& affine) { inferAffine_ = affine; }
 
   // Multiply-adds of one image, or what costs as much.
   virtual std::int64_t WorkPerImage() const { return static_cast<std::int64_t>(out->shape.size()) * 4; }

@@ -75,11 +75,18 @@ export async function readPolicy(path: string): Promise<QuantizePolicy> {
   let text: string;
   try {
     const content = await readFile(path);
-    if (content.length > maximumPolicyBytes) throw new LatheError('bad-input', `policy ${path}: expected at most ${String(maximumPolicyBytes)} bytes, found ${String(content.length)}`);
+    if (content.length > maximumPolicyBytes)
+      throw new LatheError(
+        'bad-input',
+        `policy ${path}: expected at most ${String(maximumPolicyBytes)} bytes, found ${String(content.length)}`,
+      );
     text = content.toString('utf8');
   } catch (error) {
     if (error instanceof LatheError) throw error;
-    throw new LatheError('not-found', `policy ${path}: the file cannot be read (${error instanceof Error ? error.message : String(error)})`);
+    throw new LatheError(
+      'not-found',
+      `policy ${path}: the file cannot be read (${error instanceof Error ? error.message : String(error)})`,
+    );
   }
   let value: unknown;
   try {

@@ -23,20 +23,29 @@ export function parseBudget(text: string): Budget {
   const match = /^(?<resource>[a-z]+)=(?<number>\d+(?:\.\d+)?(?:e[+-]?\d+)?)(?<unit>[a-zA-Z]*)$/.exec(text.trim());
   const resource = resourceSchema.safeParse(match?.groups?.['resource']);
   if (!match?.groups || !resource.success) {
-    throw new LatheError('bad-input', `budget "${text}": expected RESOURCE=FRACTION or RESOURCE=VALUE with its unit, such as ${example.latency}; resources are ${resourceSchema.options.join(', ')}`);
+    throw new LatheError(
+      'bad-input',
+      `budget "${text}": expected RESOURCE=FRACTION or RESOURCE=VALUE with its unit, such as ${example.latency}; resources are ${resourceSchema.options.join(', ')}`,
+    );
   }
   const value = Number(match.groups['number']);
   const unit = match.groups['unit'] ?? '';
   if (!(value > 0)) throw new LatheError('bad-input', `budget "${text}": expected a value above 0`);
   if (unit === '') {
     if (value > 1) {
-      throw new LatheError('bad-input', `budget "${text}": a value without a unit is a fraction and at most 1; for an absolute value give its unit, such as ${example[resource.data]}`);
+      throw new LatheError(
+        'bad-input',
+        `budget "${text}": a value without a unit is a fraction and at most 1; for an absolute value give its unit, such as ${example[resource.data]}`,
+      );
     }
     return { resource: resource.data, kind: 'fraction', value };
   }
   const factor = units[resource.data][unit.toLowerCase()];
   if (factor === undefined) {
-    throw new LatheError('bad-input', `budget "${text}": unknown unit "${unit}"; expected one of ${Object.keys(units[resource.data]).join(', ')}, as in ${example[resource.data]}`);
+    throw new LatheError(
+      'bad-input',
+      `budget "${text}": unknown unit "${unit}"; expected one of ${Object.keys(units[resource.data]).join(', ')}, as in ${example[resource.data]}`,
+    );
   }
   return { resource: resource.data, kind: 'absolute', value: value * factor };
 }

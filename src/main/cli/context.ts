@@ -5,6 +5,9 @@ import { launchNodeEngine } from '../engine/launcher.ts';
 import { createService, defaultDataDir, type Service } from '../service/index.ts';
 import { note } from './output.ts';
 
+/** More on stderr: slow queries, stacks of defects. */
+const debugging = process.env['LATHE_DEBUG'] !== undefined;
+
 export interface GlobalOptions {
   readonly json: boolean;
   readonly dataDir: string;
@@ -18,7 +21,13 @@ export function globalOptions(command: Command): GlobalOptions {
 
 /** Opens the service, works with it, and closes it whatever happens. */
 export async function withService<T>(options: GlobalOptions, work: (service: Service) => Promise<T>): Promise<T> {
-  const service = await createService({ dataDir: options.dataDir, launchEngine: launchNodeEngine, log: note, adoptQueued: false });
+  const service = await createService({
+    dataDir: options.dataDir,
+    launchEngine: launchNodeEngine,
+    log: note,
+    ...(debugging ? { debug: note } : {}),
+    adoptQueued: false,
+  });
   try {
     return await work(service);
   } finally {
@@ -29,6 +38,6 @@ export async function withService<T>(options: GlobalOptions, work: (service: Ser
 /** One line on stderr and the exit code 1: the request was understood and failed. */
 export function reportFailure(error: unknown): void {
   note(`error: ${toErrorPayload(error).message}`);
-  if (!(error instanceof LatheError) && process.env['LATHE_DEBUG'] !== undefined && error instanceof Error) note(error.stack ?? '');
+  if (!(error instanceof LatheError) && debugging && error instanceof Error) note(error.stack ?? '');
   process.exitCode = 1;
 }

@@ -15,7 +15,10 @@ const demoRequest = {
   budgets: [{ resource: 'latency' as const, kind: 'fraction' as const, value: 0.5 }],
 };
 
-export async function runDemo(options: GlobalOptions, own: { readonly trials?: number; readonly seed?: number; readonly threads?: number }): Promise<void> {
+export async function runDemo(
+  options: GlobalOptions,
+  own: { readonly trials?: number; readonly seed?: number; readonly threads?: number },
+): Promise<void> {
   const start = Date.now();
   const detail = await withService(options, async (service) => {
     const dataset = await service.call('dataset.show', { id: demoRequest.dataset });
@@ -23,7 +26,9 @@ export async function runDemo(options: GlobalOptions, own: { readonly trials?: n
       note('getting Fashion-MNIST (31 MB, once) …');
       await service.call('dataset.add', { kind: 'fashion-mnist' });
     }
-    note('MobileNet-V1 0.25 on Fashion-MNIST: train in float32, then search weight and activation bits of each layer for bismo-cloud at half the 8-bit latency.');
+    note(
+      'MobileNet-V1 0.25 on Fashion-MNIST: train in float32, then search weight and activation bits of each layer for bismo-cloud at half the 8-bit latency.',
+    );
     return await followRun(service, () =>
       service.call('run.create', {
         ...demoRequest,
@@ -46,6 +51,10 @@ export async function runDemo(options: GlobalOptions, own: { readonly trials?: n
   const rival = bestBaseline(detail.solutions);
   if (!best || !rival) throw new LatheError('internal', `run ${detail.summary.id} completed without a policy or a baseline`);
   printLine('');
-  printLine(`Found: ${percentUnit(best.testAccuracy)} at ${msUnit(best.latencyMs)} (simulated). Best uniform policy within the budget, ${rival.label}: ${percentUnit(rival.testAccuracy)} at ${msUnit(rival.latencyMs)}.`);
-  printLine(`Took ${duration(seconds)}. Open it in the app: "npm start", then Runs, ${detail.summary.id}; or in the terminal: "npm run -s lathe -- run show ${detail.summary.id}".`);
+  printLine(
+    `Found: ${percentUnit(best.testAccuracy)} at ${msUnit(best.latencyMs)} (simulated). Best uniform policy within the budget, ${rival.label}: ${percentUnit(rival.testAccuracy)} at ${msUnit(rival.latencyMs)}.`,
+  );
+  printLine(
+    `Took ${duration(seconds)}. Open it in the app: "npm start", then Runs, ${detail.summary.id}; or in the terminal: "npm run -s lathe -- run show ${detail.summary.id}".`,
+  );
 }

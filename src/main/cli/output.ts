@@ -22,7 +22,23 @@ export function printTable(head: readonly string[], rows: readonly (readonly str
     head: [...head],
     colAligns: head.map((_, index) => (right.includes(index) ? 'right' : 'left')),
     style: { head: process.stdout.isTTY ? ['bold'] : [], border: [], compact: true },
-    chars: { top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '', left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: ' ' },
+    chars: {
+      top: '',
+      'top-mid': '',
+      'top-left': '',
+      'top-right': '',
+      bottom: '',
+      'bottom-mid': '',
+      'bottom-left': '',
+      'bottom-right': '',
+      left: '',
+      'left-mid': '',
+      mid: '',
+      'mid-mid': '',
+      right: '',
+      'right-mid': '',
+      middle: ' ',
+    },
   });
   table.push(...rows.map((row) => [...row]));
   printLine(table.toString());
@@ -40,7 +56,13 @@ export function progressView(): RunProgressView {
 
 function barView(): RunProgressView {
   const bars = new MultiBar(
-    { format: '{phase} {bar} {value}/{total}  {rate}  {eta_text}  {detail}', clearOnComplete: false, hideCursor: true, stream: process.stderr, fps: 5 },
+    {
+      format: '{phase} {bar} {value}/{total}  {rate}  {eta_text}  {detail}',
+      clearOnComplete: false,
+      hideCursor: true,
+      stream: process.stderr,
+      fps: 5,
+    },
     Presets.shades_grey,
   );
   const byPhase = new Map<string, SingleBar>();
@@ -72,7 +94,11 @@ function lineView(): RunProgressView {
       if (progress.total === 0 || (progress.phase === lastPhase && now - lastMs < intervalMs)) return;
       lastPhase = progress.phase;
       lastMs = now;
-      note([`${progress.phase} ${String(progress.done)}/${String(progress.total)}`, rateText(progress), etaText(progress), detail].filter((part) => part !== '').join('  '));
+      note(
+        [`${progress.phase} ${String(progress.done)}/${String(progress.total)}`, rateText(progress), etaText(progress), detail]
+          .filter((part) => part !== '')
+          .join('  '),
+      );
     },
     stop: () => undefined,
   };

@@ -32,15 +32,17 @@ function toResult(solution: Solution | undefined): Record<string, unknown> | nul
 
 /** The found policy among the uniform ones; rows that break the budget are marked. */
 export function printSolutions(solutions: readonly Solution[]): void {
-  const float = solutions.find((solution) => solution.role === 'float');
-  const rows = [...solutions].sort((a, b) => roles[a.role] - roles[b.role] || Number(b.withinBudget) - Number(a.withinBudget) || (b.latencyMs ?? 0) - (a.latencyMs ?? 0));
+  const floatAccuracy = solutions.find((solution) => solution.role === 'float')?.testAccuracy ?? null;
+  const rows = [...solutions].sort(
+    (a, b) => roles[a.role] - roles[b.role] || Number(b.withinBudget) - Number(a.withinBudget) || (b.latencyMs ?? 0) - (a.latencyMs ?? 0),
+  );
   printTable(
     ['policy', 'budget', 'test (%)', 'to float (points)', 'validation (%)', 'latency (ms)', 'energy (mJ)', 'size'],
     rows.map((row) => [
       row.role === 'best' ? 'found' : row.role === 'float' ? 'float32' : `uniform ${row.label}`,
       row.role === 'float' ? '' : row.withinBudget ? 'met' : 'over',
       percent(row.testAccuracy),
-      row.testAccuracy !== null && float?.testAccuracy != null && row !== float ? points(row.testAccuracy - float.testAccuracy) : '',
+      row.testAccuracy !== null && floatAccuracy !== null && row.role !== 'float' ? points(row.testAccuracy - floatAccuracy) : '',
       percent(row.validationAccuracy),
       row.role === 'float' ? '' : ms(row.latencyMs),
       millijoules(row.energyMj),

@@ -132,6 +132,11 @@ export interface NativeEvaluateOptions {
   readonly indices: Uint32Array;
   readonly batchSize: number;
   readonly quantization?: NativeQuantization;
+  /**
+   * Batch norm uses the statistics of these images, measured with the same quantization, instead of its running ones. The
+   * model keeps its own. Holds the activations of all these images in memory at once.
+   */
+  readonly statistics?: { readonly dataset: NativeDataset; readonly indices: Uint32Array };
   readonly wantLogits?: boolean;
   readonly control?: NativeControl;
   readonly onProgress?: (progress: NativeProgress) => void;

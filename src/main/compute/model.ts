@@ -77,17 +77,23 @@ export class Model implements NativeModel {
 
   /** Accuracy, loss and, where wanted, logits, with weights and activations quantized where asked. Rejects as `train`. */
   async evaluate(options: NativeEvaluateOptions & Cancellable): Promise<NativeEvaluateResult> {
-    const { dataset, indices, batchSize, quantization, wantLogits } = options;
+    const { dataset, indices, batchSize, quantization, statistics, wantLogits } = options;
     this.#checkDataset(dataset, true);
     checkInteger('batchSize', batchSize, 1, largestBatch);
     checkIndices('indices', indices, factsOf(dataset).count);
     if (quantization) this.#checkQuantization(quantization);
+    if (statistics) {
+      this.#checkDataset(statistics.dataset, false);
+      checkIndices('statistics.indices', statistics.indices, factsOf(statistics.dataset).count);
+      if (statistics.indices.length < 2) fail(`statistics.indices must name at least two images, found ${statistics.indices.length}`);
+    }
     return this.#call(options, (cancel) =>
       this.#native.evaluate({
         dataset,
         indices,
         batchSize,
         ...(quantization ? { quantization } : {}),
+        ...(statistics ? { statistics } : {}),
         wantLogits: wantLogits ?? false,
         ...cancel,
         ...listener(options),

@@ -26,7 +26,12 @@ export interface SearchCheckpoint {
   readonly kind: 'search';
   readonly weights: { readonly sha256: string; readonly seconds: number; readonly imagesPerSecond: number };
   readonly referenceAccuracy: number;
-  readonly baselines: readonly { readonly label: string; readonly bits: BitVector; readonly validationAccuracy: number; readonly withinBudget: boolean }[];
+  readonly baselines: readonly {
+    readonly label: string;
+    readonly bits: BitVector;
+    readonly validationAccuracy: number;
+    readonly withinBudget: boolean;
+  }[];
   readonly floatValidationAccuracy: number;
   readonly search: QuantizeSearchState;
 }
@@ -41,7 +46,10 @@ export async function saveState(dataDir: string, state: Blob): Promise<{ sha256:
 export async function loadState<K extends Blob['kind']>(dataDir: string, sha256: string, kind: K): Promise<Extract<Blob, { kind: K }>> {
   const value: unknown = deserialize(await readBlob(dataDir, sha256));
   if (!isEnvelope(value) || value.formatVersion !== formatVersion) {
-    throw new LatheError('newer-version', `checkpoint ${sha256.slice(0, 12)}: expected format ${String(formatVersion)}; it was written by another version of Lathe`);
+    throw new LatheError(
+      'newer-version',
+      `checkpoint ${sha256.slice(0, 12)}: expected format ${String(formatVersion)}; it was written by another version of Lathe`,
+    );
   }
   if (!isKind(value.state, kind)) {
     throw new LatheError('corrupt', `checkpoint ${sha256.slice(0, 12)}: expected ${kind}, found ${value.state.kind}; start the run again`);

@@ -1,5 +1,11 @@
 /** The host's side of an engine process: one run, or short questions and answers. Messages are checked by schema on arrival. */
-import { engineMessageSchema, engineProtocolVersion, type EngineMessage, type HostMessage, type Job } from '../../shared/engine-messages.ts';
+import {
+  engineMessageSchema,
+  engineProtocolVersion,
+  type EngineMessage,
+  type HostMessage,
+  type Job,
+} from '../../shared/engine-messages.ts';
 import { LatheError, type ErrorPayload } from '../../shared/errors.ts';
 import type { EngineLauncher, EngineProcess } from './launcher.ts';
 
@@ -28,9 +34,11 @@ export class RunProcess {
     this.engine = launch();
     this.engine.onMessage((raw) => {
       // In order: a batch is on disk before the next one, and before the end is told.
-      this.work = this.work.then(() => this.receive(raw, onBatch)).catch((error: unknown) => {
-        this.fail(error);
-      });
+      this.work = this.work
+        .then(() => this.receive(raw, onBatch))
+        .catch((error: unknown) => {
+          this.fail(error);
+        });
     });
     this.ended = new Promise((resolve) => {
       this.engine.onExit((code, signal) => {
@@ -130,7 +138,8 @@ export class EngineRequests {
     engine.onExit((code, signal) => {
       if (this.engine === engine) this.engine = null;
       const how = signal ?? `exit code ${String(code)}`;
-      for (const { reject } of this.waiting.values()) reject(new LatheError('internal', `the engine process ended (${how}); try again, or run doctor`));
+      for (const { reject } of this.waiting.values())
+        reject(new LatheError('internal', `the engine process ended (${how}); try again, or run doctor`));
       this.waiting.clear();
     });
     return engine;
@@ -148,6 +157,9 @@ export class EngineRequests {
 
 function requireProtocol(protocol: number): void {
   if (protocol !== engineProtocolVersion) {
-    throw new LatheError('internal', `engine protocol: expected ${String(engineProtocolVersion)}, found ${String(protocol)}; build Lathe again`);
+    throw new LatheError(
+      'internal',
+      `engine protocol: expected ${String(engineProtocolVersion)}, found ${String(protocol)}; build Lathe again`,
+    );
   }
 }

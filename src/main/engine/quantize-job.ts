@@ -9,7 +9,15 @@ import { findTarget } from '../hardware/targets.ts';
 import { quantizableLayerInfos } from '../network/describe.ts';
 import { Evaluator } from '../search/evaluator.ts';
 import { uniformPolicies } from '../search/quantize/baselines.ts';
-import { absoluteBudgets, lockedLayers, meetsBudgets, requireFeasible, toPolicy, uniformBits, type BitVector } from '../search/quantize/bits.ts';
+import {
+  absoluteBudgets,
+  lockedLayers,
+  meetsBudgets,
+  requireFeasible,
+  toPolicy,
+  uniformBits,
+  type BitVector,
+} from '../search/quantize/bits.ts';
 import { QuantizeSearch, type QuantizeSearchState } from '../search/quantize/search.ts';
 import { loadState, saveState, type SearchCheckpoint } from './checkpoint.ts';
 import { throwIfCancelled, type JobContext } from './job.ts';
@@ -62,7 +70,7 @@ export async function runQuantize(context: JobContext, manifest: QuantizeManifes
   const weights = resumed ? await restoreWeights(context, bench, resumed) : await trainWeights(context, manifest, bench);
   const evaluator = new Evaluator(bench.model, bench.dataset, context.control);
   reporter.progress({ phase: 'calibrating', done: 0, total: 1, ratePerSecond: null, etaSeconds: null });
-  await evaluator.calibrate(bench.trainImages.slice(0, manifest.search.calibrationImages));
+  await evaluator.calibrate(bench.trainImages.slice(0, manifest.search.calibrationImages), manifest.search.statisticsImages);
 
   const rewardImages = bench.validationImages.slice(0, manifest.search.rewardImages);
   const setting: Setting = { context, manifest, bench, layers, costs, limits, locked, evaluator, rewardImages, weights };
@@ -140,7 +148,8 @@ async function runTrials(setting: Setting, prelude: Prelude, search: QuantizeSea
       throw error;
     }
     reporter.progress(meter.progress('searching', search.step, total));
-    if (control.cancelled || search.step === total || context.now() - lastCheckpointMs > checkpointIntervalMs) await checkpoint(search.save());
+    if (control.cancelled || search.step === total || context.now() - lastCheckpointMs > checkpointIntervalMs)
+      await checkpoint(search.save());
     throwIfCancelled(context);
     // Lets the message of a cancel in: the agent's updates run on this thread.
     await new Promise((resolve) => setImmediate(resolve));
@@ -152,7 +161,10 @@ function preludeOf({ referenceAccuracy, floatValidationAccuracy, baselines }: Pr
 }
 
 /** The best trials once more, on all validation images: the best of many noisy readings is flattered by its luck. */
-async function chooseWinner(setting: Setting, search: QuantizeSearch): Promise<{ readonly bits: BitVector; readonly validationAccuracy: number }> {
+async function chooseWinner(
+  setting: Setting,
+  search: QuantizeSearch,
+): Promise<{ readonly bits: BitVector; readonly validationAccuracy: number }> {
   const { context, bench, evaluator } = setting;
   const meter = new RateMeter(context.now, 0);
   let winner: { readonly bits: BitVector; readonly validationAccuracy: number } | null = null;
@@ -167,7 +179,11 @@ async function chooseWinner(setting: Setting, search: QuantizeSearch): Promise<{
 }
 
 /** Opens the test split, once: the float network, every baseline and the winner. */
-async function testAll(setting: Setting, prelude: Prelude, winner: { readonly bits: BitVector; readonly validationAccuracy: number }): Promise<void> {
+async function testAll(
+  setting: Setting,
+  prelude: Prelude,
+  winner: { readonly bits: BitVector; readonly validationAccuracy: number },
+): Promise<void> {
   const { context, bench, evaluator } = setting;
   const { reporter } = context;
   const test = await openTest(context, bench);
@@ -177,7 +193,9 @@ async function testAll(setting: Setting, prelude: Prelude, winner: { readonly bi
   reporter.log('info', `test split opened: ${String(test.indices.length)} images, read once for ${String(total)} networks`);
   reporter.solution(floatSolution(setting, prelude.floatValidationAccuracy, await tester.accuracyOf(test.indices)));
   reporter.progress(meter.progress('testing', 1, total));
-  reporter.solution(quantizedSolution(setting, 'best', 'found', winner.bits, winner.validationAccuracy, await tester.accuracyOf(test.indices, winner.bits)));
+  reporter.solution(
+    quantizedSolution(setting, 'best', 'found', winner.bits, winner.validationAccuracy, await tester.accuracyOf(test.indices, winner.bits)),
+  );
   reporter.progress(meter.progress('testing', 2, total));
   for (const [index, baseline] of prelude.baselines.entries()) {
     const testAccuracy = await tester.accuracyOf(test.indices, baseline.bits);
@@ -203,7 +221,14 @@ function floatSolution(setting: Setting, validationAccuracy: number, testAccurac
   };
 }
 
-function quantizedSolution(setting: Setting, role: 'baseline' | 'best', label: string, bits: BitVector, validationAccuracy: number, testAccuracy: number | null): Solution {
+function quantizedSolution(
+  setting: Setting,
+  role: 'baseline' | 'best',
+  label: string,
+  bits: BitVector,
+  validationAccuracy: number,
+  testAccuracy: number | null,
+): Solution {
   const cost = setting.costs.costOf(bits);
   return {
     ...cost,

@@ -113,6 +113,12 @@ export class RateMeter {
     const seconds = (this.now() - this.startMs) / 1000;
     const steps = done - this.startDone;
     const ratePerSecond = steps > 0 && seconds > 0 ? steps / seconds : null;
-    return { phase, done, total, ratePerSecond, etaSeconds: ratePerSecond === null ? null : (total - done) / ratePerSecond + remainingPhasesSeconds };
+    return {
+      phase,
+      done,
+      total,
+      ratePerSecond,
+      etaSeconds: ratePerSecond === null ? null : (total - done) / ratePerSecond + remainingPhasesSeconds,
+    };
   }
 }

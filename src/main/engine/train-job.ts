@@ -32,6 +32,8 @@ export async function runTrain(context: JobContext, manifest: TrainManifest): Pr
     macs: bench.graph.macs,
     weights: weights.sha256,
   });
-  reporter.metrics([{ series: 'validation/accuracy', step: trainingSteps(bench.trainImages.length, manifest.training), value: validationAccuracy }]);
+  reporter.metrics([
+    { series: 'validation/accuracy', step: trainingSteps(bench.trainImages.length, manifest.training), value: validationAccuracy },
+  ]);
   reporter.progress({ phase: 'done', done: 1, total: 1, ratePerSecond: null, etaSeconds: null });
 }

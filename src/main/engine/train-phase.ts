@@ -27,7 +27,14 @@ export async function trainWeights(context: JobContext, manifest: Manifest, benc
     reporter.log('info', `weights ${job.weights.sha256.slice(0, 12)}: trained before with the same settings, seed, threads and addon`);
     return { sha256: job.weights.sha256, seconds: job.weights.trainSeconds, imagesPerSecond: job.weights.imagesPerSecond };
   }
-  const training = new Training(bench.model, bench.dataset, bench.trainImages, manifest.training, bench.random.derive('training'), context.control);
+  const training = new Training(
+    bench.model,
+    bench.dataset,
+    bench.trainImages,
+    manifest.training,
+    bench.random.derive('training'),
+    context.control,
+  );
   let secondsBefore = 0;
   if (job.checkpoint?.phase === 'training') {
     const checkpoint = await loadState(job.dataDir, job.checkpoint.sha256, 'training');
@@ -38,7 +45,13 @@ export async function trainWeights(context: JobContext, manifest: Manifest, benc
   return await train(context, manifest, bench, training, secondsBefore);
 }
 
-async function train(context: JobContext, manifest: Manifest, bench: Workbench, training: Training, secondsBefore: number): Promise<TrainedWeights> {
+async function train(
+  context: JobContext,
+  manifest: Manifest,
+  bench: Workbench,
+  training: Training,
+  secondsBefore: number,
+): Promise<TrainedWeights> {
   const { job, reporter, control } = context;
   const evaluator = new Evaluator(bench.model, bench.dataset, control);
   const startMs = context.now();
@@ -60,13 +73,20 @@ async function train(context: JobContext, manifest: Manifest, bench: Workbench, 
     if (training.stepsDone % training.stepsPerEpoch === 0) {
       const accuracy = await evaluator.accuracyOf(bench.validationImages);
       reporter.metrics([{ series: 'validation/accuracy', step: training.stepsDone, value: accuracy }]);
-      reporter.log('info', `epoch ${String(training.stepsDone / training.stepsPerEpoch)}: validation accuracy ${(accuracy * 100).toFixed(2)} %`);
+      reporter.log(
+        'info',
+        `epoch ${String(training.stepsDone / training.stepsPerEpoch)}: validation accuracy ${(accuracy * 100).toFixed(2)} %`,
+      );
     }
     if (context.now() - lastCheckpointMs > checkpointIntervalMs) await checkpoint();
   }
   const trainSeconds = seconds();
   const imagesPerSecond = (training.stepsDone * training.batchSize) / trainSeconds;
-  const blob = await saveState(job.dataDir, { kind: 'weights', networkSha256: manifest.networkSha256, parameters: bench.model.getState().parameters });
+  const blob = await saveState(job.dataDir, {
+    kind: 'weights',
+    networkSha256: manifest.networkSha256,
+    parameters: bench.model.getState().parameters,
+  });
   await reporter.weights({
     trainingKey: trainingKey(manifest),
     ...blob,
@@ -77,6 +97,9 @@ async function train(context: JobContext, manifest: Manifest, bench: Workbench, 
     imagesPerSecond,
     atMs: context.now(),
   });
-  reporter.log('info', `trained ${String(training.stepsDone)} steps in ${trainSeconds.toFixed(1)} s (${imagesPerSecond.toFixed(0)} images/s, validation passes included)`);
+  reporter.log(
+    'info',
+    `trained ${String(training.stepsDone)} steps in ${trainSeconds.toFixed(1)} s (${imagesPerSecond.toFixed(0)} images/s, validation passes included)`,
+  );
   return { sha256: blob.sha256, seconds: trainSeconds, imagesPerSecond };
 }

@@ -28,7 +28,10 @@ export async function openWorkbench(context: JobContext, manifest: Manifest): Pr
   const { graph } = resolveNetwork(manifest.network);
   const hash = graphSha256(graph);
   if (hash !== manifest.networkSha256) {
-    throw new LatheError('conflict', `network ${manifest.network.id} is built differently by this version of Lathe (${hash.slice(0, 12)}, the run was made with ${manifest.networkSha256.slice(0, 12)}); start a new run`);
+    throw new LatheError(
+      'conflict',
+      `network ${manifest.network.id} is built differently by this version of Lathe (${hash.slice(0, 12)}, the run was made with ${manifest.networkSha256.slice(0, 12)}); start a new run`,
+    );
   }
   setThreads(manifest.threads);
   const random = Random.fromSeed(manifest.seed);
@@ -40,7 +43,10 @@ export async function openWorkbench(context: JobContext, manifest: Manifest): Pr
   const { trainIndices, validationIndices } = splitValidation(train.labels, manifest.validation.images, manifest.validation.seed);
   const normalisation = train.normalisationOf(trainIndices);
   const dataset = createDataset({ ...train, ...normalisation });
-  reporter.log('info', `${job.dataset.id}: ${String(trainIndices.length)} training and ${String(validationIndices.length)} validation images; the test split stays closed until the end`);
+  reporter.log(
+    'info',
+    `${job.dataset.id}: ${String(trainIndices.length)} training and ${String(validationIndices.length)} validation images; the test split stays closed until the end`,
+  );
   reporter.progress({ phase: 'loading', done: 1, total: 1, ratePerSecond: null, etaSeconds: null });
   return { graph, model, dataset, trainImages: trainIndices, validationImages: validationIndices, normalisation, random };
 }

@@ -14,6 +14,7 @@ export class Evaluator {
   private readonly dataset: NativeDataset;
   private readonly control: NativeControl;
   private calibrations: readonly NativeCalibration[] | null = null;
+  private statistics: { readonly dataset: NativeDataset; readonly indices: Uint32Array } | null = null;
 
   constructor(model: NativeModel, dataset: NativeDataset, control: NativeControl) {
     this.model = model;
@@ -21,8 +22,14 @@ export class Evaluator {
     this.control = control;
   }
 
-  /** Finds the clipping thresholds of all layers at all bit widths on these images. */
-  async calibrate(indices: Uint32Array): Promise<void> {
+  /**
+   * Finds the clipping thresholds of all layers at all bit widths on these images; the first `statisticsImages` of them also
+   * give each quantized network the statistics of its batch norms (0: it keeps the float network's).
+   */
+  async calibrate(indices: Uint32Array, statisticsImages: number): Promise<void> {
+    if (statisticsImages > indices.length)
+      throw new RangeError(`statistics of ${String(statisticsImages)} images, but ${String(indices.length)} calibrate`);
+    this.statistics = statisticsImages > 0 ? { dataset: this.dataset, indices: indices.slice(0, statisticsImages) } : null;
     this.calibrations = await this.model.calibrate({ dataset: this.dataset, indices, batchSize: evaluationBatch, control: this.control });
     this.throwIfCancelled();
   }
@@ -34,16 +41,17 @@ export class Evaluator {
       indices,
       batchSize: evaluationBatch,
       control: this.control,
-      ...(bits ? { quantization: this.quantizationOf(bits) } : {}),
+      ...(bits ? { quantization: this.quantizationOf(bits), ...(this.statistics ? { statistics: this.statistics } : {}) } : {}),
     });
     this.throwIfCancelled();
     return result.correct / result.count;
   }
 
-  /** The same network with the same thresholds, on another data set. */
+  /** The same network with the same thresholds and statistics, on another data set. */
   on(dataset: NativeDataset): Evaluator {
     const other = new Evaluator(this.model, dataset, this.control);
     other.calibrations = this.calibrations;
+    other.statistics = this.statistics;
     return other;
   }
 

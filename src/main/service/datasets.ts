@@ -64,7 +64,8 @@ export class Datasets {
   private async addOwn(input: Extract<Parsed<'dataset.add'>, { kind: 'idx' }>): Promise<DatasetRecord> {
     const { classes, kind: _kind, ...files } = input;
     const existing = await this.store.getDataset(input.id);
-    if (existing && !builtInDatasetIds.includes(input.id)) {
+    // One whose files are gone may be added again from where they are now.
+    if (existing && !builtInDatasetIds.includes(input.id) && (await describeDataset(existing)).available) {
       throw new LatheError('conflict', `there is a data set ${input.id} already; remove it first, or choose another id`);
     }
     return await addIdx({ ...files, ...(classes === undefined ? {} : { classes }), log: this.log });

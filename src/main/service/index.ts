@@ -4,7 +4,16 @@
  */
 import { mkdir } from 'node:fs/promises';
 import envPaths from 'env-paths';
-import { contract, contractVersion, type Contract, type Input, type LatheClient, type Method, type Output, type Parsed } from '../../shared/contract.ts';
+import {
+  contract,
+  contractVersion,
+  type Contract,
+  type Input,
+  type LatheClient,
+  type Method,
+  type Output,
+  type Parsed,
+} from '../../shared/contract.ts';
 import { describeZodError, LatheError } from '../../shared/errors.ts';
 import { quantizeParametersSchema, trainingParametersSchema } from '../../shared/run.ts';
 import { EngineRequests } from '../engine/host.ts';
@@ -21,7 +30,8 @@ import { latheVersion, Machine } from './machine.ts';
 export interface ServiceOptions {
   readonly dataDir: string;
   readonly launchEngine: EngineLauncher;
-  readonly log: (text: string) => void;
+  readonly log: (text: string) => void; // for the person who waits
+  readonly debug?: (text: string) => void; // for the person who looks for a defect: slow queries and the like
   /** Start runs that wait in the store: the window and the web face do, a single command does not. */
   readonly adoptQueued?: boolean;
 }
@@ -40,7 +50,7 @@ export function defaultDataDir(): string {
 
 export async function createService(options: ServiceOptions): Promise<Service> {
   await makeDataDir(options.dataDir);
-  const store = await openStore({ dataDir: options.dataDir, log: options.log });
+  const store = await openStore({ dataDir: options.dataDir, ...(options.debug ? { log: options.debug } : {}) });
   const requests = new EngineRequests(options.launchEngine);
   const bus = new EventBus();
   try {
@@ -52,7 +62,10 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       preview: (input) => networks.preview(input),
       machine: () => machine.describe(),
     });
-    const runs = await Runs.open({ store, dataDir: options.dataDir, launchEngine: options.launchEngine, manifests, datasets, bus, log: options.log }, options.adoptQueued === true);
+    const runs = await Runs.open(
+      { store, dataDir: options.dataDir, launchEngine: options.launchEngine, manifests, datasets, bus, log: options.log },
+      options.adoptQueued === true,
+    );
     return new LocalService(makeHandlers({ options, store, datasets, networks, machine, runs }), bus, runs, async () => {
       await runs.close();
       requests.close();
@@ -141,7 +154,7 @@ class LocalService implements Service {
   }
 
   async call<M extends Method>(method: M, input: Input<M>): Promise<Output<M>> {
-    const parsed = (contract as Contract)[method].input.safeParse(input);
+    const parsed = contract[method].input.safeParse(input);
     if (!parsed.success) throw new LatheError('bad-input', `${method}: ${describeZodError(parsed.error)}`);
     return await this.handlers[method](parsed.data as Parsed<M>);
   }
@@ -160,6 +173,9 @@ async function makeDataDir(dataDir: string): Promise<void> {
   try {
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
   } catch (error) {
-    throw new LatheError('unavailable', `data folder ${dataDir} cannot be made (${error instanceof Error ? error.message : String(error)}); choose another with --data-dir`);
+    throw new LatheError(
+      'unavailable',
+      `data folder ${dataDir} cannot be made (${error instanceof Error ? error.message : String(error)}); choose another with --data-dir`,
+    );
   }
 }

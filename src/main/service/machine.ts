@@ -63,7 +63,12 @@ export class Machine {
   async doctor(): Promise<Output<'system.doctor'>> {
     const checks = [
       nodeCheck(),
-      await toolCheck('cmake', ['--version'], leastCmake, 'Lathe needs cmake 3.20 or newer to build its compute addon (Debian: apt-get install cmake)'),
+      await toolCheck(
+        'cmake',
+        ['--version'],
+        leastCmake,
+        'Lathe needs cmake 3.20 or newer to build its compute addon (Debian: apt-get install cmake)',
+      ),
       await compilerCheck(),
       ...(await this.addonChecks()),
       { name: 'SQLite', status: 'ok' as const, value: `${this.store.sqliteVersion}, ${this.store.path}`, advice: null },
@@ -123,7 +128,12 @@ async function compilerCheck(): Promise<DoctorCheck> {
     const version = await versionOf(compiler, ['--version']);
     if (version !== null) return { name: 'C++ compiler', status: 'ok', value: version, advice: null };
   }
-  return { name: 'C++ compiler', status: 'warning', value: 'not found', advice: 'Lathe needs a C++20 compiler to build its compute addon (Debian: apt-get install g++)' };
+  return {
+    name: 'C++ compiler',
+    status: 'warning',
+    value: 'not found',
+    advice: 'Lathe needs a C++20 compiler to build its compute addon (Debian: apt-get install g++)',
+  };
 }
 
 async function toolCheck(tool: string, args: readonly string[], least: readonly [number, number], advice: string): Promise<DoctorCheck> {
@@ -148,7 +158,8 @@ function atLeast(version: string, least: readonly [number, number]): boolean {
 }
 
 function electronCheck(): DoctorCheck {
-  if (process.versions['electron'] !== undefined) return { name: 'Electron runtime', status: 'ok', value: process.versions['electron'], advice: null };
+  const running = (process.versions as Readonly<Record<string, string | undefined>>)['electron']; // its types say it is always there
+  if (running !== undefined) return { name: 'Electron runtime', status: 'ok', value: running, advice: null };
   const advice = 'without it "npm start" serves the same application to a browser; with internet, "npx install-electron" brings it';
   try {
     const folder = dirname(createRequire(import.meta.url).resolve('electron/package.json'));

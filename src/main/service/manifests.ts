@@ -80,16 +80,33 @@ export class ManifestMaker {
   private async checkSearch(manifest: Extract<Manifest, { method: 'quantize' }>, graph: Graph): Promise<void> {
     const { search } = manifest;
     if (search.minimumBits > search.maximumBits) {
-      throw new LatheError('bad-input', `fewest bits ${String(search.minimumBits)} is above most bits ${String(search.maximumBits)}; exchange them`);
+      throw new LatheError(
+        'bad-input',
+        `fewest bits ${String(search.minimumBits)} is above most bits ${String(search.maximumBits)}; exchange them`,
+      );
     }
     if (search.rewardImages > search.validationImages) {
-      throw new LatheError('bad-input', `reward images ${String(search.rewardImages)}: at most the ${String(search.validationImages)} validation images`);
+      throw new LatheError(
+        'bad-input',
+        `reward images ${String(search.rewardImages)}: at most the ${String(search.validationImages)} validation images`,
+      );
+    }
+    if (search.statisticsImages > search.calibrationImages || search.statisticsImages === 1) {
+      throw new LatheError(
+        'bad-input',
+        `statistics images ${String(search.statisticsImages)}: expected 0, or 2 to the ${String(search.calibrationImages)} calibration images`,
+      );
     }
     const layerCount = quantizableLayerInfos(graph).length;
     if (search.protectFirstAndLast && layerCount < 3) {
-      throw new LatheError('bad-input', `with the first and the last of ${String(layerCount)} layers protected there is nothing to search; turn the protection off`);
+      throw new LatheError(
+        'bad-input',
+        `with the first and the last of ${String(layerCount)} layers protected there is nothing to search; turn the protection off`,
+      );
     }
-    const duplicate = manifest.budgets.find((budget, index) => manifest.budgets.some((other, at) => at < index && other.resource === budget.resource));
+    const duplicate = manifest.budgets.find((budget, index) =>
+      manifest.budgets.some((other, at) => at < index && other.resource === budget.resource),
+    );
     if (duplicate) throw new LatheError('bad-input', `budget ${duplicate.resource} is given twice; give one limit a resource`);
     const preview = await this.sources.preview({
       network: manifest.network,

@@ -39,7 +39,14 @@ export class Networks {
     return simulationSchema.parse(await this.requests.ask('simulate', { network: ref, ...rest }));
   }
 
-  async preview({ network, dataset, target, batch, minimumBits, protectFirstAndLast }: Parsed<'run.preview'>): Promise<Output<'run.preview'>> {
+  async preview({
+    network,
+    dataset,
+    target,
+    batch,
+    minimumBits,
+    protectFirstAndLast,
+  }: Parsed<'run.preview'>): Promise<Output<'run.preview'>> {
     findTarget(target);
     const { ref } = resolveNetwork(network, await this.datasets.show(dataset));
     const question = { network: ref, target, batch, minimumBits: minimumBits ?? 2, protectFirstAndLast: protectFirstAndLast ?? true };

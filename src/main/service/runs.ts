@@ -66,7 +66,15 @@ export class Runs {
   async create(request: Parsed<'run.create'>): Promise<RunSummary> {
     const { manifest, networkTitle, layers, name } = await this.options.manifests.make(request);
     const id = `${manifest.method.charAt(0)}-${randomId()}`;
-    const summary = await this.options.store.createRun({ id, name, manifest, networkTitle, layers, note: request.note ?? '', atMs: Date.now() });
+    const summary = await this.options.store.createRun({
+      id,
+      name,
+      manifest,
+      networkTitle,
+      layers,
+      note: request.note ?? '',
+      atMs: Date.now(),
+    });
     this.changed(summary);
     this.enqueue(id);
     return summary;
@@ -81,7 +89,10 @@ export class Runs {
   async resume(id: string): Promise<RunSummary> {
     const summary = await this.require(id);
     if (!resumable.includes(summary.status)) {
-      throw new LatheError('conflict', `run ${id} is ${summary.status}: only an interrupted, cancelled, paused or failed run can be resumed`);
+      throw new LatheError(
+        'conflict',
+        `run ${id} is ${summary.status}: only an interrupted, cancelled, paused or failed run can be resumed`,
+      );
     }
     this.enqueue(id);
     return summary;
@@ -188,7 +199,14 @@ export class Runs {
       throw new LatheError('conflict', `data set ${manifest.dataset} has changed since the run was made; start a new run`);
     }
     const weights = await store.findWeights(trainingKey(manifest));
-    return { runId: id, manifest, dataset, dataDir, checkpoint, weights: weights ? { sha256: weights.sha256, trainSeconds: weights.trainSeconds, imagesPerSecond: weights.imagesPerSecond } : null };
+    return {
+      runId: id,
+      manifest,
+      dataset,
+      dataDir,
+      checkpoint,
+      weights: weights ? { sha256: weights.sha256, trainSeconds: weights.trainSeconds, imagesPerSecond: weights.imagesPerSecond } : null,
+    };
   }
 
   private async applyBatch(id: string, batch: Batch): Promise<void> {
@@ -225,7 +243,12 @@ export class Runs {
       case 'failed':
         return await store.finishRun(id, 'failed', outcome.error.message, now);
       case 'died':
-        return await store.finishRun(id, 'interrupted', `the engine process ended unexpectedly (${outcome.description}); resume continues from the last checkpoint`, now);
+        return await store.finishRun(
+          id,
+          'interrupted',
+          `the engine process ended unexpectedly (${outcome.description}); resume continues from the last checkpoint`,
+          now,
+        );
     }
   }
 

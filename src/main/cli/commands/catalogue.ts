@@ -44,7 +44,14 @@ function addNetworkCommands(program: Command): void {
       printLine(`${info.title}: ${count(info.macs)} MACs, ${count(info.params)} parameters\n${info.source}\n`);
       printTable(
         ['layer', 'op', 'input', 'output', 'MACs', 'parameters'],
-        info.layers.map((layer) => [layer.name, layer.op, shape(layer.inputShape), shape(layer.outputShape), count(layer.macs), count(layer.params)]),
+        info.layers.map((layer) => [
+          layer.name,
+          layer.op,
+          shape(layer.inputShape),
+          shape(layer.outputShape),
+          count(layer.macs),
+          count(layer.params),
+        ]),
         [4, 5],
       );
     });
@@ -92,7 +99,15 @@ function addDatasetCommands(program: Command): void {
       }
       printTable(
         ['id', 'images', 'classes', 'train', 'test', 'here', 'to add it'],
-        datasets.map((entry) => [entry.id, shape(entry.shape), String(entry.classes), count(entry.train), count(entry.test), entry.available ? 'yes' : 'no', entry.hint ?? '']),
+        datasets.map((entry) => [
+          entry.id,
+          shape(entry.shape),
+          String(entry.classes),
+          count(entry.train),
+          count(entry.test),
+          entry.available ? 'yes' : 'no',
+          entry.hint ?? '',
+        ]),
         [2, 3, 4],
       );
     });
@@ -111,31 +126,43 @@ function addDatasetCommands(program: Command): void {
     .option('--test-images <file>', 'IDX file')
     .option('--test-labels <file>', 'IDX file')
     .option('--classes <n>', 'number of classes (default: the largest label + 1)', integer(2, 65_535))
-    .action(async (id: string, own: { trainImages?: string; trainLabels?: string; testImages?: string; testLabels?: string; classes?: number }, command: Command) => {
-      const options = globalOptions(command);
-      const { trainImages, trainLabels, testImages, testLabels, classes } = own;
-      const given = [trainImages, trainLabels, testImages, testLabels].filter((file) => file !== undefined).length;
-      if (given === 0 && id !== 'fashion-mnist') {
-        command.error(`error: ${id} is not a set that Lathe can fetch: give --train-images, --train-labels, --test-images and --test-labels (IDX files), or add fashion-mnist`);
-      }
-      const info = await withService(options, async (service) => {
-        if (trainImages !== undefined && trainLabels !== undefined && testImages !== undefined && testLabels !== undefined) {
-          return await service.call('dataset.add', {
-            kind: 'idx',
-            id,
-            trainImages: resolve(trainImages),
-            trainLabels: resolve(trainLabels),
-            testImages: resolve(testImages),
-            testLabels: resolve(testLabels),
-            ...(classes === undefined ? {} : { classes }),
-          });
+    .action(
+      async (
+        id: string,
+        own: { trainImages?: string; trainLabels?: string; testImages?: string; testLabels?: string; classes?: number },
+        command: Command,
+      ) => {
+        const options = globalOptions(command);
+        const { trainImages, trainLabels, testImages, testLabels, classes } = own;
+        const given = [trainImages, trainLabels, testImages, testLabels].filter((file) => file !== undefined).length;
+        if (given === 0 && id !== 'fashion-mnist') {
+          command.error(
+            `error: ${id} is not a set that Lathe can fetch: give --train-images, --train-labels, --test-images and --test-labels (IDX files), or add fashion-mnist`,
+          );
         }
-        if (given > 0) command.error('error: an IDX data set needs all four of --train-images, --train-labels, --test-images and --test-labels');
-        return await service.call('dataset.add', { kind: 'fashion-mnist' });
-      });
-      if (options.json) printJson(info);
-      else printLine(`${info.id}: ${count(info.train)} training and ${count(info.test)} test images, ${shape(info.shape)}, ${String(info.classes)} classes\nsha256 ${info.sha256}\nfrom ${info.source}`);
-    });
+        const info = await withService(options, async (service) => {
+          if (trainImages !== undefined && trainLabels !== undefined && testImages !== undefined && testLabels !== undefined) {
+            return await service.call('dataset.add', {
+              kind: 'idx',
+              id,
+              trainImages: resolve(trainImages),
+              trainLabels: resolve(trainLabels),
+              testImages: resolve(testImages),
+              testLabels: resolve(testLabels),
+              ...(classes === undefined ? {} : { classes }),
+            });
+          }
+          if (given > 0)
+            command.error('error: an IDX data set needs all four of --train-images, --train-labels, --test-images and --test-labels');
+          return await service.call('dataset.add', { kind: 'fashion-mnist' });
+        });
+        if (options.json) printJson(info);
+        else
+          printLine(
+            `${info.id}: ${count(info.train)} training and ${count(info.test)} test images, ${shape(info.shape)}, ${String(info.classes)} classes\nsha256 ${info.sha256}\nfrom ${info.source}`,
+          );
+      },
+    );
   dataset
     .command('remove <dataset>')
     .description('forget a data set (your own files stay where they are)')

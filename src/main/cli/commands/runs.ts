@@ -25,7 +25,21 @@ export function addRunCommands(program: Command): void {
         return;
       }
       printTable(
-        ['id', 'status', 'method', 'network', 'data set', 'target', 'budget', 'best (%)', 'latency (ms)', 'seed', 'trials', 'took', 'created'],
+        [
+          'id',
+          'status',
+          'method',
+          'network',
+          'data set',
+          'target',
+          'budget',
+          'best (%)',
+          'latency (ms)',
+          'seed',
+          'trials',
+          'took',
+          'created',
+        ],
         runs.map((entry) => [
           entry.id,
           entry.status,
@@ -55,7 +69,9 @@ export function addRunCommands(program: Command): void {
         return;
       }
       const { summary } = detail;
-      printLine(`${summary.id}  ${summary.name}\n${summary.status}${summary.error === null ? '' : `: ${summary.error}`}, ${summary.progress.phase} ${String(summary.progress.done)}/${String(summary.progress.total)}, seed ${String(summary.seed)}\n`);
+      printLine(
+        `${summary.id}  ${summary.name}\n${summary.status}${summary.error === null ? '' : `: ${summary.error}`}, ${summary.progress.phase} ${String(summary.progress.done)}/${String(summary.progress.total)}, seed ${String(summary.seed)}\n`,
+      );
       printSolutions(detail.solutions);
       printPolicy(detail);
     });
@@ -87,9 +103,15 @@ export function addRunCommands(program: Command): void {
       const options = globalOptions(command);
       const document = await withService(options, (service) => service.call('run.export', { id }));
       try {
-        await writeFile(file, `${JSON.stringify({ ...document, policy: document.run.solutions.find((solution) => solution.role === 'best')?.policy ?? null }, null, 2)}\n`);
+        await writeFile(
+          file,
+          `${JSON.stringify({ ...document, policy: document.run.solutions.find((solution) => solution.role === 'best')?.policy ?? null }, null, 2)}\n`,
+        );
       } catch (error) {
-        throw new LatheError('unavailable', `${file}: cannot be written (${error instanceof Error ? error.message : String(error)}); choose another place`);
+        throw new LatheError(
+          'unavailable',
+          `${file}: cannot be written (${error instanceof Error ? error.message : String(error)}); choose another place`,
+        );
       }
       if (options.json) printJson({ run: id, file });
       else printLine(`${file}: run ${id} with ${String(document.trials.length)} trials`);
@@ -101,7 +123,11 @@ async function waitUntilStopped(service: Service, id: string): Promise<RunSummar
   for (;;) {
     const { summary } = await service.call('run.show', { id });
     if (summary.status !== 'running') return summary;
-    if (Date.now() > until) throw new LatheError('conflict', `run ${id} has been asked to stop and is still running after ${String(cancelPatienceMs / 1000)} s; look again with "lathe run show ${id}"`);
+    if (Date.now() > until)
+      throw new LatheError(
+        'conflict',
+        `run ${id} has been asked to stop and is still running after ${String(cancelPatienceMs / 1000)} s; look again with "lathe run show ${id}"`,
+      );
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
 }

@@ -32,7 +32,9 @@ export function addSearchCommands(program: Command): void {
   withTrainingOptions(withVariantOptions(program.command('train <network>').description('train a network in float32'))).action(
     async (id: string, own: TrainingOptions, command: Command) => {
       const options = globalOptions(command);
-      const detail = await withService(options, (service) => followRun(service, () => service.call('run.create', { method: 'train', ...trainingInput(id, own) })));
+      const detail = await withService(options, (service) =>
+        followRun(service, () => service.call('run.create', { method: 'train', ...trainingInput(id, own) })),
+      );
       const float = detail.solutions.find((solution) => solution.role === 'float');
       const metrics = await withService(options, (service) => service.call('run.metrics', { id: detail.summary.id }));
       const last = (series: string): number | null => metrics.filter((metric) => metric.series === series).at(-1)?.value ?? null;
@@ -50,9 +52,17 @@ export function addSearchCommands(program: Command): void {
     },
   );
 
-  withTrainingOptions(withVariantOptions(program.command('quantize <network>').description('search weight and activation bits of each layer under a budget (HAQ)')))
+  withTrainingOptions(
+    withVariantOptions(
+      program.command('quantize <network>').description('search weight and activation bits of each layer under a budget (HAQ)'),
+    ),
+  )
     .requiredOption('--target <id>', 'the hardware target')
-    .requiredOption('--budget <resource=value>', 'latency=0.6 (of the 8-bit form), latency=12.5ms, size=1.2MB; several may be given', budgets)
+    .requiredOption(
+      '--budget <resource=value>',
+      'latency=0.6 (of the 8-bit form), latency=12.5ms, size=1.2MB; several may be given',
+      budgets,
+    )
     .option('--hardware-batch <n>', "images at once on the target (default: the target's)", integer(1, 4096))
     .option('--trials <n>', 'policies to evaluate', integer(1, 1_000_000))
     .option('--min-bits <n>', 'fewest bits of a layer', integer(1, 8))

@@ -29,10 +29,15 @@ export function addSystemCommands(program: Command): void {
     .action(async (own: { port?: number }, command: Command) => {
       const options = globalOptions(command);
       const { serve } = await import('../../serve/index.ts');
-      await serve({ dataDir: options.dataDir, log: note, ...(own.port === undefined ? {} : { port: own.port }), announce: (url) => {
-        if (options.json) printJson({ url });
-        else printLine(`Lathe is at ${url}\nCtrl-C stops it; a running search keeps its checkpoint.`);
-      } });
+      await serve({
+        dataDir: options.dataDir,
+        log: note,
+        ...(own.port === undefined ? {} : { port: own.port }),
+        announce: (url) => {
+          if (options.json) printJson({ url });
+          else printLine(`Lathe is at ${url}\nCtrl-C stops it; a running search keeps its checkpoint.`);
+        },
+      });
     });
   program
     .command('demo')

@@ -80,14 +80,18 @@ export class Ddpg {
    * Stores one episode and learns from it: every transition carries the final reward, only the last one ends the episode.
    * With `learn`, one update follows each stored transition. Returns the mean critic loss, or null when nothing was learnt.
    */
-  observe(episode: { readonly states: readonly Float32Array[]; readonly actions: readonly number[]; readonly reward: number }, learn: boolean): number | null {
+  observe(
+    episode: { readonly states: readonly Float32Array[]; readonly actions: readonly number[]; readonly reward: number },
+    learn: boolean,
+  ): number | null {
     const steps = episode.states.length;
     let lossSum = 0;
     let updates = 0;
     for (let t = 0; t < steps; t += 1) {
       const s = episode.states[t];
       const a = episode.actions[t];
-      if (s === undefined || a === undefined) throw new Error(`episode has ${String(episode.actions.length)} actions for ${String(steps)} states`);
+      if (s === undefined || a === undefined)
+        throw new Error(`episode has ${String(episode.actions.length)} actions for ${String(steps)} states`);
       const terminal = t === steps - 1;
       this.replay.push(s, a, episode.reward, episode.states[t + 1] ?? s, terminal);
       if (learn && this.replay.count >= this.options.batchSize) {
@@ -232,7 +236,11 @@ class ReplayMemory {
  * PyTorch's default for dense layers: weights and bias uniform in +-1/sqrt(fan-in). `tail` gives the last input rows of the
  * first layer a fan-in of their own.
  */
-function initialParameters(sizes: readonly number[], random: Random, tail?: { readonly rows: number; readonly fanIn: number }): Float32Array {
+function initialParameters(
+  sizes: readonly number[],
+  random: Random,
+  tail?: { readonly rows: number; readonly fanIn: number },
+): Float32Array {
   const values: number[] = [];
   for (let layer = 0; layer + 1 < sizes.length; layer += 1) {
     const fanIn = sizes[layer] ?? 0;

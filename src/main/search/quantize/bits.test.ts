@@ -2,7 +2,18 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LatheError } from '../../../shared/errors.ts';
 import type { Budget, Cost } from '../../../shared/policy.ts';
-import { absoluteBudgets, actionToBits, enforceBudgets, fromPolicy, lockedLayers, meetsBudgets, requireFeasible, toPolicy, uniformBits, type BitVector } from './bits.ts';
+import {
+  absoluteBudgets,
+  actionToBits,
+  enforceBudgets,
+  fromPolicy,
+  lockedLayers,
+  meetsBudgets,
+  requireFeasible,
+  toPolicy,
+  uniformBits,
+  type BitVector,
+} from './bits.ts';
 
 /** Latency is the sum of w * a a layer, in ms; size the sum of w, in bytes. */
 function costOf({ weightBits, activationBits }: BitVector): Cost {
@@ -18,12 +29,16 @@ const latency = (value: number): Budget => ({ resource: 'latency', kind: 'absolu
 describe('a budget', () => {
   it('on something that quantization does not change is refused with what to give instead', () => {
     const reference = costOf(uniformBits(8, 8, [false]));
-    expect(() => absoluteBudgets([{ resource: 'macs', kind: 'fraction', value: 0.5 }], reference, 't')).toThrow(/budget macs: quantization does not change.*latency/);
+    expect(() => absoluteBudgets([{ resource: 'macs', kind: 'fraction', value: 0.5 }], reference, 't')).toThrow(
+      /budget macs: quantization does not change.*latency/,
+    );
   });
 
   it('on energy is refused for a target without an energy model', () => {
     const reference = costOf(uniformBits(8, 8, [false]));
-    expect(() => absoluteBudgets([{ resource: 'energy', kind: 'fraction', value: 0.5 }], reference, 'bismo-cloud')).toThrow(/bismo-cloud has no energy model/);
+    expect(() => absoluteBudgets([{ resource: 'energy', kind: 'fraction', value: 0.5 }], reference, 'bismo-cloud')).toThrow(
+      /bismo-cloud has no energy model/,
+    );
   });
 
   it('that no policy can meet names the least possible, as a value and as a fraction that is enough', () => {
@@ -53,11 +68,16 @@ describe('an action', () => {
 
   it('never leaves the range', () => {
     fc.assert(
-      fc.property(fc.double({ min: 0, max: 1, noNaN: true }), fc.integer({ min: 1, max: 8 }), fc.integer({ min: 0, max: 7 }), (action, low, span) => {
-        const high = Math.min(8, low + span);
-        const bits = actionToBits(action, low, high);
-        expect(Number.isInteger(bits) && bits >= low && bits <= high).toBe(true);
-      }),
+      fc.property(
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        fc.integer({ min: 1, max: 8 }),
+        fc.integer({ min: 0, max: 7 }),
+        (action, low, span) => {
+          const high = Math.min(8, low + span);
+          const bits = actionToBits(action, low, high);
+          expect(Number.isInteger(bits) && bits >= low && bits <= high).toBe(true);
+        },
+      ),
     );
   });
 });
@@ -78,7 +98,10 @@ describe('enforcing budgets', () => {
   });
 
   it('always ends within all budgets, never below the fewest bits, never touching a locked layer', () => {
-    const bits = fc.array(fc.tuple(fc.integer({ min: 2, max: 8 }), fc.integer({ min: 2, max: 8 }), fc.boolean()), { minLength: 1, maxLength: 12 });
+    const bits = fc.array(fc.tuple(fc.integer({ min: 2, max: 8 }), fc.integer({ min: 2, max: 8 }), fc.boolean()), {
+      minLength: 1,
+      maxLength: 12,
+    });
     fc.assert(
       fc.property(bits, fc.double({ min: 0, max: 1, noNaN: true }), fc.double({ min: 0, max: 1, noNaN: true }), (layers, t, u) => {
         const locked = layers.map(([, , isLocked]) => isLocked);
@@ -88,7 +111,10 @@ describe('enforcing budgets', () => {
           activationBits: layers.map(([, a, isLocked]) => (isLocked ? a : 2)),
         };
         const least = costOf(floor);
-        const limits: Budget[] = [latency(least.latencyMs + t * 100), { resource: 'size', kind: 'absolute', value: least.sizeBytes + u * 20 }];
+        const limits: Budget[] = [
+          latency(least.latencyMs + t * 100),
+          { resource: 'size', kind: 'absolute', value: least.sizeBytes + u * 20 },
+        ];
         const result = enforceBudgets(asked, 2, locked, limits, costOf);
         expect(meetsBudgets(costOf(result), limits)).toBe(true);
         layers.forEach(([w, a, isLocked], layer) => {

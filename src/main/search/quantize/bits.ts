@@ -48,7 +48,10 @@ export function absoluteBudgets(budgets: readonly Budget[], reference: Cost, tar
     }
     const full = amountOf(reference, budget.resource);
     if (full === null) {
-      throw new LatheError('bad-input', `budget ${budget.resource}: target ${targetId} has no ${budget.resource} model; give latency or size, or choose another target`);
+      throw new LatheError(
+        'bad-input',
+        `budget ${budget.resource}: target ${targetId} has no ${budget.resource} model; give latency or size, or choose another target`,
+      );
     }
     return budget.kind === 'absolute' ? budget : { resource: budget.resource, kind: 'absolute', value: budget.value * full };
   });
@@ -83,7 +86,13 @@ export function requireFeasible(least: Cost, limits: readonly Budget[], minimumB
  * first the activations lose one bit, then the weights, and the budgets are checked after each. Layers in `locked` keep theirs.
  * The caller has checked that the least policy is feasible.
  */
-export function enforceBudgets(asked: BitVector, minimumBits: number, locked: readonly boolean[], limits: readonly Budget[], costOf: CostFunction): BitVector {
+export function enforceBudgets(
+  asked: BitVector,
+  minimumBits: number,
+  locked: readonly boolean[],
+  limits: readonly Budget[],
+  costOf: CostFunction,
+): BitVector {
   const weightBits = [...asked.weightBits];
   const activationBits = [...asked.activationBits];
   const bits: BitVector = { weightBits, activationBits };
@@ -120,11 +129,17 @@ export function toPolicy(names: readonly string[], bits: BitVector): QuantizePol
 /** The bit vector of a policy, checked against the network's layers by name and order. */
 export function fromPolicy(names: readonly string[], policy: QuantizePolicy): BitVector {
   if (policy.layers.length !== names.length) {
-    throw new LatheError('bad-input', `policy: expected ${String(names.length)} layers, found ${String(policy.layers.length)}; export it for this network`);
+    throw new LatheError(
+      'bad-input',
+      `policy: expected ${String(names.length)} layers, found ${String(policy.layers.length)}; export it for this network`,
+    );
   }
   policy.layers.forEach((layer, index) => {
     if (layer.name !== names[index]) {
-      throw new LatheError('bad-input', `policy, layer ${String(index)}: expected ${names[index] ?? ''}, found ${layer.name}; export it for this network`);
+      throw new LatheError(
+        'bad-input',
+        `policy, layer ${String(index)}: expected ${names[index] ?? ''}, found ${layer.name}; export it for this network`,
+      );
     }
   });
   return { weightBits: policy.layers.map((layer) => layer.weightBits), activationBits: policy.layers.map((layer) => layer.activationBits) };

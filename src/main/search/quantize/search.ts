@@ -95,8 +95,14 @@ export class QuantizeSearch {
       previousAction = bits / maximumBits;
       return bits;
     };
-    const decisions = this.environment.layers.map((_, layer) => ({ weights: decide(layer, 'weights'), activations: decide(layer, 'activations') }));
-    const asked: BitVector = { weightBits: decisions.map((bits) => bits.weights), activationBits: decisions.map((bits) => bits.activations) };
+    const decisions = this.environment.layers.map((_, layer) => ({
+      weights: decide(layer, 'weights'),
+      activations: decide(layer, 'activations'),
+    }));
+    const asked: BitVector = {
+      weightBits: decisions.map((bits) => bits.weights),
+      activationBits: decisions.map((bits) => bits.activations),
+    };
 
     const bits = enforceBudgets(asked, minimumBits, this.locked, this.limits, this.environment.costOf);
     const cost = this.environment.costOf(bits);

@@ -43,7 +43,14 @@ export class Training {
   private epochOrder: { readonly epoch: number; readonly order: Uint32Array } | null = null;
 
   /** `images` are the indices to train on; the last incomplete batch of an epoch is left out. */
-  constructor(model: NativeModel, dataset: NativeDataset, images: Uint32Array, options: TrainingParameters, random: Random, control: NativeControl) {
+  constructor(
+    model: NativeModel,
+    dataset: NativeDataset,
+    images: Uint32Array,
+    options: TrainingParameters,
+    random: Random,
+    control: NativeControl,
+  ) {
     this.model = model;
     this.dataset = dataset;
     this.images = images;

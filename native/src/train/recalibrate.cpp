@@ -1,0 +1,85 @@
+// Batch-norm statistics measured anew with quantized weights and activations: quantization moves the mean and the
+// variance of every convolution's output, and at few bits that costs most of the accuracy. The images go through the
+// network operator by operator, since each one's statistics depend on those before it.
+
+#include <algorithm>
+#include <optional>
+
+#include "core/partition.h"
+#include "core/thread_pool.h"
+#include "train/inference.h"
+
+namespace lathe {
+
+bool InferencePass::Recalibrate(int images, const float* parameters, FunctionRef<void(int, float*)> load,
+                                const std::atomic<bool>* cancelled) {
+  std::vector<AlignedFloats> values(graph_->tensors.size());
+  std::vector<int> readersLeft;
+  for (const Tensor& tensor : graph_->tensors) readersLeft.push_back(tensor.readers);
+  const auto allocate = [&](int tensor) {
+    values[tensor] = AlignedFloats(graph_->tensors[tensor].shape.size() * images);
+    return values[tensor].data();
+  };
+
+  const Partition byImage(images, 1, std::int64_t{1} << 40);  // as many chunks as there may be: images are large
+  const int external = graph_->externals[0];
+  const std::size_t inputFloats = graph_->tensors[external].shape.size();
+  float* input = allocate(external);
+  ParallelFor(byImage.count(), [&](int chunk) {
+    for (int i = byImage[chunk].begin; i < byImage[chunk].end; ++i) load(i, input + i * inputFloats);
+  });
+
+  for (std::size_t i = 0; i < graph_->ops.size(); ++i) {
+    if (cancelled && cancelled->load(std::memory_order_relaxed)) return false;
+    Op& op = *graph_->ops[i];
+    const Shape& shape = op.out->shape;
+    const std::size_t outFloats = shape.size(), inFloats = op.in[0]->shape.size();
+    const int rowsPerImage = shape.height * shape.width;
+    float* out = allocate(op.output);
+
+    // With statistics to measure the operator first stores what batch norm will see.
+    std::optional<Norm> norm;
+    const Affine folded = op.inferAffine();
+    if (op.tail.norm) {
+      norm.emplace(shape.channels, op.tail.epsilon, op.tail.momentum, *op.tail.norm);
+      norm->BeginForward(byImage.count());
+      op.setInferAffine(Affine{});
+    }
+    ParallelFor(byImage.count(), [&](int chunk) {
+      thread_local AlignedFloats quantized;
+      for (int begin = byImage[chunk].begin; begin < byImage[chunk].end; begin += capacity_) {
+        const int some = std::min(capacity_, byImage[chunk].end - begin);
+        InferContext context{kernels_, some, {nullptr, nullptr}, out + begin * outFloats};
+        for (std::size_t j = 0; j < op.inputs.size(); ++j) {
+          context.inputs[j] = values[op.inputs[j]].data() + begin * op.in[j]->shape.size();
+        }
+        if (quantizers_[i].activation.bits > 0) {
+          const std::size_t floats = inFloats * some;
+          if (quantized.size() < floats) quantized = AlignedFloats(floats);
+          Quantize(kernels_, quantizers_[i].activation, context.inputs[0], quantized.data(), floats);
+          context.inputs[0] = quantized.data();
+        }
+        op.Infer(context);
+        if (norm) norm->AddRows(kernels_, chunk, context.output, some * rowsPerImage);
+      }
+    });
+    if (norm) {
+      norm->FinishForward(byImage.count(), parameters);
+      // `folded` points at these vectors, so the operator has its new constants too.
+      std::copy_n(norm->scale(), scales_[i].size(), scales_[i].data());
+      std::copy_n(norm->shift(), shifts_[i].size(), shifts_[i].data());
+      op.setInferAffine(folded);
+      ParallelFor(byImage.count(), [&](int chunk) {
+        float* y = out + byImage[chunk].begin * outFloats;
+        const int rows = (byImage[chunk].end - byImage[chunk].begin) * rowsPerImage;
+        kernels_.affine(y, y, rows, shape.channels, folded);
+      });
+    }
+    for (const int tensor : op.inputs) {
+      if (--readersLeft[tensor] == 0) values[tensor] = AlignedFloats();
+    }
+  }
+  return true;
+}
+
+}  // namespace lathe

@@ -1,0 +1,140 @@
+/// <reference lib="dom" />
+/**
+ * The main job in a real browser, on the real engine, addon and database: start a search, watch its curve grow, cancel it,
+ * resume it, read the policy. Leaves screenshots of each screen, light and dark, in test-results/screens.
+ */
+import { AxeBuilder } from '@axe-core/playwright';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startServer, type LatheServer } from '../../src/main/serve/server.ts';
+import { rendererDir } from '../../src/main/serve/index.ts';
+import { launchChromium, noChromium } from '../support/chromium.ts';
+import { makeDataDir, openService, removeDataDir, smallSearch, waitForStatus, type TestService } from '../support/service.ts';
+
+if (noChromium !== null) process.stderr.write(`skipped: the application in a browser, for ${noChromium}\n`);
+
+const screens = join(import.meta.dirname, '..', '..', 'test-results', 'screens');
+const viewport = { width: 1440, height: 900 };
+
+describe.skipIf(noChromium !== null)('the application in a browser', () => {
+  let dataDir: string;
+  let test: TestService;
+  let server: LatheServer;
+  let browser: Browser;
+  let page: Page;
+  const consoleErrors: string[] = [];
+
+  beforeAll(async () => {
+    mkdirSync(screens, { recursive: true });
+    dataDir = await makeDataDir();
+    test = await openService(dataDir);
+    server = await startServer({ service: test.service, rendererDir: rendererDir(), port: 0, log: () => undefined });
+    browser = await launchChromium();
+    const context = await browser.newContext({ viewport, colorScheme: 'light', reducedMotion: 'reduce' });
+    page = await context.newPage();
+    page.on('console', (message) => {
+      if (message.type() === 'error') consoleErrors.push(message.text());
+    });
+    page.on('pageerror', (error) => consoleErrors.push(String(error)));
+    // Long tasks of the page, from its first moment on.
+    await page.addInitScript(() => {
+      const list: number[] = [];
+      Object.assign(window, { longTasks: list });
+      new PerformanceObserver((entries) => {
+        for (const entry of entries.getEntries()) list.push(entry.duration);
+      }).observe({ type: 'longtask', buffered: true });
+    });
+  });
+
+  afterAll(async () => {
+    await browser.close();
+    await server.close();
+    await test.service.close();
+    await removeDataDir(dataDir);
+  });
+
+  /** A screenshot in light and in dark, and no accessibility violation in either. */
+  async function look(name: string): Promise<void> {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      await page.waitForTimeout(150);
+      await page.screenshot({ path: join(screens, `${name}-${colorScheme}.png`) });
+      const { violations } = await new AxeBuilder({ page }).analyze();
+      expect(
+        violations.map(
+          (violation) => `${name} ${colorScheme}: ${violation.id} ${violation.nodes.map((node) => node.target.join(' ')).join('; ')}`,
+        ),
+      ).toEqual([]);
+    }
+    await page.emulateMedia({ colorScheme: 'light' });
+  }
+
+  it('paints an idle window within a second, and an empty home offers the first step', async () => {
+    await page.goto(server.url);
+    await page.getByRole('button', { name: 'Start this search' }).waitFor();
+    const firstPaintMs = await page.evaluate(
+      () => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? Number.POSITIVE_INFINITY,
+    );
+    console.log(`first contentful paint: ${firstPaintMs.toFixed(0)} ms`);
+    expect(firstPaintMs).toBeLessThan(1000);
+    await look('runs-empty');
+  });
+
+  it('sets up a search with the budget in view, and refuses one that no policy can meet before anything runs', async () => {
+    await page.goto(`${new URL(server.url).origin}/#/new`);
+    await page.getByText('w4a4').first().waitFor();
+    await look('new-run');
+  });
+
+  it('shows the curve growing, cancels, resumes, and shows the policy that was found', async () => {
+    const trials = 40;
+    const run = await test.service.call('run.create', smallSearch(trials));
+    await page.goto(`${new URL(server.url).origin}/#/runs/${run.id}`);
+    const trialsTab = page.getByRole('tab', { name: /^Trials/ });
+    await expect
+      .poll(async () => Number(/\d+/.exec((await trialsTab.textContent()) ?? '')?.[0] ?? 0), { timeout: 90_000 })
+      .toBeGreaterThan(3);
+    await look('run-searching');
+
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    const cancelled = await waitForStatus(test.service, run.id, ['cancelled']);
+    expect(cancelled.trials).toBeGreaterThan(3);
+    expect(cancelled.trials).toBeLessThan(trials);
+    await page.getByRole('button', { name: 'Resume' }).click();
+    await waitForStatus(test.service, run.id, ['completed']);
+
+    await expect.poll(async () => (await trialsTab.textContent()) ?? '', { timeout: 10_000 }).toContain(String(trials));
+    const { solutions } = await test.service.call('run.show', { id: run.id });
+    const found = solutions.find((solution) => solution.role === 'best');
+    await page
+      .getByText(/completed/i)
+      .first()
+      .waitFor();
+    await page
+      .getByText(((found?.testAccuracy ?? 0) * 100).toFixed(2))
+      .first()
+      .waitFor();
+    await look('run-completed');
+    for (const tab of ['Trials', 'Log', 'Manifest']) {
+      await page.getByRole('tab', { name: new RegExp(`^${tab}`) }).click();
+      await look(`run-${tab.toLowerCase()}`);
+    }
+  }, 240_000);
+
+  it('lists runs, networks, targets, data sets and what the machine has', async () => {
+    for (const screen of ['runs', 'networks', 'targets', 'datasets', 'system']) {
+      await page.goto(`${new URL(server.url).origin}/#/${screen}`);
+      await page.getByRole('heading', { level: 1 }).waitFor();
+      await page.waitForTimeout(500);
+      await look(screen);
+    }
+  }, 60_000);
+
+  it('never froze, and the console stayed clean', async () => {
+    const longTasks = await page.evaluate(() => (window as unknown as { longTasks: number[] }).longTasks);
+    console.log(`long tasks of the page since its last load: ${longTasks.map((ms) => ms.toFixed(0)).join(', ') || 'none'} ms`);
+    expect(consoleErrors).toEqual([]);
+  });
+});
