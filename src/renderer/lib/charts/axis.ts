@@ -2,7 +2,9 @@
 import { fixed, si } from '../../../shared/format.ts';
 
 export function tickLabels(ticks: readonly (number | null)[], distance: number): string[] {
-  const decimals = distance > 0 ? Math.max(0, Math.min(6, -Math.floor(Math.log10(distance) + 1e-9))) : 2;
+  let decimals = 0;
+  // As many as the distance itself has: steps of 0.025 need three.
+  while (decimals < 6 && Math.abs(distance * 10 ** decimals - Math.round(distance * 10 ** decimals)) > 1e-6) decimals += 1;
   return ticks.map((tick) => {
     if (tick === null) return '';
     if (Math.abs(tick) >= 100_000) return si(tick);

@@ -5,7 +5,8 @@ import type { NetworkRef } from '../../../shared/network.ts';
 import type { Budget, Resource } from '../../../shared/policy.ts';
 import type { Manifest, RunMethod, RunRequest } from '../../../shared/run.ts';
 import { amountOf, impossible, rangeOf, type Preview } from './budgets.ts';
-import { parameters, parseNumber, problemOf, type Group, type Parameter, type ParameterValue } from './parameters.ts';
+import { parseNumber } from '../../lib/ui/numbers.ts';
+import { parameters, problemOf, type Group, type Parameter, type ParameterValue } from './parameters.ts';
 
 export type Defaults = Output<'system.info'>['defaults'];
 
@@ -19,7 +20,7 @@ const largestSeed = 0xffff_ffff;
 export class RunForm {
   method = $state<RunMethod>('quantize');
   networkId = $state('');
-  width = $state('1');
+  width = $state(''); // empty: the network's own
   datasetId = $state('');
   targetId = $state('');
   batch = $state(''); // empty: the target's own
@@ -77,7 +78,7 @@ export class RunForm {
   }
 
   get network(): NetworkRef {
-    return { id: this.networkId, width: parseNumber(this.width) };
+    return { id: this.networkId, ...(this.width.trim() === '' ? {} : { width: parseNumber(this.width) }) };
   }
 
   numberOf(group: Group, key: string): number {
@@ -111,7 +112,10 @@ export class RunForm {
     };
     const width = parseNumber(this.width);
     add('network', this.networkId === '' ? 'Network: choose one.' : null);
-    add('width', width > 0 && width <= 4 ? null : `Width: expected more than 0 and at most 4, found ${this.width || 'nothing'}.`);
+    add(
+      'width',
+      this.width.trim() === '' || (width > 0 && width <= 4) ? null : `Width: expected more than 0 and at most 4, found “${this.width}”.`,
+    );
     if (dataset === null) add('dataset', 'Data set: choose one.');
     else if (!dataset.available) add('dataset', `${dataset.title} has to be added first.`);
     if (this.method === 'quantize') {
@@ -137,6 +141,9 @@ export class RunForm {
         add('search.minimumBits', 'Fewest bits: more than the most bits.');
       if (this.numberOf('search', 'rewardImages') > this.numberOf('search', 'validationImages'))
         add('search.rewardImages', 'Reward images: more than the validation images they are taken from.');
+      const statistics = this.numberOf('search', 'statisticsImages');
+      if (statistics === 1 || statistics > this.numberOf('search', 'calibrationImages'))
+        add('search.statisticsImages', 'Statistics images: expected 0, or from 2 up to the calibration images that they are taken from.');
       if (dataset?.available && this.numberOf('search', 'validationImages') >= dataset.train)
         add(
           'search.validationImages',

@@ -34,6 +34,11 @@ const search: Words<Omit<QuantizeParameters, 'agent'>> = {
   validationImages: ['Validation images', 'images', 'Split off the training images; the search never sees the test split.'],
   rewardImages: ['Reward images', 'images', 'Of the validation images, read by each trial: more is slower and less noisy.'],
   calibrationImages: ['Calibration images', 'images', 'Training images from which the ranges of activations are taken.'],
+  statisticsImages: [
+    'Statistics images',
+    'images',
+    'Of the calibration images, to measure batch norm anew for each policy; 0 keeps the float network’s.',
+  ],
   finalists: ['Finalists', 'policies', 'Best trials that are read again on all validation images before one is chosen.'],
   rewardScale: ['Reward scale', 'a pp', 'Reward for one percentage point of accuracy over the float network’s.'],
 };
@@ -116,10 +121,4 @@ export function problemOf(parameter: Parameter, value: ParameterValue): string |
   if (typeof value === 'number' && !Number.isInteger(value) && issue?.code === 'invalid_type')
     return `${parameter.label}: expected a whole number${found}.`;
   return `${parameter.label}: ${issue?.message ?? 'this value is not allowed'}${found}.`;
-}
-
-/** A text that a person typed, as a number: `1e-4`, `0.1`, `2 000`; NaN for anything else. */
-export function parseNumber(text: string): number {
-  const bare = text.trim().replace(/(?<=\d)[\s_,](?=\d{3}(\D|$))/g, '');
-  return bare === '' ? Number.NaN : Number(bare);
 }

@@ -25,9 +25,11 @@ export function firstRun(
   const network = networks.find((n) => n.id === 'mobilenet-v1') ?? networks[0];
   const target = targets[0];
   if (!dataset || !network || !target) return null;
-  const [width, epochs, trials, budgetFraction] = [0.25, 2, 60, 0.5];
+  const [width, trials, budgetFraction] = [0.25, 60, 0.5];
+  const epochs = dataset.train < 20_000 ? 8 : 2; // a small set needs more passes to learn anything worth quantizing
   // A small data set gives at most a fifth of its training images to validation.
   const validationImages = Math.min(5000, Math.max(1, Math.floor(dataset.train / 5)));
+  const steps = epochs * Math.floor((dataset.train - validationImages) / 64);
   return {
     network,
     dataset,
@@ -42,7 +44,7 @@ export function firstRun(
       dataset: dataset.id,
       target: target.target.id,
       budgets: [{ resource: 'latency', kind: 'fraction', value: budgetFraction }],
-      training: { epochs },
+      training: { epochs, warmupSteps: Math.min(200, Math.floor(steps / 10)) },
       search: {
         trials,
         validationImages,
