@@ -323,6 +323,31 @@ describe('evaluation', () => {
     }
   });
 
+  it.each([
+    ['in float', null],
+    ['quantized', quantization((i) => [[3, 7, 0, 1, 5][i] ?? 0, [6, 2, 5, 0, 3][i] ?? 0] as const)],
+  ])('takes the statistics of given images where asked, %s, with any number of threads', async (_, chosen) => {
+    const { model, start } = newModel();
+    const network = new ReferenceNetwork(tinyProgram, model.parameters);
+    const slow = chosen ? slowQuantize(model, chosen) : null;
+    const expected = network.evaluateOnOwnStatistics(Float64Array.from(start), images.batch(indices), indices.length, slow).logits;
+    const usual = network.evaluate(Float64Array.from(start), images.batch(indices), indices.length, slow).logits;
+    expect(distance(usual, expected)).toBeGreaterThan(1e-3); // the statistics matter
+    const statistics = { dataset: images.dataset, indices };
+    for (const simd of atStart.simdLevels) {
+      setSimd(simd);
+      const found: (Float32Array | null)[] = [];
+      for (const threads of [1, 2]) {
+        setThreads(threads);
+        const options = { dataset: images.dataset, indices, batchSize: 16, statistics, wantLogits: true };
+        found.push((await model.evaluate(chosen ? { ...options, quantization: chosen } : options)).logits);
+      }
+      expect(isClose(found[0] ?? [], expected, 1e-4), simd).toBe(true);
+      expect(found[1]).toEqual(found[0]);
+    }
+    expect(model.getState().parameters).toEqual(start);
+  });
+
   it('leaves the weights as they were', async () => {
     const { model, start } = newModel();
     await model.evaluate({ dataset: images.dataset, indices, batchSize: 16, quantization: quantization(() => [2, 2]) });

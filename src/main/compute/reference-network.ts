@@ -57,6 +57,16 @@ export class ReferenceNetwork {
     return this.#forward(parameters, images, batch, false, quantize);
   }
 
+  /** Forward with the statistics of these images themselves. */
+  evaluateOnOwnStatistics(
+    parameters: Float64Array,
+    images: Float64Array,
+    batch: number,
+    quantize: Quantize | null,
+  ): Pick<Pass, 'logits' | 'tensors'> {
+    return this.#forward(parameters, images, batch, true, quantize);
+  }
+
   #forward(
     parameters: Float64Array,
     images: Float64Array,

@@ -4,16 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises';
 import envPaths from 'env-paths';
-import {
-  contract,
-  contractVersion,
-  type Contract,
-  type Input,
-  type LatheClient,
-  type Method,
-  type Output,
-  type Parsed,
-} from '../../shared/contract.ts';
+import { contract, contractVersion, type Input, type LatheClient, type Method, type Output, type Parsed } from '../../shared/contract.ts';
 import { describeZodError, LatheError } from '../../shared/errors.ts';
 import { quantizeParametersSchema, trainingParametersSchema } from '../../shared/run.ts';
 import { EngineRequests } from '../engine/host.ts';
