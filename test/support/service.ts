@@ -52,6 +52,7 @@ export function smallSearch(trials: number, seed = 7): Extract<RunRequest, { met
       validationImages: 1000,
       rewardImages: 300,
       calibrationImages: 128,
+      statisticsImages: 64,
       finalists: 3,
       agent: { warmupTrials: 4, batchSize: 32 },
     },

@@ -80,6 +80,7 @@ async function train(
     }
     if (context.now() - lastCheckpointMs > checkpointIntervalMs) await checkpoint();
   }
+  await checkpoint(); // what was told of the training stays, wherever the run is stopped later
   const trainSeconds = seconds();
   const imagesPerSecond = (training.stepsDone * training.batchSize) / trainSeconds;
   const blob = await saveState(job.dataDir, {
