@@ -37,7 +37,8 @@ export async function withService<T>(options: GlobalOptions, work: (service: Ser
 
 /** One line on stderr and the exit code 1: the request was understood and failed. */
 export function reportFailure(error: unknown): void {
-  note(`error: ${toErrorPayload(error).message}`);
+  // One line, whatever was quoted from a file that is not text.
+  note(`error: ${toErrorPayload(error).message.replace(/\p{Cc}+/gu, ' ')}`);
   if (!(error instanceof LatheError) && debugging && error instanceof Error) note(error.stack ?? '');
   process.exitCode = 1;
 }
