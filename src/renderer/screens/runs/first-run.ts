@@ -29,6 +29,7 @@ export function firstRun(
   const epochs = dataset.train < 20_000 ? 8 : 2; // a small set needs more passes to learn anything worth quantizing
   // A small data set gives at most a fifth of its training images to validation.
   const validationImages = Math.min(5000, Math.max(1, Math.floor(dataset.train / 5)));
+  const calibrationImages = Math.min(512, dataset.train - validationImages);
   const steps = epochs * Math.floor((dataset.train - validationImages) / 64);
   return {
     network,
@@ -49,7 +50,8 @@ export function firstRun(
         trials,
         validationImages,
         rewardImages: Math.min(1000, validationImages),
-        calibrationImages: Math.min(512, dataset.train - validationImages),
+        calibrationImages,
+        statisticsImages: Math.min(256, calibrationImages),
       },
     },
   };

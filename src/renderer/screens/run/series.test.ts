@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest';
+import type { LayerInfo } from '../../../shared/network.ts';
+import type { Solution, Trial } from '../../../shared/run.ts';
+import { bestBaseline, bestTrial, policyOfSolution, trialSeries } from './series.ts';
+
+const trial = (step: number, reward: number, accuracy: number): Trial =>
+  ({ step, reward, accuracy, latencyMs: step + 1, noise: null, criticLoss: null }) as Trial;
+const solution = (change: Partial<Solution>): Solution =>
+  ({
+    role: 'baseline',
+    label: 'w4a4',
+    withinBudget: true,
+    validationAccuracy: 0.5,
+    testAccuracy: null,
+    policy: null,
+    ...change,
+  }) as Solution;
+
+describe('the series of a run', () => {
+  it('follow the best reward, and the accuracy of that trial and not the best accuracy', () => {
+    const series = trialSeries([trial(0, -1, 0.8), trial(1, -2, 0.9), trial(2, 0, 0.7)]);
+    expect(series.bestReward).toEqual([-1, -1, 0]);
+    expect(series.bestAccuracy).toEqual([80, 80, 70]);
+    expect(series.steps).toEqual([0, 1, 2]);
+  });
+
+  it('have no best trial before the first, and the earliest of equals', () => {
+    expect(bestTrial([])).toBeNull();
+    expect(bestTrial([trial(0, 1, 0.5), trial(1, 1, 0.6)])?.step).toBe(0);
+  });
+});
+
+describe('the uniform policy to beat', () => {
+  it('is within the budget, by test accuracy only when all of them have one', () => {
+    const over = solution({ label: 'w8a8', withinBudget: false, validationAccuracy: 0.99 });
+    const a = solution({ label: 'w4a4', validationAccuracy: 0.9, testAccuracy: 0.6 });
+    const b = solution({ label: 'w3a3', validationAccuracy: 0.8, testAccuracy: 0.7 });
+    expect(bestBaseline([over, a, b])?.label).toBe('w3a3');
+    expect(bestBaseline([over, a, { ...b, testAccuracy: null }])?.label).toBe('w4a4');
+    expect(bestBaseline([over])).toBeNull();
+  });
+});
+
+describe('a solution’s bits', () => {
+  it('stand in the order of the run’s layers, whatever the order of the policy', () => {
+    const layers = [{ name: 'a' }, { name: 'b' }] as LayerInfo[];
+    const policy = {
+      kind: 'quantize' as const,
+      layers: [
+        { name: 'b', weightBits: 3, activationBits: 4 },
+        { name: 'a', weightBits: 8, activationBits: 7 },
+      ],
+    };
+    expect(policyOfSolution(solution({ policy }), layers, 't')).toMatchObject({
+      weightBits: [8, 3],
+      activationBits: [7, 4],
+      askedWeightBits: null,
+    });
+    expect(policyOfSolution(solution({ policy: null }), layers, 't')).toBeNull();
+  });
+});
