@@ -6,7 +6,7 @@ import { randomInt } from 'node:crypto';
 import type { Output, Parsed } from '../../shared/contract.ts';
 import type { Job } from '../../shared/engine-messages.ts';
 import { LatheError } from '../../shared/errors.ts';
-import type { RunStatus, RunSummary } from '../../shared/run.ts';
+import type { RunSummary } from '../../shared/run.ts';
 import { trainingKey } from '../engine/training-key.ts';
 import { RunProcess, type Batch, type RunOutcome } from '../engine/host.ts';
 import type { EngineLauncher } from '../engine/launcher.ts';
@@ -16,8 +16,6 @@ import type { Owner, Store } from '../store/types.ts';
 import type { EventBus } from './event-bus.ts';
 import type { Datasets } from './datasets.ts';
 import type { ManifestMaker } from './manifests.ts';
-
-const resumable: readonly RunStatus[] = ['interrupted', 'cancelled', 'paused', 'failed'];
 
 export interface RunsOptions {
   readonly store: Store;
@@ -87,13 +85,8 @@ export class Runs {
   }
 
   async resume(id: string): Promise<RunSummary> {
-    const summary = await this.require(id);
-    if (!resumable.includes(summary.status)) {
-      throw new LatheError(
-        'conflict',
-        `run ${id} is ${summary.status}: only an interrupted, cancelled, paused or failed run can be resumed`,
-      );
-    }
+    await this.require(id);
+    const summary = this.changed(await this.options.store.requeueRun(id));
     this.enqueue(id);
     return summary;
   }

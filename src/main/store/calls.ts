@@ -180,6 +180,21 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
     listMetricColumns: (id, fromStep, series) => read(db, () => metrics.columns(requireRun(id).key, fromStep, series)),
     listLog: (id, afterSeq, limit) => read(db, () => log.list(requireRun(id).key, id, afterSeq, limit)),
 
+    requeueRun(id) {
+      return write(db, () => {
+        const run = requireRun(id);
+        if (run.status === 'queued' || !claimable.includes(run.status)) {
+          throw new LatheError(
+            'conflict',
+            `run ${id} is ${run.status}: only an interrupted, cancelled, paused or failed run can be resumed`,
+          );
+        }
+        runs.touch(run.key);
+        runs.setStatus(run.key, { status: 'queued', owner: null, startedAtMs: null, finishedAtMs: null, error: null });
+        return summaryOf(id);
+      });
+    },
+
     claimRun(id, input, atMs) {
       const owner = checked(ownerSchema, input, `run ${id}: owner`);
       const summary = write(db, () => {

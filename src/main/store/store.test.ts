@@ -271,6 +271,25 @@ describe('the states of a run', () => {
     }
   });
 
+  it('go back in line from where they stopped, and from nowhere else', async () => {
+    for (const status of ends) {
+      const id = await runningRun(`q-${status}`);
+      await expect(store.requeueRun(id)).rejects.toMatchObject({
+        code: 'conflict',
+        message: expect.stringContaining('is running') as unknown,
+      });
+      await store.finishRun(id, status, 'because', 1200);
+      const requeued = store.requeueRun(id);
+      if (status === 'completed') {
+        await expect(requeued).rejects.toMatchObject({ code: 'conflict', message: expect.stringContaining('is completed') as unknown });
+        continue;
+      }
+      expect(await requeued).toMatchObject({ status: 'queued', startedAtMs: 1100, finishedAtMs: null, error: null });
+      await expect(store.requeueRun(id)).rejects.toMatchObject({ code: 'conflict' });
+      expect(await store.claimRun(id, me, 1300)).toMatchObject({ status: 'running' });
+    }
+  });
+
   it('cannot be claimed twice, and says who has it', async () => {
     const id = await runningRun('q-1');
     await expect(store.claimRun(id, owner(5), 1)).rejects.toMatchObject({

@@ -62,6 +62,7 @@ function createFace(calls: WorkerCalls, path: string, sqliteVersion: string): St
     listTrials: (id, fromStep, limit) => calls.call('listTrials', id, fromStep, limit),
     listMetrics: async (id, fromStep, series) => metricsOf(await calls.call('listMetricColumns', id, fromStep, series)),
     listLog: (id, afterSeq, limit) => calls.call('listLog', id, afterSeq, limit),
+    requeueRun: (id) => calls.call('requeueRun', id),
     claimRun: (id, owner, atMs) => calls.call('claimRun', id, owner, atMs),
     applyBatch: (batch) => calls.call('applyBatch', batch),
     rewindToCheckpoint: (id, atMs) => calls.call('rewindToCheckpoint', id, atMs),

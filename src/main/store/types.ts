@@ -87,6 +87,8 @@ export interface Store {
   listMetrics(id: string, fromStep: number, series?: string): Promise<Metric[]>;
   listLog(id: string, afterSeq: number, limit: number): Promise<StoredLogLine[]>;
 
+  /** Puts a run that stopped (interrupted, cancelled, paused, failed) back in line; throws conflict from any other status. */
+  requeueRun(id: string): Promise<RunSummary>;
   /** Moves a run to `running` under this owner, only from a status that allows it (queued, interrupted, cancelled, paused, failed). */
   claimRun(id: string, owner: Owner, atMs: number): Promise<RunSummary>;
   /**
