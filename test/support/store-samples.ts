@@ -38,6 +38,7 @@ export const quantizeManifest: Manifest = manifestSchema.parse({
     validationImages: 5000,
     rewardImages: 2000,
     calibrationImages: 512,
+    statisticsImages: 64,
     finalists: 8,
     rewardScale: 0.1,
     agent: {},
