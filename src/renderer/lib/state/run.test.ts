@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Input, LatheClient, LatheEvent, Method, Output } from '../../../shared/contract.ts';
 import { LatheError } from '../../../shared/errors.ts';
-import type { Metric, RunDetail, RunSummary, StoredLogLine, Trial } from '../../../shared/run.ts';
+import type { Metric, RunSummary, StoredLogLine, Trial } from '../../../shared/run.ts';
 import { RunView } from './run.svelte.ts';
 
 const trial = (step: number, reward = step): Trial =>
@@ -52,8 +52,7 @@ class TestClient implements LatheClient {
   }
 
   #answer(method: Method, input: { fromStep?: number; limit?: number; afterSeq?: number }): unknown {
-    if (method === 'run.show')
-      return { summary: summary(this.revision), solutions: [], layers: [], checkpoint: null } as unknown as RunDetail;
+    if (method === 'run.show') return { summary: summary(this.revision), solutions: [], layers: [], checkpoint: null };
     if (method === 'run.trials') return this.trials.filter((t) => t.step >= (input.fromStep ?? 0)).slice(0, input.limit);
     if (method === 'run.metrics') return [...this.metrics];
     return this.log.filter((l) => l.seq > (input.afterSeq ?? 0));

@@ -25,7 +25,7 @@ export function firstRun(
   const network = networks.find((n) => n.id === 'mobilenet-v1') ?? networks[0];
   const target = targets[0];
   if (!dataset || !network || !target) return null;
-  const [width, trials, budgetFraction] = [0.25, 60, 0.5];
+  const [width, trials, budgetFraction] = [0.25, 120, 0.5];
   const epochs = dataset.train < 20_000 ? 8 : 2; // a small set needs more passes to learn anything worth quantizing
   // A small data set gives at most a fifth of its training images to validation.
   const validationImages = Math.min(5000, Math.max(1, Math.floor(dataset.train / 5)));
