@@ -21,7 +21,7 @@ export class AppState {
   readonly datasets: Loader<Output<'dataset.list'>>;
   connection = $state<ConnectionStatus>('connecting');
   /** Grows with every reconnection: what was read before may be old. */
-  connections = $state(0);
+  reconnections = $state(0);
   /** The second hand of the interface: Unix time, for durations of running work. */
   nowMs = $state(Date.now());
   paletteOpen = $state(false);
@@ -35,11 +35,15 @@ export class AppState {
     this.targets = new Loader(() => client.call('target.list', {}));
     this.datasets = new Loader(() => client.call('dataset.list', {}));
     this.connection = client.status;
+    let opened = client.status === 'open';
     client.onStatus((status) => {
       this.connection = status;
       if (status !== 'open') return;
-      this.connections += 1;
-      if (this.connections > 1) this.#readAll();
+      if (opened) {
+        this.reconnections += 1;
+        this.#readAll();
+      }
+      opened = true;
     });
     setInterval(() => {
       if (!document.hidden) this.nowMs = Date.now();
