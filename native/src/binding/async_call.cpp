@@ -5,6 +5,7 @@
 #include <mutex>
 #include <new>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <thread>
 
@@ -56,6 +57,9 @@ class AsyncCall {
       work_(watch);
     } catch (const std::bad_alloc&) {
       failure_ = "there is not enough memory for this network at this batch size";
+    } catch (const std::invalid_argument& error) {
+      failure_ = error.what();
+      badInput_ = true;
     } catch (const std::exception& error) {
       failure_ = error.what();
     } catch (...) {
@@ -112,12 +116,13 @@ class AsyncCall {
     settled_ = true;
     napi_remove_env_cleanup_hook(env, OnEnvironmentEnd, this);
     thread_.join();
-    finished_();
+    finished_(env);
     try {
       if (!thrown_.IsEmpty()) {
         deferred_.Reject(thrown_.Value());
       } else if (failure_) {
-        deferred_.Reject(Napi::Error::New(env, *failure_).Value());
+        deferred_.Reject(badInput_ ? Napi::RangeError::New(env, *failure_).Value()
+                                   : Napi::Error::New(env, *failure_).Value());
       } else {
         deferred_.Resolve(result_(env));
       }
@@ -140,12 +145,13 @@ class AsyncCall {
   CancelFlag cancelled_;
   std::function<void(const Watch&)> work_;
   std::function<Napi::Value(Napi::Env)> result_;
-  std::function<void()> finished_;
+  std::function<void(Napi::Env)> finished_;
   bool reports_;
   std::vector<Napi::ObjectReference> kept_;
   Wake wake_;
   std::thread thread_;
   std::optional<std::string> failure_;  // the thread's, read after it was joined
+  bool badInput_ = false;               // so is this: the caller can correct it
   std::chrono::steady_clock::time_point lastReport_{};
   Napi::Error thrown_;  // by the progress listener
   bool settled_ = false;

@@ -20,7 +20,7 @@ struct AsyncWork {
   std::vector<Napi::Object> keepAlive;     // referenced until the call is over
   std::function<void(const Watch&)> work;  // on the thread; a std::exception rejects the promise with its sentence
   std::function<Napi::Value(Napi::Env)> result;  // on JavaScript's thread, after work
-  std::function<void()> finished;  // on JavaScript's thread, before the promise settles, whatever happened
+  std::function<void(Napi::Env)> finished;  // on JavaScript's thread, before the promise settles, whatever happened
 };
 
 Napi::Promise StartAsync(Napi::Env env, AsyncWork work);

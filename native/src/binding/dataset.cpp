@@ -48,13 +48,17 @@ DatasetWrap::DatasetWrap(const Napi::CallbackInfo& call) : Napi::ObjectWrap<Data
     }
     dataset_ = std::make_unique<Dataset>(images.data, labels.data, labels.size, shape, mean, std);
     images_ = Napi::Persistent(options.Get("images").As<Napi::Object>());
-    labels_ = Napi::Persistent(options.Get("labels").As<Napi::Object>());
     call.This().As<Napi::Object>().TypeTag(&kDatasetTag);
   });
 }
 
 DatasetWrap& DatasetWrap::Of(const Napi::Object& options) {
-  return *Unwrap(Tagged(options.Get("dataset"), kDatasetTag, "dataset must be a Dataset"));
+  DatasetWrap& wrap = *Unwrap(Tagged(options.Get("dataset"), kDatasetTag, "dataset must be a Dataset"));
+  const Dataset& dataset = wrap.dataset();
+  if (ViewOf<std::uint8_t>(wrap.images_.Value(), "images").size != dataset.count() * dataset.shape().size()) {
+    throw Napi::TypeError::New(options.Env(), "the data set's images are gone: their buffer was transferred elsewhere");
+  }
+  return wrap;
 }
 
 Napi::Value DatasetWrap::Count(const Napi::CallbackInfo& call) {

@@ -1,4 +1,4 @@
-// Dataset: images and labels that stay where JavaScript put them.
+// Dataset: images that stay where JavaScript put them.
 #pragma once
 
 #include <napi.h>
@@ -16,14 +16,15 @@ class DatasetWrap final : public Napi::ObjectWrap<DatasetWrap> {
 
   const Dataset& dataset() const { return *dataset_; }
 
-  // The data set in an options object's `dataset`. Whoever uses it must keep a reference to the object.
+  // The data set in an options object's `dataset`, its images still in place (a buffer that was transferred is gone).
+  // Whoever uses it must keep a reference to the object.
   static DatasetWrap& Of(const Napi::Object& options);
 
  private:
   Napi::Value Count(const Napi::CallbackInfo& call);
 
   std::unique_ptr<Dataset> dataset_;
-  Napi::ObjectReference images_, labels_;  // keep the memory alive
+  Napi::ObjectReference images_;  // keeps the memory alive
 };
 
 }  // namespace lathe::binding

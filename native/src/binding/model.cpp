@@ -53,8 +53,11 @@ class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
     Guard(call.Env(), [&] {
       model_ = std::make_shared<Model>(ToProgram(OptionsOf(call)));
       call.This().As<Napi::Object>().TypeTag(&kModelTag);
+      ReportMemory(call.Env());
     });
   }
+
+  void Finalize(Napi::Env env) override { Napi::MemoryManagement::AdjustExternalMemory(env, -reportedBytes_); }
 
  private:
   Napi::Value Parameters(const Napi::CallbackInfo& call) {
@@ -128,8 +131,15 @@ class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
     return wrap;
   }
 
+  // Tells the garbage collector what the model weighs: a training pass is tens of megabytes and more.
+  void ReportMemory(Napi::Env env) {
+    const auto bytes = static_cast<std::int64_t>(model_->memoryBytes());
+    Napi::MemoryManagement::AdjustExternalMemory(env, bytes - reportedBytes_);
+    reportedBytes_ = bytes;
+  }
+
   void RefuseWhileBusy(Napi::Env env) const {
-    if (*busy_) throw Napi::Error::New(env, "the model is busy with another call; wait for it to end");
+    if (busy_) throw Napi::Error::New(env, "the model is busy with another call; wait for it to end");
   }
 
   // What the three long calls have in common; marks the model busy.
@@ -144,8 +154,11 @@ class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
       work.onProgress = listener.As<Napi::Function>();
     }
     work.keepAlive = {call.This().As<Napi::Object>(), dataset.Value()};
-    work.finished = [busy = busy_] { *busy = false; };
-    *busy_ = true;
+    work.finished = [this](Napi::Env env) {
+      busy_ = false;
+      ReportMemory(env);
+    };
+    busy_ = true;
     return work;
   }
 
@@ -319,7 +332,8 @@ class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
   }
 
   std::shared_ptr<Model> model_;
-  std::shared_ptr<bool> busy_ = std::make_shared<bool>(false);  // JavaScript's thread alone reads and writes it
+  bool busy_ = false;  // JavaScript's thread alone reads and writes it
+  std::int64_t reportedBytes_ = 0;
 };
 
 }  // namespace

@@ -2,8 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstring>
-#include <new>
 #include <utility>
 
 namespace lathe {
@@ -20,12 +18,8 @@ inline std::size_t RoundUpFloats(std::size_t count) { return (count + 15) / 16 *
 class AlignedFloats {
  public:
   AlignedFloats() = default;
-  explicit AlignedFloats(std::size_t size) : size_(size) {
-    const std::size_t bytes = (RoundUpFloats(size) + kMarginFloats) * sizeof(float);
-    data_ = static_cast<float*>(::operator new(bytes, std::align_val_t{kAlignment}));
-    std::memset(data_, 0, bytes);
-  }
-  ~AlignedFloats() { ::operator delete(data_, std::align_val_t{kAlignment}); }
+  explicit AlignedFloats(std::size_t size);
+  ~AlignedFloats();
   AlignedFloats(AlignedFloats&& other) noexcept { swap(other); }
   AlignedFloats& operator=(AlignedFloats&& other) noexcept {
     AlignedFloats taken(std::move(other));
@@ -47,10 +41,12 @@ class AlignedFloats {
   void swap(AlignedFloats& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
+    std::swap(alignment_, other.alignment_);
   }
 
   float* data_ = nullptr;
   std::size_t size_ = 0;
+  std::size_t alignment_ = kAlignment;  // in bytes
 };
 
 }  // namespace lathe

@@ -4,11 +4,13 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <fstream>
 #include <mutex>
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #if defined(__linux__)
@@ -61,31 +63,49 @@ class Pool {
     Start(threads);
   }
 
-  void Run(int chunks, FunctionRef<void(int)> body) {
+  void Run(int chunks, FunctionRef<void(int)> body, Direction direction) {
     if (chunks <= 0) return;
     if (chunks > 1 && chunks < kMaxChunks && count() > 1 && mutex_.try_lock()) {
       const std::lock_guard lock(mutex_, std::adopt_lock);
-      RunShared(chunks, body);
+      RunShared(chunks, body, direction);
       return;
     }
-    for (int i = 0; i < chunks; ++i) body(i);
+    for (int i = 0; i < chunks; ++i) body(direction == Direction::kForward ? i : chunks - 1 - i);
   }
 
  private:
-  // The ticket holds a region's serial number, its chunk count and the next chunk, so that one fetch_add claims a chunk
-  // of exactly the region whose count it is compared with, however late the claiming thread comes.
+  // A share's ticket holds the region's serial number, the share's end and the next chunk of it, so that one fetch_add
+  // claims a chunk of exactly the region whose end it is compared with, however late the claiming thread comes.
   static constexpr int kBits = 20;
   static constexpr std::uint64_t kMask = (std::uint64_t{1} << kBits) - 1;
   static constexpr int kMaxChunks = (1 << kBits) - 4096;  // each thread overshoots by at most one
+  struct alignas(64) Share {                              // a cache line each: threads write them all the time
+    std::atomic<std::uint64_t> ticket{0};
+  };
 
-  void RunShared(int chunks, FunctionRef<void(int)> body) {
+  // The first chunk of a thread's share.
+  int Begin(int share) const {
+    return static_cast<int>(static_cast<std::int64_t>(chunks_) * share / static_cast<std::int64_t>(shares_.size()));
+  }
+
+  void RunShared(int chunks, FunctionRef<void(int)> body, Direction direction) {
     body_ = &body;
+    chunks_ = chunks;
+    direction_ = direction;
     remaining_.store(chunks, std::memory_order_relaxed);
-    const std::uint64_t serial = ++serial_;
-    ticket_.store((serial << (2 * kBits)) | (static_cast<std::uint64_t>(chunks) << kBits), std::memory_order_release);
+    const std::uint64_t serial = ++serial_ << (2 * kBits);
+    for (int i = 0; i < count(); ++i) {
+      const auto begin = static_cast<std::uint64_t>(Begin(i)), end = static_cast<std::uint64_t>(Begin(i + 1));
+      shares_[i].ticket.store(serial | (end << kBits) | begin, std::memory_order_release);
+    }
     epoch_.fetch_add(1, std::memory_order_seq_cst);
     if (sleepers_.load(std::memory_order_seq_cst) > 0) epoch_.notify_all();
-    Work();
+    Work(0);
+    WaitForOthers();
+    if (failed_.exchange(false)) std::rethrow_exception(std::exchange(failure_, nullptr));
+  }
+
+  void WaitForOthers() {
     if (!SpinUntil([this] { return remaining_.load(std::memory_order_acquire) == 0; })) {
       for (int left = remaining_.load(std::memory_order_acquire); left != 0;
            left = remaining_.load(std::memory_order_acquire)) {
@@ -94,17 +114,28 @@ class Pool {
     }
   }
 
-  void Work() {
+  // Its own share first, then what others have not begun.
+  void Work(int own) {
+    const int shares = count();
+    for (int i = 0; i < shares; ++i) WorkOn((own + i) % shares);
+  }
+
+  void WorkOn(int share) {
     for (;;) {
-      const std::uint64_t claim = ticket_.fetch_add(1, std::memory_order_acq_rel);
-      const auto chunk = claim & kMask;
-      if (chunk >= ((claim >> kBits) & kMask)) return;
-      (*body_)(static_cast<int>(chunk));  // the region cannot end, nor body_ change, before this chunk is counted
+      const std::uint64_t claim = shares_[share].ticket.fetch_add(1, std::memory_order_acq_rel);
+      const auto next = static_cast<int>(claim & kMask), end = static_cast<int>((claim >> kBits) & kMask);
+      if (next >= end) return;
+      // From here on the region cannot end, nor what describes it change, before this chunk is counted.
+      try {
+        (*body_)(direction_ == Direction::kForward ? next : Begin(share) + end - 1 - next);
+      } catch (...) {
+        if (!failed_.exchange(true)) failure_ = std::current_exception();
+      }
       if (remaining_.fetch_sub(1, std::memory_order_acq_rel) == 1) remaining_.notify_all();
     }
   }
 
-  void WorkerLoop(int seen) {
+  void WorkerLoop(int index, int seen) {
     const FlushDenormals flush;
     for (;;) {
       if (!SpinUntil([&] { return epoch_.load(std::memory_order_acquire) != seen; })) {
@@ -114,15 +145,16 @@ class Pool {
       }
       seen = epoch_.load(std::memory_order_acquire);
       if (stop_.load(std::memory_order_acquire)) return;
-      Work();
+      Work(index);
     }
   }
 
   void Start(int threads) {
     stop_.store(false, std::memory_order_relaxed);
     const int seen = epoch_.load(std::memory_order_relaxed);
-    for (int i = 1; i < threads; ++i) workers_.emplace_back([this, seen] { WorkerLoop(seen); });
+    shares_ = std::vector<Share>(threads);
     count_.store(threads, std::memory_order_relaxed);
+    for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i, seen] { WorkerLoop(i, seen); });
   }
 
   void Stop() {
@@ -138,8 +170,12 @@ class Pool {
   std::atomic<int> count_{1};
   std::atomic<bool> stop_{false};
   std::uint64_t serial_ = 0;
+  std::vector<Share> shares_;  // one a thread
   FunctionRef<void(int)>* body_ = nullptr;
-  alignas(64) std::atomic<std::uint64_t> ticket_{0};
+  int chunks_ = 0;
+  Direction direction_ = Direction::kForward;
+  std::atomic<bool> failed_{false};
+  std::exception_ptr failure_;  // of the thread that set failed_ first
   alignas(64) std::atomic<int> remaining_{0};
   alignas(64) std::atomic<int> epoch_{0};
   std::atomic<int> sleepers_{0};
@@ -155,7 +191,9 @@ Pool& ThePool() {
 
 void SetThreadCount(int threads) { ThePool().Resize(std::max(1, threads)); }
 int ThreadCount() { return ThePool().count(); }
-void ParallelFor(int chunks, FunctionRef<void(int)> body) { ThePool().Run(chunks, body); }
+void ParallelFor(int chunks, FunctionRef<void(int)> body, Direction direction) {
+  ThePool().Run(chunks, body, direction);
+}
 
 int PhysicalCores() {
   static const int cores = [] {

@@ -13,8 +13,14 @@ int ThreadCount();
 // Physical cores this process may use where that can be told, else logical ones.
 int PhysicalCores();
 
-// Runs body(chunk) for every chunk in [0, chunks) and returns when all are done; the caller takes part. The body must
-// not throw and not start another region. If another caller holds the pool, this one computes all chunks itself.
-void ParallelFor(int chunks, FunctionRef<void(int)> body);
+// In which order a thread goes through its share of the chunks. An operator that goes the other way than the one before
+// it starts with what is still in the cache.
+enum class Direction { kForward, kBackward };
+
+// Runs body(chunk) for every chunk in [0, chunks) and returns when all are done; the caller takes part. Each thread
+// begins with a fixed share, so that it meets again what it wrote in the region before, and then helps others. The body
+// must not start another region. If it throws, the first exception is thrown again here, after the region. If another
+// caller holds the pool, this one computes all chunks itself.
+void ParallelFor(int chunks, FunctionRef<void(int)> body, Direction direction = Direction::kForward);
 
 }  // namespace lathe

@@ -6,7 +6,7 @@ namespace lathe {
 
 Dataset::Dataset(const std::uint8_t* images, const std::uint8_t* labels, std::size_t count, Shape shape,
                  const std::vector<double>& mean, const std::vector<double>& std)
-    : images_(images), labels_(labels), count_(count), shape_(shape), values_(mean.size() * 256) {
+    : images_(images), labels_(labels, labels + count), count_(count), shape_(shape), values_(mean.size() * 256) {
   for (std::size_t c = 0; c < mean.size(); ++c) {
     for (int byte = 0; byte < 256; ++byte) {
       values_[c * 256 + byte] = static_cast<float>((byte / 255.0 - mean[c]) / std[c]);

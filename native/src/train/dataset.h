@@ -1,4 +1,5 @@
-// Images as bytes, and the way from bytes to an input batch. Owns neither images nor labels.
+// Images as bytes, and the way from bytes to an input batch. Does not own the images; labels are copied, since a label
+// that changed later could name a class that does not exist.
 #pragma once
 
 #include <cstddef>
@@ -25,7 +26,7 @@ class Dataset {
 
  private:
   const std::uint8_t* images_;
-  const std::uint8_t* labels_;
+  std::vector<std::uint8_t> labels_;
   std::size_t count_;
   Shape shape_;
   int largestLabel_ = 0;

@@ -25,6 +25,9 @@ class Model {
   AlignedFloats& parameters() { return parameters_; }  // layout().size()
   AlignedFloats& momentum() { return momentum_; }      // the same places
 
+  // What this holds outside JavaScript's sight, nearly.
+  std::size_t memoryBytes() const { return 3 * layout_.size() * sizeof(float) + (pass_ ? pass_->memoryBytes() : 0); }
+
   // Stochastic gradient descent with momentum, in Sutskever's form as PyTorch has it: v = momentum * v + g + decay * w;
   // w = w - rate * v. Throws std::runtime_error where the loss stops being finite; the model then stands behind the
   // step before.

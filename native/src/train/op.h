@@ -25,7 +25,8 @@ struct TrainContext {
   const Kernels& kernels;
   int batch = 0;
   const float* parameters = nullptr;
-  float* gradients = nullptr;  // the same layout; every trained parameter's is replaced
+  float* gradients = nullptr;                 // the same layout; every trained parameter's is replaced
+  Direction direction = Direction::kForward;  // through the chunks; turns from operator to operator
 };
 
 // Constants of inference for one operator; the weights may have been quantized.

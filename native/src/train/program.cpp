@@ -26,6 +26,10 @@ void ExpectAtLeast(const OpSpec& op, const char* what, int found, int least) {
   }
 }
 
+void ExpectFits(const OpSpec& op, const char* what, double floats) {
+  if (floats > kMaxTensorFloats) Fail(op, std::string(what) + " would be too large");
+}
+
 int Outputs(const OpSpec& op, const char* what, int size) {
   const int room = size + 2 * op.padding - op.kernel;
   if (room < 0) {
@@ -47,6 +51,8 @@ Shape OutputShape(const OpSpec& op, const std::vector<Shape>& in) {
       if (op.groups != 1 && !(op.groups == op.inChannels && op.groups == op.outChannels)) {
         Fail(op, "groups must be 1, or inChannels = outChannels (depthwise), found " + std::to_string(op.groups));
       }
+      ExpectFits(op, "its weight", 1.0 * op.outChannels * op.kernel * op.kernel * op.inChannels / op.groups);
+      ExpectFits(op, "its padded input", (x.height + 2.0 * op.padding) * (x.width + 2.0 * op.padding) * x.channels);
       return {Outputs(op, "height", x.height), Outputs(op, "width", x.width), op.outChannels};
     case OpKind::kBatchNorm:
       Expect(op, "channels", op.channels, x.channels);
@@ -70,6 +76,7 @@ Shape OutputShape(const OpSpec& op, const std::vector<Shape>& in) {
     case OpKind::kLinear:
       ExpectAtLeast(op, "outFeatures", op.outChannels, 1);
       Expect(op, "inFeatures", op.inChannels, static_cast<int>(x.size()));
+      ExpectFits(op, "its weight", 1.0 * op.inChannels * op.outChannels);
       return {1, 1, op.outChannels};
   }
   Fail(op, "unknown kind");
@@ -99,7 +106,7 @@ std::vector<Shape> InferShapes(const std::vector<OpSpec>& ops, const std::vector
       in.push_back(shapes[tensor]);
     }
     const Shape out = OutputShape(op, in);
-    if (1.0 * out.height * out.width * out.channels > kMaxTensorFloats) Fail(op, "its output is too large");
+    ExpectFits(op, "its output", 1.0 * out.height * out.width * out.channels);
     shapes.push_back(out);
   }
   return shapes;

@@ -16,22 +16,35 @@ const float* LoadPixels(const Kernels& kernels, const Tensor& tensor, std::size_
 
 void LoadPadded(const Kernels& kernels, const float* image, const Shape& shape, const Affine& affine,
                 const PaddedTile& tile, float* out) {
-  const std::size_t rowFloats = static_cast<std::size_t>(shape.width) * shape.channels;
   const std::size_t edge = static_cast<std::size_t>(tile.padding) * shape.channels;
-  for (int r = 0; r < tile.rows; ++r, out += rowFloats + 2 * edge) {
+  const std::size_t rowFloats = static_cast<std::size_t>(tile.width(shape)) * shape.channels;
+  for (int r = 0; r < tile.rows; ++r) {
     const int row = tile.firstRow + r;
+    float* to = out + r * rowFloats;
     if (row < 0 || row >= shape.height) {
-      std::fill_n(out, rowFloats + 2 * edge, 0.0f);
-      continue;
-    }
-    std::fill_n(out, edge, 0.0f);
-    const float* from = image + row * rowFloats;
-    if (affine.identity()) {
-      std::copy_n(from, rowFloats, out + edge);
+      std::fill_n(to, rowFloats, 0.0f);
     } else {
-      kernels.affine(out + edge, from, shape.width, shape.channels, affine);
+      std::fill_n(to, edge, 0.0f);
+      std::fill_n(to + rowFloats - edge, edge, 0.0f);
     }
-    std::fill_n(out + edge + rowFloats, edge, 0.0f);
+  }
+  LoadInside(kernels, image, shape, affine, tile, out);
+}
+
+void LoadInside(const Kernels& kernels, const float* image, const Shape& shape, const Affine& affine,
+                const PaddedTile& tile, float* out) {
+  const std::size_t imageRow = static_cast<std::size_t>(shape.width) * shape.channels;
+  const std::size_t tileRow = static_cast<std::size_t>(tile.width(shape)) * shape.channels;
+  const int first = std::max(0, tile.firstRow), last = std::min(shape.height, tile.firstRow + tile.rows);
+  out += static_cast<std::size_t>(tile.padding) * shape.channels;
+  for (int row = first; row < last; ++row) {
+    const float* from = image + row * imageRow;
+    float* to = out + (row - tile.firstRow) * tileRow;
+    if (affine.identity()) {
+      std::copy_n(from, imageRow, to);
+    } else {
+      kernels.affine(to, from, shape.width, shape.channels, affine);
+    }
   }
 }
 

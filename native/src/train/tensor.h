@@ -42,6 +42,10 @@ struct PaddedTile {
 void LoadPadded(const Kernels& kernels, const float* image, const Shape& shape, const Affine& affine,
                 const PaddedTile& tile, float* out);
 
+// The same without the zeros: what lies around the image stays as it is in `out`.
+void LoadInside(const Kernels& kernels, const float* image, const Shape& shape, const Affine& affine,
+                const PaddedTile& tile, float* out);
+
 // Takes gradients of a tensor's values, tile by tile, from one reader's backward pass.
 class GradientSink {
  public:

@@ -1,9 +1,24 @@
 #include "train/training.h"
 
+#include <limits>
+#include <stdexcept>
+#include <string>
+
 #include "core/memory_plan.h"
 #include "core/thread_pool.h"
 
 namespace lathe {
+namespace {
+
+// Rows of a tensor are counted in int, its floats in 40 bits.
+constexpr std::size_t kMaxPixels = std::numeric_limits<int>::max() / 2;
+constexpr std::size_t kMaxFloats = std::size_t{1} << 40;
+
+Direction Opposite(Direction direction) {
+  return direction == Direction::kForward ? Direction::kBackward : Direction::kForward;
+}
+
+}  // namespace
 
 TrainingPass::TrainingPass(std::unique_ptr<Graph> graph, const Kernels& kernels, int batch)
     : graph_(std::move(graph)), kernels_(kernels), batch_(batch) {
@@ -32,6 +47,9 @@ void TrainingPass::PlanMemory() {
     if (tensor.readers == 0) continue;  // merged away
     const bool external = made[i] == 0;
     const std::size_t floats = tensor.shape.size() * batch_;
+    if (tensor.shape.pixels() * batch_ > kMaxPixels || floats > kMaxFloats) {
+      throw std::invalid_argument("a batch of " + std::to_string(batch_) + " images is too large for this network");
+    }
     const int end = external ? last : last - made[i] + 1;
     places.push_back({&tensor.y, plan.Add(floats, made[i], end)});
     if (tensor.wantsGradient) places.push_back({&tensor.g, plan.Add(floats, std::min(firstGradient[i], end), end)});
@@ -46,11 +64,12 @@ void TrainingPass::PlanMemory() {
 }
 
 bool TrainingPass::Forward(const float* parameters, const std::atomic<bool>* cancelled) {
-  const TrainContext context{kernels_, batch_, parameters, nullptr};
+  TrainContext context{kernels_, batch_, parameters, nullptr};
   ParallelFor(static_cast<int>(graph_->ops.size()), [&](int i) { graph_->ops[i]->PackForTraining(context); });
   for (const auto& op : graph_->ops) {
     if (cancelled && cancelled->load(std::memory_order_relaxed)) return false;
     op->Forward(context);
+    context.direction = Opposite(context.direction);
   }
   return true;
 }
@@ -61,7 +80,7 @@ const float* TrainingPass::Result() {
 }
 
 bool TrainingPass::Backward(const float* parameters, float* gradients, const std::atomic<bool>* cancelled) {
-  const TrainContext context{kernels_, batch_, parameters, gradients};
+  TrainContext context{kernels_, batch_, parameters, gradients};
   for (Tensor& tensor : graph_->tensors) tensor.arrived = 0;
   Tensor& result = graph_->tensors[graph_->result];
   const GradientSink sink(kernels_, result, 1);
@@ -69,6 +88,7 @@ bool TrainingPass::Backward(const float* parameters, float* gradients, const std
   for (auto op = graph_->ops.rbegin(); op != graph_->ops.rend(); ++op) {
     if (cancelled && cancelled->load(std::memory_order_relaxed)) return false;
     (*op)->Backward(context);
+    context.direction = Opposite(context.direction);
   }
   return true;
 }

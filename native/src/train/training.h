@@ -29,6 +29,9 @@ class TrainingPass {
   const float* Result();
   float* resultGradient() { return resultGradient_.data(); }
 
+  // Of the tensors, in bytes.
+  std::size_t memoryBytes() const { return memory_.size() * sizeof(float); }
+
   // After a step that counts: moves the running statistics.
   void CommitRunning(float* parameters) const;
 

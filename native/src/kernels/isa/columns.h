@@ -1,6 +1,7 @@
-// Walking a contiguous (rows, channels) tile by columns of one vector: the body gets a column's lanes and runs down the
-// rows with the column's parameters in registers. Narrow tiles are walked as rows of whole vectors, with periodic
-// parameters (ChannelVectorSize), so that 8 channels still fill 16 lanes.
+// Walking a contiguous (rows, channels) tile by blocks of columns: the body runs down the rows with its columns'
+// parameters in registers. A block is up to kGroup neighbouring vectors, so that a tile of few channels is read in
+// memory order, which is what the hardware's prefetching follows. Narrow tiles are walked as rows of whole vectors,
+// with periodic parameters (ChannelVectorSize), so that 8 channels still fill 16 lanes.
 #pragma once
 
 #include "kernels/isa/vec.h"
@@ -9,7 +10,7 @@
 namespace lathe::LATHE_ISA {
 namespace {
 
-// A column block: rows of `stride` floats, `lanes` lanes from `offset` on.
+// Up to `vectors` vectors wide, each `lanes` lanes; less than whole ones only where vectors is 1.
 struct Block {
   int rows;
   std::ptrdiff_t stride;
@@ -36,37 +37,59 @@ inline void StoreLanes(float* p, Vec v, [[maybe_unused]] int lanes) {
   }
 }
 
-struct Whole {
-  static constexpr bool value = true;
+// Tells a body at compile time how wide its block is: kVectors vectors, whole ones or (then a single one) a part.
+template <int kCount, bool kIsWhole>
+struct Columns {
+  static constexpr int vectors = kCount;
+  static constexpr bool whole = kIsWhole;
 };
-struct Part {
-  static constexpr bool value = false;
-};
+using Part = Columns<1, false>;
 
-// Calls body(Whole or Part, block) for blocks that together cover the tile once.
+// Parameters of four vectors fit into the registers beside the values; with 16 registers those of two do.
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int kGroup = 4;
+#else
+constexpr int kGroup = 2;
+#endif
+
+// Calls body(Columns, block) for blocks that together cover the tile once.
 template <typename Body>
 inline void ForColumns(int rows, int channels, Body body) {
   if (channels < kWidth && kWidth % channels == 0) {
     const int pixels = kWidth / channels;
     const int wide = rows / pixels;
-    if (wide > 0) body(Whole{}, Block{wide, kWidth, 0, 0, kWidth, true});
+    if (wide > 0) body(Columns<1, true>{}, Block{wide, kWidth, 0, 0, kWidth, true});
     const int left = rows - wide * pixels;
-    if (left > 0) {
-      body(Part{}, Block{1, kWidth, static_cast<std::ptrdiff_t>(wide) * kWidth, 0, left * channels, true});
-    }
+    if (left > 0) body(Part{}, Block{1, kWidth, static_cast<std::ptrdiff_t>(wide) * kWidth, 0, left * channels, true});
     return;
   }
   int channel = 0;
-  for (; channel + kWidth <= channels; channel += kWidth) {
-    body(Whole{}, Block{rows, channels, channel, channel, kWidth, false});
-  }
+  const auto take = [&](auto columns) {
+    constexpr int lanes = columns.vectors * kWidth;
+    for (; channel + lanes <= channels; channel += lanes) {
+      body(columns, Block{rows, channels, channel, channel, kWidth, false});
+    }
+  };
+  if constexpr (kGroup >= 4) take(Columns<4, true>{});
+  take(Columns<2, true>{});
+  take(Columns<1, true>{});
   if (channel < channels) body(Part{}, Block{rows, channels, channel, channel, channels - channel, false});
 }
 
-// Adds a block's lane sums to their channels, in lane order.
-inline void AddLanes(float* sums, Vec lanes, const Block& block, int channels) {
+// A block's part of a per-channel vector.
+template <typename C>
+inline void LoadChannels(Vec (&out)[C::vectors], const float* vector, const Block& block, float fallback) {
+#pragma GCC unroll 4
+  for (int v = 0; v < C::vectors; ++v) {
+    out[v] = vector ? LoadLanes<C::whole>(vector + block.channel + v * kWidth, block.lanes) : Repeat(fallback);
+  }
+}
+
+// Adds the lane sums of a block's vector `v` to their channels, in lane order.
+inline void AddLanes(float* sums, Vec lanes, const Block& block, int channels, int v = 0) {
   if (!block.folded && block.lanes == kWidth) {
-    Store(sums + block.channel, Load(sums + block.channel) + lanes);
+    float* to = sums + block.channel + v * kWidth;
+    Store(to, Load(to) + lanes);
     return;
   }
   alignas(sizeof(Vec)) float buffer[kWidth];

@@ -21,7 +21,7 @@ struct Finish {
   Vec scale, shift;
   Activation activation;
   Vec operator()(Vec sum) const {
-    sum = sum * scale + shift;
+    sum = MulAdd(sum, scale, shift);
     if (activation != Activation::kNone) sum = Max(sum, Zero());
     if (activation == Activation::kRelu6) sum = Min(sum, Repeat(6.0f));
     return sum;
@@ -45,7 +45,8 @@ void Row3(const RowWalk& walk, const float* x, const float* weight, float* y, co
       for (int j = 0; j < 3; ++j) {
 #pragma GCC unroll 4
         for (int u = 0; u < kPixels; ++u) {
-          sum[u] += LoadLanes<kWhole>(rows[i] + (q + u) * walk.xStep + j * walk.tap, walk.lanes) * w[3 * i + j];
+          const Vec x = LoadLanes<kWhole>(rows[i] + (q + u) * walk.xStep + j * walk.tap, walk.lanes);
+          sum[u] = MulAdd(x, w[3 * i + j], sum[u]);
         }
       }
     }
@@ -64,8 +65,8 @@ void RowAny(const RowWalk& walk, const float* x, const float* weight, float* y, 
     const float* w = weight;
     for (int i = 0; i < walk.kernel; ++i) {
       for (int j = 0; j < walk.kernel; ++j, w += walk.weightStep) {
-        sum += LoadLanes<kWhole>(x + q * walk.xStep + i * walk.xRow + j * walk.tap, walk.lanes) *
-               LoadLanes<kWhole>(w, walk.lanes);
+        sum = MulAdd(LoadLanes<kWhole>(x + q * walk.xStep + i * walk.xRow + j * walk.tap, walk.lanes),
+                     LoadLanes<kWhole>(w, walk.lanes), sum);
       }
     }
     StoreLanes<kWhole>(y + q * walk.yStep, finish(sum), walk.lanes);
@@ -90,7 +91,8 @@ void WeightsRow3(const RowWalk& walk, const float* x, const float* dy, Vec (&sum
     for (int i = 0; i < 3; ++i) {
 #pragma GCC unroll 3
       for (int j = 0; j < 3; ++j) {
-        sum[3 * i + j] += LoadLanes<kWhole>(x + i * walk.xRow + j * walk.tap, walk.lanes) * d;
+        const Vec tap = LoadLanes<kWhole>(x + i * walk.xRow + j * walk.tap, walk.lanes);
+        sum[3 * i + j] = MulAdd(tap, d, sum[3 * i + j]);
       }
     }
   }
@@ -105,8 +107,8 @@ void SumWeights(const DepthwiseWeightsArgs& args, const Block& block, Pieces pie
     Vec sum[9];
     for (Vec& s : sum) s = Zero();
     for (int r = 0; r < args.outRows; ++r) {
-      pieces(r, [&](auto whole, const RowWalk& walk, const float* x, const float* dy) {
-        WeightsRow3<whole.value>(walk, x, dy, sum);
+      pieces(r, [&](auto columns, const RowWalk& walk, const float* x, const float* dy) {
+        WeightsRow3<decltype(columns)::whole>(walk, x, dy, sum);
       });
     }
     for (int t = 0; t < 9; ++t) AddLanes(args.dWeight + t * args.channels, sum[t], block, args.channels);
@@ -116,10 +118,10 @@ void SumWeights(const DepthwiseWeightsArgs& args, const Block& block, Pieces pie
     const std::ptrdiff_t offset = (t / args.kernel) * xRow + (t % args.kernel) * args.channels;
     Vec sum = Zero();
     for (int r = 0; r < args.outRows; ++r) {
-      pieces(r, [&](auto whole, const RowWalk& walk, const float* x, const float* dy) {
+      pieces(r, [&](auto columns, const RowWalk& walk, const float* x, const float* dy) {
         for (int q = 0; q < walk.count; ++q) {
-          sum += LoadLanes<whole.value>(x + q * walk.xStep + offset, walk.lanes) *
-                 LoadLanes<whole.value>(dy + q * walk.yStep, walk.lanes);
+          sum = MulAdd(LoadLanes<decltype(columns)::whole>(x + q * walk.xStep + offset, walk.lanes),
+                       LoadLanes<decltype(columns)::whole>(dy + q * walk.yStep, walk.lanes), sum);
         }
       });
     }
@@ -195,7 +197,7 @@ void DepthwiseWeights(const DepthwiseWeightsArgs& args) {
       const float* dy = args.dy + r * args.dyRow;
       walk.count = floats / kWidth;
       walk.lanes = kWidth;
-      run(Whole{}, walk, x, dy);
+      run(Columns<1, true>{}, walk, x, dy);
       const int done = walk.count * kWidth;
       walk.count = floats > done ? 1 : 0;
       walk.lanes = floats - done;
@@ -214,7 +216,7 @@ void DepthwiseWeights(const DepthwiseWeightsArgs& args) {
       const float* x = args.x + r * xRowStep + channel;
       const float* dy = args.dy + r * args.dyRow + channel;
       if (walk.lanes == kWidth) {
-        run(Whole{}, walk, x, dy);
+        run(Columns<1, true>{}, walk, x, dy);
       } else {
         run(Part{}, walk, x, dy);
       }

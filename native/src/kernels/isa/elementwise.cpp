@@ -1,16 +1,12 @@
 #include "kernels/isa/elementwise.h"
 
+#include <math.h>  // INFINITY
+
 #include "kernels/isa/columns.h"
 #include "kernels/isa/vec.h"
 
 namespace lathe::LATHE_ISA {
 namespace {
-
-inline Vec Activate(Vec x, Activation activation) {
-  if (activation != Activation::kNone) x = Max(x, Zero());
-  if (activation == Activation::kRelu6) x = Min(x, Repeat(6.0f));
-  return x;
-}
 
 // The incoming gradient where the activation's derivative at t is 1, else 0.
 inline Vec ActivationGradient(Vec dz, Vec t, Activation activation) {
@@ -19,158 +15,214 @@ inline Vec ActivationGradient(Vec dz, Vec t, Activation activation) {
   return dz;
 }
 
-inline Vec ScaleOf(const Affine& affine, int channel, int lanes) {
-  return affine.scale ? LoadPart(affine.scale + channel, lanes) : Repeat(1.0f);
-}
-inline Vec ShiftOf(const Affine& affine, int channel, int lanes) {
-  return affine.shift ? LoadPart(affine.shift + channel, lanes) : Zero();
-}
+// Runs body(lanes, index) for whole vectors of a flat array and for what is left. `lanes` loads and stores them.
+template <typename C>
+struct Lanes {
+  int count;
+  Vec load(const float* p) const { return LoadLanes<C::whole>(p, count); }
+  void store(float* p, Vec v) const { StoreLanes<C::whole>(p, v, count); }
+};
 
-// Runs body(index) for whole vectors of a flat array, tail(index, lanes) for what is left.
 template <typename Body>
 inline void ForFlat(std::size_t count, Body body) {
   std::size_t i = 0;
-  for (; i + kWidth <= count; i += kWidth) body(Whole{}, i, kWidth);
-  if (i < count) body(Part{}, i, static_cast<int>(count - i));
+  for (; i + kWidth <= count; i += kWidth) body(Lanes<Columns<1, true>>{kWidth}, i);
+  if (i < count) body(Lanes<Part>{static_cast<int>(count - i)}, i);
 }
 
 }  // namespace
 
 void ApplyAffine(float* y, const float* x, int rows, int channels, const Affine& affine) {
-  ForColumns(rows, channels, [&](auto whole, const Block& block) {
-    const Vec scale = ScaleOf(affine, block.channel, block.lanes);
-    const Vec shift = ShiftOf(affine, block.channel, block.lanes);
-    const float* from = x + block.offset;
-    float* to = y + block.offset;
-    for (int r = 0; r < block.rows; ++r, from += block.stride, to += block.stride) {
-      const Vec t = LoadLanes<whole.value>(from, block.lanes) * scale + shift;
-      StoreLanes<whole.value>(to, Activate(t, affine.activation), block.lanes);
+  ForColumns(rows, channels, [&](auto columns, const Block& block) {
+    using C = decltype(columns);
+    Vec scale[C::vectors], shift[C::vectors];
+    LoadChannels<C>(scale, affine.scale, block, 1.0f);
+    LoadChannels<C>(shift, affine.shift, block, 0.0f);
+    // Max with -infinity and min with infinity leave values alone: no branch in the loop.
+    const Vec low = Repeat(affine.activation == Activation::kNone ? -INFINITY : 0.0f);
+    const Vec high = Repeat(affine.activation == Activation::kRelu6 ? 6.0f : INFINITY);
+    std::ptrdiff_t at = block.offset;
+    for (int r = 0; r < block.rows; ++r, at += block.stride) {
+#pragma GCC unroll 4
+      for (int v = 0; v < C::vectors; ++v) {
+        const Vec t = MulAdd(LoadLanes<C::whole>(x + at + v * kWidth, block.lanes), scale[v], shift[v]);
+        StoreLanes<C::whole>(y + at + v * kWidth, Min(Max(t, low), high), block.lanes);
+      }
     }
   });
 }
 
 void ColumnMoments(const float* x, int rows, int channels, const float* center, float* sum, float* sumSquares) {
-  ForColumns(rows, channels, [&](auto whole, const Block& block) {
-    const Vec middle = LoadPart(center + block.channel, block.lanes);
-    Vec first = Zero(), second = Zero();
+  ForColumns(rows, channels, [&](auto columns, const Block& block) {
+    using C = decltype(columns);
+    Vec middle[C::vectors], first[C::vectors], second[C::vectors];
+    LoadChannels<C>(middle, center, block, 0.0f);
+#pragma GCC unroll 4
+    for (int v = 0; v < C::vectors; ++v) first[v] = second[v] = Zero();
     const float* from = x + block.offset;
     for (int r = 0; r < block.rows; ++r, from += block.stride) {
-      const Vec d = LoadLanes<whole.value>(from, block.lanes) - middle;
-      first += d;
-      second += d * d;
+#pragma GCC unroll 4
+      for (int v = 0; v < C::vectors; ++v) {
+        const Vec d = LoadLanes<C::whole>(from + v * kWidth, block.lanes) - middle[v];
+        first[v] += d;
+        second[v] = MulAdd(d, d, second[v]);
+      }
     }
-    AddLanes(sum, first, block, channels);
-    AddLanes(sumSquares, second, block, channels);
+    for (int v = 0; v < C::vectors; ++v) {
+      AddLanes(sum, first[v], block, channels, v);
+      AddLanes(sumSquares, second[v], block, channels, v);
+    }
   });
 }
 
 void ColumnSum(const float* x, int rows, int channels, float* sum) {
-  ForColumns(rows, channels, [&](auto whole, const Block& block) {
-    Vec total = Zero();
+  ForColumns(rows, channels, [&](auto columns, const Block& block) {
+    using C = decltype(columns);
+    Vec total[C::vectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < C::vectors; ++v) total[v] = Zero();
     const float* from = x + block.offset;
-    for (int r = 0; r < block.rows; ++r, from += block.stride) total += LoadLanes<whole.value>(from, block.lanes);
-    AddLanes(sum, total, block, channels);
+    for (int r = 0; r < block.rows; ++r, from += block.stride) {
+#pragma GCC unroll 4
+      for (int v = 0; v < C::vectors; ++v) total[v] += LoadLanes<C::whole>(from + v * kWidth, block.lanes);
+    }
+    for (int v = 0; v < C::vectors; ++v) AddLanes(sum, total[v], block, channels, v);
   });
 }
 
-void GradientSink(const GradientSinkArgs& args) {
-  ForColumns(args.rows, args.channels, [&](auto whole, const Block& block) {
-    const bool sums = args.last && args.center != nullptr;
-    const Vec scale = ScaleOf(args.affine, block.channel, block.lanes);
-    const Vec shift = ShiftOf(args.affine, block.channel, block.lanes);
-    const Vec center = sums ? LoadPart(args.center + block.channel, block.lanes) : Zero();
-    const Activation activation = args.last ? args.affine.activation : Activation::kNone;
-    Vec total = Zero(), weighted = Zero();
-    std::ptrdiff_t at = block.offset;
-    for (int r = 0; r < block.rows; ++r, at += block.stride) {
-      Vec g = LoadLanes<whole.value>(args.dz + at, block.lanes);
-      if (args.accumulate) g += LoadLanes<whole.value>(args.g + at, block.lanes);
-      if (sums || activation != Activation::kNone) {
-        const Vec y = LoadLanes<whole.value>(args.y + at, block.lanes);
-        g = ActivationGradient(g, y * scale + shift, activation);
-        total += g;
-        weighted += g * (y - center);
+namespace {
+
+// The gradient's way through one block; what it needs not do is decided at compile time.
+template <typename C, bool kAccumulate, Activation kActivation, bool kSums>
+void SinkBlock(const GradientSinkArgs& args, const Block& block) {
+  Vec scale[C::vectors], shift[C::vectors], center[C::vectors], total[C::vectors], weighted[C::vectors];
+  LoadChannels<C>(scale, args.affine.scale, block, 1.0f);
+  LoadChannels<C>(shift, args.affine.shift, block, 0.0f);
+  LoadChannels<C>(center, args.center, block, 0.0f);
+#pragma GCC unroll 4
+  for (int v = 0; v < C::vectors; ++v) total[v] = weighted[v] = Zero();
+  std::ptrdiff_t at = block.offset;
+  for (int r = 0; r < block.rows; ++r, at += block.stride) {
+#pragma GCC unroll 4
+    for (int v = 0; v < C::vectors; ++v) {
+      const std::ptrdiff_t i = at + v * kWidth;
+      Vec g = LoadLanes<C::whole>(args.dz + i, block.lanes);
+      if constexpr (kAccumulate) g += LoadLanes<C::whole>(args.g + i, block.lanes);
+      if constexpr (kSums || kActivation != Activation::kNone) {
+        const Vec y = LoadLanes<C::whole>(args.y + i, block.lanes);
+        g = ActivationGradient(g, MulAdd(y, scale[v], shift[v]), kActivation);
+        if constexpr (kSums) {
+          total[v] += g;
+          weighted[v] = MulAdd(g, y - center[v], weighted[v]);
+        }
       }
-      StoreLanes<whole.value>(args.g + at, g, block.lanes);
+      StoreLanes<C::whole>(args.g + i, g, block.lanes);
     }
-    if (sums) {
-      AddLanes(args.sum, total, block, args.channels);
-      AddLanes(args.sumTimesCentered, weighted, block, args.channels);
+  }
+  if constexpr (kSums) {
+    for (int v = 0; v < C::vectors; ++v) {
+      AddLanes(args.sum, total[v], block, args.channels, v);
+      AddLanes(args.sumTimesCentered, weighted[v], block, args.channels, v);
     }
+  }
+}
+
+template <bool kAccumulate, Activation kActivation, bool kSums>
+void Sink(const GradientSinkArgs& args) {
+  ForColumns(args.rows, args.channels, [&](auto columns, const Block& block) {
+    SinkBlock<decltype(columns), kAccumulate, kActivation, kSums>(args, block);
   });
 }
+
+template <bool kAccumulate, Activation kActivation>
+void Sink(const GradientSinkArgs& args) {
+  args.last&& args.center ? Sink<kAccumulate, kActivation, true>(args) : Sink<kAccumulate, kActivation, false>(args);
+}
+
+template <bool kAccumulate>
+void Sink(const GradientSinkArgs& args) {
+  switch (args.last ? args.affine.activation : Activation::kNone) {
+    case Activation::kNone:
+      return Sink<kAccumulate, Activation::kNone>(args);
+    case Activation::kRelu:
+      return Sink<kAccumulate, Activation::kRelu>(args);
+    case Activation::kRelu6:
+      return Sink<kAccumulate, Activation::kRelu6>(args);
+  }
+}
+
+}  // namespace
+
+void GradientSink(const GradientSinkArgs& args) { args.accumulate ? Sink<true>(args) : Sink<false>(args); }
 
 void NormBackward(float* dy, const float* g, const float* y, int rows, int channels, const float* a, const float* b,
                   const float* c) {
-  ForColumns(rows, channels, [&](auto whole, const Block& block) {
-    const Vec va = LoadPart(a + block.channel, block.lanes);
-    const Vec vb = LoadPart(b + block.channel, block.lanes);
-    const Vec vc = LoadPart(c + block.channel, block.lanes);
+  ForColumns(rows, channels, [&](auto columns, const Block& block) {
+    using C = decltype(columns);
+    Vec va[C::vectors], vb[C::vectors], vc[C::vectors];
+    LoadChannels<C>(va, a, block, 0.0f);
+    LoadChannels<C>(vb, b, block, 0.0f);
+    LoadChannels<C>(vc, c, block, 0.0f);
     std::ptrdiff_t at = block.offset;
     for (int r = 0; r < block.rows; ++r, at += block.stride) {
-      const Vec vg = LoadLanes<whole.value>(g + at, block.lanes);
-      const Vec vy = LoadLanes<whole.value>(y + at, block.lanes);
-      StoreLanes<whole.value>(dy + at, va * vg + (vb * vy + vc), block.lanes);
+#pragma GCC unroll 4
+      for (int v = 0; v < C::vectors; ++v) {
+        const Vec vg = LoadLanes<C::whole>(g + at + v * kWidth, block.lanes);
+        const Vec vy = LoadLanes<C::whole>(y + at + v * kWidth, block.lanes);
+        StoreLanes<C::whole>(dy + at + v * kWidth, MulAdd(va[v], vg, MulAdd(vb[v], vy, vc[v])), block.lanes);
+      }
     }
   });
 }
 
 void Add(float* out, const float* a, const float* b, std::size_t count) {
-  ForFlat(count, [&](auto whole, std::size_t i, int lanes) {
-    StoreLanes<whole.value>(out + i, LoadLanes<whole.value>(a + i, lanes) + LoadLanes<whole.value>(b + i, lanes),
-                            lanes);
-  });
+  ForFlat(count, [&](auto lanes, std::size_t i) { lanes.store(out + i, lanes.load(a + i) + lanes.load(b + i)); });
 }
 
 void Scale(float* x, float factor, std::size_t count) {
-  ForFlat(count, [&](auto whole, std::size_t i, int lanes) {
-    StoreLanes<whole.value>(x + i, LoadLanes<whole.value>(x + i, lanes) * factor, lanes);
-  });
+  ForFlat(count, [&](auto lanes, std::size_t i) { lanes.store(x + i, lanes.load(x + i) * factor); });
 }
 
 void Quantize(const QuantizeArgs& args) {
   const Vec scale = Repeat(args.scale), low = Repeat(args.low), high = Repeat(args.high);
-  ForFlat(args.count, [&](auto whole, std::size_t i, int lanes) {
-    const Vec x = LoadLanes<whole.value>(args.x + i, lanes);
-    Vec y;
-    if (args.sign) {
-      y = x >= Zero() ? scale : -scale;
-    } else {
-      // A true division, as in the definition: multiplying by the reciprocal would move exact ties.
-      y = RoundToEven(Min(Max(x / scale, low), high)) * scale;
-    }
-    StoreLanes<whole.value>(args.y + i, y, lanes);
+  if (args.sign) {
+    ForFlat(args.count, [&](auto lanes, std::size_t i) {
+      lanes.store(args.y + i, lanes.load(args.x + i) >= Zero() ? scale : -scale);
+    });
+    return;
+  }
+  // A true division, as in the definition: multiplying by the reciprocal would move exact ties.
+  ForFlat(args.count, [&](auto lanes, std::size_t i) {
+    lanes.store(args.y + i, RoundToEven(Min(Max(lanes.load(args.x + i) / scale, low), high)) * scale);
   });
 }
 
 void Sgd(const SgdArgs& args) {
-  ForFlat(args.count, [&](auto whole, std::size_t i, int lanes) {
-    const Vec w = LoadLanes<whole.value>(args.weight + i, lanes);
-    const Vec v = LoadLanes<whole.value>(args.velocity + i, lanes) * args.momentum +
-                  (LoadLanes<whole.value>(args.gradient + i, lanes) + w * args.weightDecay);
-    StoreLanes<whole.value>(args.velocity + i, v, lanes);
-    StoreLanes<whole.value>(args.weight + i, w - v * args.learningRate, lanes);
+  const Vec momentum = Repeat(args.momentum), decay = Repeat(args.weightDecay), rate = Repeat(-args.learningRate);
+  ForFlat(args.count, [&](auto lanes, std::size_t i) {
+    const Vec w = lanes.load(args.weight + i);
+    const Vec v = MulAdd(momentum, lanes.load(args.velocity + i), MulAdd(decay, w, lanes.load(args.gradient + i)));
+    lanes.store(args.velocity + i, v);
+    lanes.store(args.weight + i, MulAdd(rate, v, w));
   });
 }
 
 void Adam(const AdamArgs& args) {
-  ForFlat(args.count, [&](auto whole, std::size_t i, int lanes) {
-    const Vec g = LoadLanes<whole.value>(args.gradient + i, lanes);
-    const Vec m = LoadLanes<whole.value>(args.first + i, lanes) * args.beta1 + g * (1.0f - args.beta1);
-    const Vec v = LoadLanes<whole.value>(args.second + i, lanes) * args.beta2 + g * g * (1.0f - args.beta2);
-    const Vec w = LoadLanes<whole.value>(args.weight + i, lanes);
-    StoreLanes<whole.value>(args.first + i, m, lanes);
-    StoreLanes<whole.value>(args.second + i, v, lanes);
-    StoreLanes<whole.value>(args.weight + i, w - m * args.stepSize / (Sqrt(v * args.secondCorrection) + args.epsilon),
-                            lanes);
+  const Vec beta1 = Repeat(args.beta1), beta2 = Repeat(args.beta2);
+  ForFlat(args.count, [&](auto lanes, std::size_t i) {
+    const Vec g = lanes.load(args.gradient + i), w = lanes.load(args.weight + i);
+    const Vec m = MulAdd(beta1, lanes.load(args.first + i), g * (1.0f - args.beta1));
+    const Vec v = MulAdd(beta2, lanes.load(args.second + i), g * g * (1.0f - args.beta2));
+    lanes.store(args.first + i, m);
+    lanes.store(args.second + i, v);
+    lanes.store(args.weight + i, w - m * args.stepSize / (Sqrt(v * args.secondCorrection) + args.epsilon));
   });
 }
 
 void Lerp(float* x, const float* target, float t, std::size_t count) {
-  ForFlat(count, [&](auto whole, std::size_t i, int lanes) {
-    const Vec blended =
-        LoadLanes<whole.value>(x + i, lanes) * (1.0f - t) + LoadLanes<whole.value>(target + i, lanes) * t;
-    StoreLanes<whole.value>(x + i, blended, lanes);
+  const Vec own = Repeat(1.0f - t);
+  ForFlat(count, [&](auto lanes, std::size_t i) {
+    lanes.store(x + i, MulAdd(own, lanes.load(x + i), lanes.load(target + i) * t));
   });
 }
 

@@ -8,7 +8,7 @@ namespace {
 template <bool kAffine>
 inline Vec Finish(Vec sum, Vec scale, Vec shift, Activation activation) {
   if constexpr (kAffine) {
-    sum = sum * scale + shift;
+    sum = MulAdd(sum, scale, shift);
     if (activation != Activation::kNone) sum = Max(sum, Zero());
     if (activation == Activation::kRelu6) sum = Min(sum, Repeat(6.0f));
   }
@@ -67,9 +67,9 @@ void Tile(const GemmArgs& args, const float* a, const float* b, std::ptrdiff_t b
     for (int j = 0; j < kN; ++j) bv[j] = Load(b + j * kWidth);
 #pragma GCC unroll 16
     for (int i = 0; i < kM; ++i) {
-      const float element = kTransposedA ? a[i] : a[i * lda];
+      const Vec element = Repeat(kTransposedA ? a[i] : a[i * lda]);
 #pragma GCC unroll 2
-      for (int j = 0; j < kN; ++j) acc[i][j] += element * bv[j];
+      for (int j = 0; j < kN; ++j) acc[i][j] = MulAdd(element, bv[j], acc[i][j]);
     }
     b += bRow;
     a += kTransposedA ? lda : 1;

@@ -32,7 +32,7 @@ typedef float UnalignedVec __attribute__((vector_size(kWidth * sizeof(float)), a
 inline Vec Load(const float* p) { return *reinterpret_cast<const UnalignedVec*>(p); }
 inline void Store(float* p, Vec v) { *reinterpret_cast<UnalignedVec*>(p) = v; }
 inline Vec Zero() { return Vec{}; }
-inline Vec Repeat(float x) { return Vec{} + x; }
+inline Vec Repeat(float x) { return x - Vec{}; }  // x - 0 is x, also for -0: the compiler drops it (x + 0 it must keep)
 
 // The first `lanes` floats, zeros behind them; touches no byte of the others.
 inline Vec LoadPart(const float* p, int lanes) {
@@ -51,6 +51,20 @@ inline void StorePart(float* p, Vec v, int lanes) {
   alignas(sizeof(Vec)) float buffer[kWidth];
   *reinterpret_cast<Vec*>(buffer) = v;
   std::memcpy(p, buffer, static_cast<std::size_t>(lanes) * sizeof(float));
+#endif
+}
+
+// a * b + c. Written out, never left to the compiler's contraction: every tile shape must round alike, or results would
+// depend on how the work was cut. Fused where the instruction set has it; two roundings everywhere else.
+inline Vec MulAdd(Vec a, Vec b, Vec c) {
+#if defined(__AVX512F__)
+  return (Vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(__FMA__)
+  return (Vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif defined(__aarch64__)
+  return (Vec)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#else
+  return a * b + c;
 #endif
 }
 
@@ -94,15 +108,6 @@ inline Vec Sqrt(Vec a) {
 inline Vec RoundToEven(Vec x) {
   const float magic = 12582912.0f;
   return (x + magic) - magic;
-}
-
-// 1 where x > limit, else 0; and 1 where x < limit, else 0.
-inline Vec GreaterMask(Vec x, float limit) { return x > Repeat(limit) ? Repeat(1.0f) : Zero(); }
-
-// value where condition's lane is true, else 0.
-template <typename Condition>
-inline Vec Where(Condition condition, Vec value) {
-  return condition ? value : Zero();
 }
 
 }  // namespace

@@ -15,19 +15,22 @@ class AddOp final : public Op {
     const int channels = out->shape.channels;
     const Partition chunks = Chunks(context.batch);
     BeginNorm(chunks.count());
-    ParallelFor(chunks.count(), [&](int chunk) {
-      const Range range = chunks[chunk];
-      for (int begin = range.begin; begin < range.end; begin += BlockPixels(channels)) {
-        const int count = std::min(BlockPixels(channels), range.end - begin);
-        const std::size_t floats = static_cast<std::size_t>(count) * channels;
-        Scratch scratch{floats, floats};
-        const float* a = LoadPixels(context.kernels, *in[0], begin, count, scratch.Next());
-        const float* b = LoadPixels(context.kernels, *in[1], begin, count, scratch.Next());
-        float* y = out->y + static_cast<std::size_t>(begin) * channels;
-        context.kernels.add(y, a, b, floats);
-        AddToNorm(context, chunk, y, count);
-      }
-    });
+    ParallelFor(
+        chunks.count(),
+        [&](int chunk) {
+          const Range range = chunks[chunk];
+          for (int begin = range.begin; begin < range.end; begin += BlockPixels(channels)) {
+            const int count = std::min(BlockPixels(channels), range.end - begin);
+            const std::size_t floats = static_cast<std::size_t>(count) * channels;
+            Scratch scratch{floats, floats};
+            const float* a = LoadPixels(context.kernels, *in[0], begin, count, scratch.Next());
+            const float* b = LoadPixels(context.kernels, *in[1], begin, count, scratch.Next());
+            float* y = out->y + static_cast<std::size_t>(begin) * channels;
+            context.kernels.add(y, a, b, floats);
+            AddToNorm(context, chunk, y, count);
+          }
+        },
+        context.direction);
     FinishNorm(context, chunks.count());
   }
 
@@ -53,14 +56,17 @@ class AddOp final : public Op {
     const Partition chunks = Chunks(context.batch);
     const GradientSink sink(context.kernels, input, chunks.count());
     if (!sink.wanted()) return;
-    ParallelFor(chunks.count(), [&](int chunk) {
-      const Range range = chunks[chunk];
-      for (int begin = range.begin; begin < range.end; begin += BlockPixels(channels)) {
-        const int count = std::min(BlockPixels(channels), range.end - begin);
-        Scratch scratch{static_cast<std::size_t>(count) * channels};
-        sink.Add(chunk, begin, count, source.Load(begin, count, scratch.Next()));
-      }
-    });
+    ParallelFor(
+        chunks.count(),
+        [&](int chunk) {
+          const Range range = chunks[chunk];
+          for (int begin = range.begin; begin < range.end; begin += BlockPixels(channels)) {
+            const int count = std::min(BlockPixels(channels), range.end - begin);
+            Scratch scratch{static_cast<std::size_t>(count) * channels};
+            sink.Add(chunk, begin, count, source.Load(begin, count, scratch.Next()));
+          }
+        },
+        context.direction);
   }
 
   Partition Chunks(int batch) const {

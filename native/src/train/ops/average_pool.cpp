@@ -15,17 +15,20 @@ class AveragePool final : public Op {
     const Partition chunks = Chunks(context.batch);
     const int outPixels = static_cast<int>(out->shape.pixels());
     BeginNorm(chunks.count());
-    ParallelFor(chunks.count(), [&](int chunk) {
-      for (int image = chunks[chunk].begin; image < chunks[chunk].end; ++image) {
-        Scratch scratch{in[0]->shape.size()};
-        const std::size_t begin = image * in[0]->shape.pixels();
-        const float* x =
-            LoadPixels(context.kernels, *in[0], begin, static_cast<int>(in[0]->shape.pixels()), scratch.Next());
-        float* y = out->y + image * out->shape.size();
-        Pool(context.kernels, x, y);
-        AddToNorm(context, chunk, y, outPixels);
-      }
-    });
+    ParallelFor(
+        chunks.count(),
+        [&](int chunk) {
+          for (int image = chunks[chunk].begin; image < chunks[chunk].end; ++image) {
+            Scratch scratch{in[0]->shape.size()};
+            const std::size_t begin = image * in[0]->shape.pixels();
+            const float* x =
+                LoadPixels(context.kernels, *in[0], begin, static_cast<int>(in[0]->shape.pixels()), scratch.Next());
+            float* y = out->y + image * out->shape.size();
+            Pool(context.kernels, x, y);
+            AddToNorm(context, chunk, y, outPixels);
+          }
+        },
+        context.direction);
     FinishNorm(context, chunks.count());
   }
 
@@ -35,15 +38,18 @@ class AveragePool final : public Op {
     const GradientSource source(context.kernels, *out, context.parameters, context.gradients);
     const GradientSink sink(context.kernels, *in[0], chunks.count());
     if (!sink.wanted()) return;
-    ParallelFor(chunks.count(), [&](int chunk) {
-      for (int image = chunks[chunk].begin; image < chunks[chunk].end; ++image) {
-        Scratch scratch{in[0]->shape.size(), out->shape.size()};
-        float* dx = scratch.Next();
-        const float* dy = source.Load(static_cast<std::size_t>(image) * outPixels, outPixels, scratch.Next());
-        Spread(context.kernels, dy, dx);
-        sink.Add(chunk, image * in[0]->shape.pixels(), static_cast<int>(in[0]->shape.pixels()), dx);
-      }
-    });
+    ParallelFor(
+        chunks.count(),
+        [&](int chunk) {
+          for (int image = chunks[chunk].begin; image < chunks[chunk].end; ++image) {
+            Scratch scratch{in[0]->shape.size(), out->shape.size()};
+            float* dx = scratch.Next();
+            const float* dy = source.Load(static_cast<std::size_t>(image) * outPixels, outPixels, scratch.Next());
+            Spread(context.kernels, dy, dx);
+            sink.Add(chunk, image * in[0]->shape.pixels(), static_cast<int>(in[0]->shape.pixels()), dx);
+          }
+        },
+        context.direction);
   }
 
   void Infer(const InferContext& context) const override {

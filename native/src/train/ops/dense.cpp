@@ -35,14 +35,17 @@ class Dense final : public Op {
     Affine affine;
     if (at_.bias) affine.shift = context.parameters + *at_.bias;
     BeginNorm(chunks.count());
-    ParallelFor(chunks.count(), [&](int chunk) {
-      ForStrips(geometry, chunks[chunk], [&](int image, int row, int count) {
-        float* y = out->y + OutputOffset(image, row);
-        Strip(context.kernels, in[0]->y + image * geometry.in.size(), in[0]->affine(), forwardWeights_, affine, row,
-              count, y);
-        AddToNorm(context, chunk, y, count * geometry.out.width);
-      });
-    });
+    ParallelFor(
+        chunks.count(),
+        [&](int chunk) {
+          ForStrips(geometry, chunks[chunk], [&](int image, int row, int count) {
+            float* y = out->y + OutputOffset(image, row);
+            Strip(context.kernels, in[0]->y + image * geometry.in.size(), in[0]->affine(), forwardWeights_, affine, row,
+                  count, y);
+            AddToNorm(context, chunk, y, count * geometry.out.width);
+          });
+        },
+        context.direction);
     FinishNorm(context, chunks.count());
   }
 
@@ -54,10 +57,13 @@ class Dense final : public Op {
                            PartialLimit(PartialSize()));
     const GradientSource source(context.kernels, *out, context.parameters, context.gradients);
     const GradientSink sink(context.kernels, *in[0], chunks.count());
-    ParallelFor(chunks.count(), [&](int chunk) {
-      float* dWeight = partial_.Begin(chunk);
-      BackwardRows(context.kernels, source, sink, chunk, chunks[chunk], dWeight);
-    });
+    ParallelFor(
+        chunks.count(),
+        [&](int chunk) {
+          float* dWeight = partial_.Begin(chunk);
+          BackwardRows(context.kernels, source, sink, chunk, chunks[chunk], dWeight);
+        },
+        context.direction);
     partial_.Reduce(context.kernels, chunks.count(), context.gradients + at_.weight);
   }
 

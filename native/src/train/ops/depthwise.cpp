@@ -37,13 +37,17 @@ class DepthwiseOp final : public Op {
     Affine affine;
     if (at_.bias) affine.shift = bias_.data();
     BeginNorm(chunks.count());
-    ParallelFor(chunks.count(), [&](int chunk) {
-      ForStrips(geometry, chunks[chunk], [&](int image, int row, int count) {
-        float* y = out->y + OutputOffset(image, row);
-        Strip(context.kernels, in[0]->y + image * geometry.in.size(), in[0]->affine(), weights_, affine, row, count, y);
-        AddToNorm(context, chunk, y, count * geometry.out.width);
-      });
-    });
+    ParallelFor(
+        chunks.count(),
+        [&](int chunk) {
+          ForStrips(geometry, chunks[chunk], [&](int image, int row, int count) {
+            float* y = out->y + OutputOffset(image, row);
+            Strip(context.kernels, in[0]->y + image * geometry.in.size(), in[0]->affine(), weights_, affine, row, count,
+                  y);
+            AddToNorm(context, chunk, y, count * geometry.out.width);
+          });
+        },
+        context.direction);
     FinishNorm(context, chunks.count());
   }
 
@@ -51,12 +55,10 @@ class DepthwiseOp final : public Op {
     const Partition chunks(context.batch, 1, 3 * context.batch * WorkPerImage());
     const GradientSource source(context.kernels, *out, context.parameters, context.gradients);
     const GradientSink sink(context.kernels, *in[0], chunks.count());
-    ParallelFor(chunks.count(), [&](int chunk) {
-      float* dWeight = partial_.Begin(chunk);
-      for (int image = chunks[chunk].begin; image < chunks[chunk].end; ++image) {
-        BackwardImage(context.kernels, source, sink, chunk, image, dWeight);
-      }
-    });
+    ParallelFor(
+        chunks.count(),
+        [&](int chunk) { BackwardImages(context.kernels, source, sink, chunk, chunks[chunk], partial_.Begin(chunk)); },
+        context.direction);
     ReduceGradients(context, chunks.count());
   }
 
@@ -116,64 +118,88 @@ class DepthwiseOp final : public Op {
 
   // The output gradient on the input's grid: dy with stride - 1 zeros between its pixels, and zeros around, so that the
   // input's gradient is a plain stride-1 convolution of it with the flipped kernel.
-  struct Spread {
-    int rows, width;  // of the spread grid
-    int lead;         // zeros before the first pixel; negative: pixels that are cut off
+  struct Grid {
+    int rows, width;
+    int lead;  // zeros before the first pixel; negative: pixels that are cut off
   };
-  Spread SpreadGrid() const {
+  Grid SpreadGrid() const {
     const Shape& x = in[0]->shape;
     return {x.height + spec_.kernel - 1, x.width + spec_.kernel - 1, spec_.kernel - 1 - spec_.padding};
   }
 
-  void SpreadGradient(const Spread& grid, const float* dy, float* spread) const {
+  // An image's output gradient, where it lies.
+  struct OutputGradient {
+    const float* data;
+    std::ptrdiff_t row, pixel;  // floats between rows, between pixels
+  };
+
+  // Puts an image's output gradient onto the grid, whose zeros are already there. With stride 1 it is computed in place
+  // and can be read from there; else it is computed into `buffer` first.
+  OutputGradient LoadSpread(const GradientSource& source, int image, const Grid& grid, float* buffer,
+                            float* spread) const {
     const Shape& y = out->shape;
-    std::fill_n(spread, static_cast<std::size_t>(grid.rows) * grid.width * channels_, 0.0f);
+    const std::ptrdiff_t rowFloats = static_cast<std::ptrdiff_t>(y.width) * channels_;
+    const std::ptrdiff_t gridRow = static_cast<std::ptrdiff_t>(grid.width) * channels_;
+    const std::size_t first = image * y.pixels();
+    if (spec_.stride == 1 && grid.lead >= 0) {
+      float* inner = spread + grid.lead * gridRow + static_cast<std::ptrdiff_t>(grid.lead) * channels_;
+      for (int oy = 0; oy < y.height; ++oy) {
+        float* to = inner + oy * gridRow;
+        const float* dy = source.Load(first + static_cast<std::size_t>(oy) * y.width, y.width, to);
+        if (dy != to) std::copy_n(dy, rowFloats, to);
+      }
+      return {inner, gridRow, channels_};
+    }
+    const float* dy = source.Load(first, static_cast<int>(y.pixels()), buffer);
     for (int oy = 0; oy < y.height; ++oy) {
       const int row = grid.lead + oy * spec_.stride;
       if (row < 0 || row >= grid.rows) continue;
       for (int ox = 0; ox < y.width; ++ox) {
         const int column = grid.lead + ox * spec_.stride;
         if (column < 0 || column >= grid.width) continue;
-        const std::size_t from = (static_cast<std::size_t>(oy) * y.width + ox) * channels_;
-        const std::size_t to = (static_cast<std::size_t>(row) * grid.width + column) * channels_;
-        for (int c = 0; c < channels_; ++c) spread[to + c] = dy[from + c];
+        std::copy_n(dy + oy * rowFloats + static_cast<std::ptrdiff_t>(ox) * channels_, channels_,
+                    spread + row * gridRow + static_cast<std::ptrdiff_t>(column) * channels_);
       }
+    }
+    return {dy, rowFloats, channels_};
+  }
+
+  void BackwardImages(const Kernels& kernels, const GradientSource& source, const GradientSink& sink, int chunk,
+                      Range images, float* dWeight) const {
+    const ConvGeometry geometry = Geometry();
+    const Grid grid = SpreadGrid();
+    const PaddedTile whole = geometry.Tile(0, geometry.out.height);
+    const std::size_t gridSize = static_cast<std::size_t>(grid.rows) * grid.width * channels_;
+    Scratch scratch{whole.size(geometry.in), geometry.out.size(), gridSize, geometry.in.size()};
+    float* padded = scratch.Next();
+    float* buffer = scratch.Next();
+    float* spread = scratch.Next();
+    float* dx = scratch.Next();
+    // What is zero in one image is zero in all of them.
+    std::fill_n(padded, whole.size(geometry.in), 0.0f);
+    std::fill_n(spread, gridSize, 0.0f);
+    for (int image = images.begin; image < images.end; ++image) {
+      LoadInside(kernels, in[0]->y + image * geometry.in.size(), geometry.in, in[0]->affine(), whole, padded);
+      const OutputGradient dy = LoadSpread(source, image, grid, buffer, spread);
+      AddWeightGradient(kernels, padded, dy, dWeight);
+      if (!sink.wanted()) continue;
+      DepthwiseArgs args;
+      args.outRows = geometry.in.height;
+      args.outWidth = geometry.in.width;
+      args.inWidth = grid.width;
+      args.channels = channels_;
+      args.kernel = spec_.kernel;
+      args.stride = 1;
+      args.x = spread;
+      args.weight = flipped_.data();
+      args.y = dx;
+      kernels.depthwise(args);
+      sink.Add(chunk, image * geometry.in.pixels(), static_cast<int>(geometry.in.pixels()), dx);
     }
   }
 
-  void BackwardImage(const Kernels& kernels, const GradientSource& source, const GradientSink& sink, int chunk,
-                     int image, float* dWeight) const {
-    const ConvGeometry geometry = Geometry();
-    const Spread grid = SpreadGrid();
-    const PaddedTile whole = geometry.Tile(0, geometry.out.height);
-    const int outPixels = static_cast<int>(geometry.out.pixels());
-    Scratch scratch{whole.size(geometry.in), geometry.out.size(),
-                    static_cast<std::size_t>(grid.rows) * grid.width * channels_, geometry.in.size()};
-    float* padded = scratch.Next();
-    LoadPadded(kernels, in[0]->y + image * geometry.in.size(), geometry.in, in[0]->affine(), whole, padded);
-    const float* dy = source.Load(static_cast<std::size_t>(image) * outPixels, outPixels, scratch.Next());
-    AddWeightGradient(kernels, padded, dy, dWeight);
-    if (!sink.wanted()) return;
-
-    float* spread = scratch.Next();
-    float* dx = scratch.Next();
-    SpreadGradient(grid, dy, spread);
-    DepthwiseArgs args;
-    args.outRows = geometry.in.height;
-    args.outWidth = geometry.in.width;
-    args.inWidth = grid.width;
-    args.channels = channels_;
-    args.kernel = spec_.kernel;
-    args.stride = 1;
-    args.x = spread;
-    args.weight = flipped_.data();
-    args.y = dx;
-    kernels.depthwise(args);
-    sink.Add(chunk, image * geometry.in.pixels(), static_cast<int>(geometry.in.pixels()), dx);
-  }
-
   // dWeight (taps, channels), then dBias (channels).
-  void AddWeightGradient(const Kernels& kernels, const float* padded, const float* dy, float* dWeight) const {
+  void AddWeightGradient(const Kernels& kernels, const float* padded, const OutputGradient& dy, float* dWeight) const {
     const ConvGeometry geometry = Geometry();
     DepthwiseWeightsArgs args;
     args.outRows = geometry.out.height;
@@ -183,13 +209,14 @@ class DepthwiseOp final : public Op {
     args.kernel = spec_.kernel;
     args.stride = spec_.stride;
     args.x = padded;
-    args.dy = dy;
-    args.dyRow = static_cast<std::ptrdiff_t>(geometry.out.width) * channels_;
-    args.dyPixel = channels_;
+    args.dy = dy.data;
+    args.dyRow = dy.row;
+    args.dyPixel = dy.pixel;
     args.dWeight = dWeight;
     kernels.depthwiseWeights(args);
-    if (at_.bias) {
-      kernels.columnSum(dy, static_cast<int>(geometry.out.pixels()), channels_,
+    if (!at_.bias) return;
+    for (int oy = 0; oy < geometry.out.height; ++oy) {
+      kernels.columnSum(dy.data + oy * dy.row, geometry.out.width, channels_,
                         dWeight + static_cast<std::ptrdiff_t>(taps_) * channels_);
     }
   }

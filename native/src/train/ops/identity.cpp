@@ -15,17 +15,20 @@ class Identity final : public Op {
     const int channels = out->shape.channels;
     const Partition chunks = Chunks(context.batch);
     BeginNorm(chunks.count());
-    ParallelFor(chunks.count(), [&](int chunk) {
-      const Range range = chunks[chunk];
-      for (int begin = range.begin; begin < range.end; begin += BlockPixels(channels)) {
-        const int count = std::min(BlockPixels(channels), range.end - begin);
-        const std::size_t floats = static_cast<std::size_t>(count) * channels;
-        float* y = out->y + static_cast<std::size_t>(begin) * channels;
-        const float* x = LoadPixels(context.kernels, *in[0], begin, count, y);
-        if (x != y) std::copy_n(x, floats, y);
-        AddToNorm(context, chunk, y, count);
-      }
-    });
+    ParallelFor(
+        chunks.count(),
+        [&](int chunk) {
+          const Range range = chunks[chunk];
+          for (int begin = range.begin; begin < range.end; begin += BlockPixels(channels)) {
+            const int count = std::min(BlockPixels(channels), range.end - begin);
+            const std::size_t floats = static_cast<std::size_t>(count) * channels;
+            float* y = out->y + static_cast<std::size_t>(begin) * channels;
+            const float* x = LoadPixels(context.kernels, *in[0], begin, count, y);
+            if (x != y) std::copy_n(x, floats, y);
+            AddToNorm(context, chunk, y, count);
+          }
+        },
+        context.direction);
     FinishNorm(context, chunks.count());
   }
 
@@ -35,14 +38,17 @@ class Identity final : public Op {
     const GradientSource source(context.kernels, *out, context.parameters, context.gradients);
     const GradientSink sink(context.kernels, *in[0], chunks.count());
     if (!sink.wanted()) return;
-    ParallelFor(chunks.count(), [&](int chunk) {
-      const Range range = chunks[chunk];
-      for (int begin = range.begin; begin < range.end; begin += BlockPixels(channels)) {
-        const int count = std::min(BlockPixels(channels), range.end - begin);
-        Scratch scratch{static_cast<std::size_t>(count) * channels};
-        sink.Add(chunk, begin, count, source.Load(begin, count, scratch.Next()));
-      }
-    });
+    ParallelFor(
+        chunks.count(),
+        [&](int chunk) {
+          const Range range = chunks[chunk];
+          for (int begin = range.begin; begin < range.end; begin += BlockPixels(channels)) {
+            const int count = std::min(BlockPixels(channels), range.end - begin);
+            Scratch scratch{static_cast<std::size_t>(count) * channels};
+            sink.Add(chunk, begin, count, source.Load(begin, count, scratch.Next()));
+          }
+        },
+        context.direction);
   }
 
   void Infer(const InferContext& context) const override {

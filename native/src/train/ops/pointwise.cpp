@@ -31,18 +31,21 @@ class Pointwise final : public Op {
     const int rows = Rows(context.batch);
     const Partition chunks(rows, kernels.gemmRows, Work(rows));
     BeginNorm(chunks.count());
-    ParallelFor(chunks.count(), [&](int chunk) {
-      ForBlocks(kernels, chunks[chunk], [&](int begin, int count) {
-        Scratch scratch{static_cast<std::size_t>(count) * k_};
-        GemmArgs gemm = ForwardGemm(count, Load(kernels, begin, count, scratch.Next()), out->y + Offset(begin));
-        if (at_.bias) {
-          gemm.epilogue = Epilogue::kAffine;
-          gemm.affine.shift = context.parameters + *at_.bias;
-        }
-        kernels.gemm(gemm);
-        AddToNorm(context, chunk, gemm.c, count);
-      });
-    });
+    ParallelFor(
+        chunks.count(),
+        [&](int chunk) {
+          ForBlocks(kernels, chunks[chunk], [&](int begin, int count) {
+            Scratch scratch{static_cast<std::size_t>(count) * k_};
+            GemmArgs gemm = ForwardGemm(count, Load(kernels, begin, count, scratch.Next()), out->y + Offset(begin));
+            if (at_.bias) {
+              gemm.epilogue = Epilogue::kAffine;
+              gemm.affine.shift = context.parameters + *at_.bias;
+            }
+            kernels.gemm(gemm);
+            AddToNorm(context, chunk, gemm.c, count);
+          });
+        },
+        context.direction);
     FinishNorm(context, chunks.count());
   }
 
@@ -52,29 +55,33 @@ class Pointwise final : public Op {
     const Partition chunks(rows, kernels.gemmRows, 2 * Work(rows), PartialLimit(PartialSize()));
     const GradientSource source(kernels, *out, context.parameters, context.gradients);
     const GradientSink sink(kernels, *in[0], chunks.count());
-    ParallelFor(chunks.count(), [&](int chunk) {
-      float* dWeight = partial_.Begin(chunk);
-      ForBlocks(kernels, chunks[chunk], [&](int begin, int count) {
-        const std::size_t wide = static_cast<std::size_t>(count) * k_;
-        Scratch scratch{wide, static_cast<std::size_t>(count) * n_, wide};
-        const float* x = Load(kernels, begin, count, scratch.Next());
-        const float* dy = source.Load(begin, count, scratch.Next());
-        AddWeightGradient(kernels, count, x, dy, dWeight);
-        if (!sink.wanted()) return;
-        float* dx = scratch.Next();
-        GemmArgs gemm;
-        gemm.m = count;
-        gemm.n = k_;
-        gemm.k = n_;
-        gemm.a = dy;
-        gemm.lda = n_;
-        gemm.b = backwardWeights_.data();
-        gemm.c = dx;
-        gemm.ldc = k_;
-        kernels.gemm(gemm);
-        sink.Add(chunk, begin * PixelsPerRow(), static_cast<int>(count * PixelsPerRow()), dx);
-      });
-    });
+    ParallelFor(
+        chunks.count(),
+        [&](int chunk) {
+          float* dWeight = partial_.Of(chunk);  // the first block writes, the others add
+          const int first = chunks[chunk].begin;
+          ForBlocks(kernels, chunks[chunk], [&](int begin, int count) {
+            const std::size_t wide = static_cast<std::size_t>(count) * k_;
+            Scratch scratch{wide, static_cast<std::size_t>(count) * n_, wide};
+            const float* x = Load(kernels, begin, count, scratch.Next());
+            const float* dy = source.Load(begin, count, scratch.Next());
+            AddWeightGradient(kernels, count, x, dy, begin == first, dWeight);
+            if (!sink.wanted()) return;
+            float* dx = scratch.Next();
+            GemmArgs gemm;
+            gemm.m = count;
+            gemm.n = k_;
+            gemm.k = n_;
+            gemm.a = dy;
+            gemm.lda = n_;
+            gemm.b = backwardWeights_.data();
+            gemm.c = dx;
+            gemm.ldc = k_;
+            kernels.gemm(gemm);
+            sink.Add(chunk, begin * PixelsPerRow(), static_cast<int>(count * PixelsPerRow()), dx);
+          });
+        },
+        context.direction);
     ReduceGradients(context, chunks.count());
   }
 
@@ -120,7 +127,8 @@ class Pointwise final : public Op {
   }
 
   // dWeight (out, in), then dBias (out).
-  void AddWeightGradient(const Kernels& kernels, int count, const float* x, const float* dy, float* dWeight) const {
+  void AddWeightGradient(const Kernels& kernels, int count, const float* x, const float* dy, bool first,
+                         float* dWeight) const {
     GemmArgs gemm;
     gemm.m = n_;
     gemm.n = k_;
@@ -132,9 +140,12 @@ class Pointwise final : public Op {
     gemm.ldb = k_;
     gemm.c = dWeight;
     gemm.ldc = k_;
-    gemm.epilogue = Epilogue::kAccumulate;
+    gemm.epilogue = first ? Epilogue::kStore : Epilogue::kAccumulate;
     kernels.gemm(gemm);
-    if (at_.bias) kernels.columnSum(dy, count, n_, dWeight + static_cast<std::size_t>(n_) * k_);
+    if (!at_.bias) return;
+    float* dBias = dWeight + static_cast<std::size_t>(n_) * k_;
+    if (first) std::fill_n(dBias, n_, 0.0f);
+    kernels.columnSum(dy, count, n_, dBias);
   }
 
   void ReduceGradients(const TrainContext& context, int chunks) {
