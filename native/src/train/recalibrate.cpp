@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <optional>
+#include <stdexcept>
+#include <string>
 
 #include "core/partition.h"
 #include "core/thread_pool.h"
@@ -13,6 +15,11 @@ namespace lathe {
 
 bool InferencePass::Recalibrate(int images, const float* parameters, FunctionRef<void(int, float*)> load,
                                 const std::atomic<bool>* cancelled) {
+  for (const Tensor& tensor : graph_->tensors) {
+    if (tensor.shape.pixels() * images > kMaxPixels) {
+      throw std::invalid_argument("statistics of " + std::to_string(images) + " images are too many for this network");
+    }
+  }
   std::vector<AlignedFloats> values(graph_->tensors.size());
   std::vector<int> readersLeft;
   for (const Tensor& tensor : graph_->tensors) readersLeft.push_back(tensor.readers);

@@ -10,6 +10,9 @@
 
 namespace lathe {
 
+// Pixels of a whole batch are counted in int; whoever makes one refuses more.
+inline constexpr std::size_t kMaxPixels = std::size_t{1} << 30;
+
 struct Tensor {
   Shape shape;
   Activation activation = Activation::kNone;

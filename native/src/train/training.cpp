@@ -1,6 +1,5 @@
 #include "train/training.h"
 
-#include <limits>
 #include <stdexcept>
 #include <string>
 
@@ -10,8 +9,6 @@
 namespace lathe {
 namespace {
 
-// Rows of a tensor are counted in int, its floats in 40 bits.
-constexpr std::size_t kMaxPixels = std::numeric_limits<int>::max() / 2;
 constexpr std::size_t kMaxFloats = std::size_t{1} << 40;
 
 Direction Opposite(Direction direction) {

@@ -26,7 +26,7 @@ export type NativeOp =
       readonly channels: number;
       readonly epsilon: number;
       readonly momentum: number;
-    } // running = (1 - momentum) * running + momentum * batch
+    } // running = (1 - momentum) * running + momentum * batch; the variance kept is divided by count - 1, as PyTorch does
   | { readonly kind: 'relu' | 'relu6'; readonly name: string; readonly input: number; readonly output: number }
   | { readonly kind: 'add'; readonly name: string; readonly inputs: readonly [number, number]; readonly output: number }
   | {
@@ -67,7 +67,7 @@ export interface NativeParameter {
   readonly shape: readonly number[];
 }
 
-/** Images stay as bytes; a batch is gathered as (byte / 255 - mean) / std per channel. The buffers are not copied: leave them alone. */
+/** Images stay as bytes; a batch is gathered as (byte / 255 - mean) / std per channel. The images are not copied: leave them alone. */
 export interface NativeDatasetOptions {
   readonly images: Uint8Array; // (count, height, width, channels)
   readonly labels: Uint8Array; // (count)
@@ -114,6 +114,7 @@ export interface NativeTrainResult {
 
 /**
  * Linear quantization of every quantizable operator (conv, linear), in program order. 0 bits: left in float.
+ * Whether activations are unsigned follows from the program: behind ReLU or ReLU6, also through pooling and sums of such.
  * Thresholds are clipping values, as `calibrate` and `weightThresholds` give them.
  * Weights, b >= 2 bits: scale = threshold / (2^(b-1) - 1), codes in [-(2^(b-1)-1), 2^(b-1)-1]. 1 bit: sign(w) * threshold, sign(0) = +1.
  * Activations, unsigned (behind ReLU or ReLU6): scale = threshold / (2^b - 1), codes in [0, 2^b - 1].
@@ -156,14 +157,14 @@ export interface NativeCalibration {
   readonly minimum: number;
   readonly maximum: number;
   readonly activationThresholds: Float32Array; // 9; least mean squared error over a 2048-bin histogram
-  readonly weightThresholds: Float32Array; // 9; least mean squared error; 1 bit: mean |w|
+  readonly weightThresholds: Float32Array; // 9; least mean squared error; 1 bit: mean |w|; where every value is 0: 1
 }
 
 /** A network with its weights, batch-norm statistics and momentum. One call at a time; a second one is refused. */
 export interface NativeModel {
   readonly parameters: readonly NativeParameter[];
   readonly quantizableOps: readonly string[];
-  getState(): { readonly parameters: Float32Array; readonly momentum: Float32Array }; // copies
+  getState(): { readonly parameters: Float32Array; readonly momentum: Float32Array }; // copies, both laid out as `parameters` says
   setState(parameters: Float32Array, momentum?: Float32Array): void; // no momentum: zeros
   train(options: NativeTrainOptions): Promise<NativeTrainResult>;
   evaluate(options: NativeEvaluateOptions): Promise<NativeEvaluateResult>;

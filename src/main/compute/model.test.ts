@@ -453,6 +453,31 @@ describe('the addon itself, without the checks in front of it, refuses what woul
     expect(() => model.setState(new Float32Array(3))).toThrow(/^parameters must have \d+ values, found 3/);
   });
 
+  it('images whose buffer is gone', () => {
+    const bytes = new Uint8Array(12 * 60);
+    const options = { labels: new Uint8Array(12), height: 6, width: 5, channels: 2, mean: [0, 0], std: [1, 1] };
+    const dataset = new (loadAddon().Dataset)({ ...options, images: bytes });
+    structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+    expect(() => native().train(steps(2, 0.1, { dataset, order: firstIndices(12) }))).toThrow("the data set's images are gone");
+  });
+
+  it('batches that no memory holds', async () => {
+    const wide = { ...tinyProgram, inputShape: [2048, 2048, 2] as const };
+    const images = new Uint8Array(2048 * 2048 * 2);
+    const options = { labels: new Uint8Array(1), height: 2048, width: 2048, channels: 2, mean: [0, 0], std: [1, 1] };
+    const dataset = new (loadAddon().Dataset)({ ...options, images });
+    const model = new (loadAddon().Model)(wide);
+    const huge = {
+      dataset,
+      order: new Uint32Array(65_536),
+      batchSize: 65_536,
+      learningRates: Float32Array.of(0.1),
+      momentum: 0,
+      weightDecay: 0,
+    };
+    await expect(model.train(huge)).rejects.toThrow('a batch of 65536 images is too large for this network');
+  });
+
   it('programs', () => {
     const { Model: NativeModel } = loadAddon();
     expect(() => new NativeModel({ ...tinyProgram, ops: tinyProgram.ops.slice(1) })).toThrow(
