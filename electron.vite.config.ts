@@ -42,6 +42,7 @@ export default defineConfig({
     build: {
       outDir: at('out/renderer'),
       sourcemap: true,
+      minify: true, // electron-vite leaves it off; the browser of the web face reads all of it at the first visit
       assetsInlineLimit: 0, // fonts and images as files: the content security policy allows no data: fonts
       rolldownOptions: { input: at('src/renderer/index.html') },
     },
