@@ -15,6 +15,9 @@ const demoRequest = {
   budgets: [{ resource: 'latency' as const, kind: 'fraction' as const, value: 0.5 }],
 };
 
+/** Enough for the agent to leave the uniform policies behind, and few enough for a few minutes. */
+const demoTrials = 400;
+
 export async function runDemo(
   options: GlobalOptions,
   own: { readonly trials?: number; readonly seed?: number; readonly threads?: number },
@@ -34,7 +37,7 @@ export async function runDemo(
         ...demoRequest,
         ...(own.seed === undefined ? {} : { seed: own.seed }),
         ...(own.threads === undefined ? {} : { threads: own.threads }),
-        ...(own.trials === undefined ? {} : { search: { trials: own.trials } }),
+        search: { trials: own.trials ?? demoTrials },
         note: 'demo',
       }),
     );
