@@ -6,7 +6,7 @@ import {
   type HostMessage,
   type Job,
 } from '../../shared/engine-messages.ts';
-import { LatheError, type ErrorPayload } from '../../shared/errors.ts';
+import { LatheError, toErrorPayload, type ErrorPayload } from '../../shared/errors.ts';
 import type { EngineLauncher, EngineProcess } from './launcher.ts';
 
 export type Batch = Extract<EngineMessage, { type: 'batch' }>;
@@ -87,8 +87,7 @@ export class RunProcess {
   }
 
   private fail(error: unknown): void {
-    const message = error instanceof Error ? error.message : String(error);
-    this.outcome ??= { kind: 'failed', error: error instanceof LatheError ? error.toPayload() : { code: 'internal', message } };
+    this.outcome ??= { kind: 'failed', error: toErrorPayload(error) };
     this.engine.kill();
   }
 

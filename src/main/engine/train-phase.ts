@@ -1,10 +1,9 @@
 /** The training phase of a run: from initial weights, from a checkpoint, or not at all where the same weights exist already. */
 import type { Manifest } from '../../shared/run.ts';
-import { LatheError } from '../../shared/errors.ts';
 import { Evaluator } from '../search/evaluator.ts';
 import { Training } from '../search/training/training.ts';
 import { loadState, saveState } from './checkpoint.ts';
-import type { JobContext } from './job.ts';
+import { throwIfCancelled, type JobContext } from './job.ts';
 import { RateMeter } from './reporter.ts';
 import { trainingKey } from './training-key.ts';
 import type { Workbench } from './workbench.ts';
@@ -66,10 +65,8 @@ async function train(
   while (!training.finished) {
     reporter.metrics(await training.advance());
     reporter.progress(meter.progress('training', training.stepsDone, training.totalSteps));
-    if (control.cancelled) {
-      await checkpoint();
-      throw new LatheError('cancelled', 'cancelled on request');
-    }
+    if (control.cancelled) await checkpoint();
+    throwIfCancelled(context);
     if (training.stepsDone % training.stepsPerEpoch === 0) {
       const accuracy = await evaluator.accuracyOf(bench.validationImages);
       reporter.metrics([{ series: 'validation/accuracy', step: training.stepsDone, value: accuracy }]);

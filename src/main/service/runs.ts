@@ -5,7 +5,7 @@
 import { randomInt } from 'node:crypto';
 import type { Output, Parsed } from '../../shared/contract.ts';
 import type { Job } from '../../shared/engine-messages.ts';
-import { LatheError } from '../../shared/errors.ts';
+import { LatheError, toErrorPayload } from '../../shared/errors.ts';
 import type { RunSummary } from '../../shared/run.ts';
 import { trainingKey } from '../engine/training-key.ts';
 import { RunProcess, type Batch, type RunOutcome } from '../engine/host.ts';
@@ -176,7 +176,7 @@ export class Runs {
       if (this.closing) process.cancel();
       outcome = await process.ended;
     } catch (error) {
-      outcome = { kind: 'failed', error: { code: 'internal', message: error instanceof Error ? error.message : String(error) } };
+      outcome = { kind: 'failed', error: toErrorPayload(error) };
     }
     this.changed(await this.finish(id, outcome));
   }
