@@ -1,4 +1,4 @@
-// Dataset: images that stay where JavaScript put them.
+// Dataset: images that stay where JavaScript put them, in a buffer or in a file.
 #pragma once
 
 #include <napi.h>
@@ -24,7 +24,7 @@ class DatasetWrap final : public Napi::ObjectWrap<DatasetWrap> {
   Napi::Value Count(const Napi::CallbackInfo& call);
 
   std::unique_ptr<Dataset> dataset_;
-  Napi::ObjectReference images_;  // keeps the memory alive
+  Napi::ObjectReference images_;  // keeps the memory alive; empty: the images are in a file
 };
 
 }  // namespace lathe::binding

@@ -1,12 +1,18 @@
 #include "train/dataset.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace lathe {
 
-Dataset::Dataset(const std::uint8_t* images, const std::uint8_t* labels, std::size_t count, Shape shape,
+Dataset::Dataset(ImageBytes images, const std::uint8_t* labels, std::size_t count, Shape stored, Shape shape,
                  const std::vector<double>& mean, const std::vector<double>& std)
-    : images_(images), labels_(labels, labels + count), count_(count), shape_(shape), values_(mean.size() * 256) {
+    : images_(std::move(images)),
+      labels_(labels, labels + count),
+      count_(count),
+      stored_(stored),
+      shape_(shape),
+      values_(mean.size() * 256) {
   for (std::size_t c = 0; c < mean.size(); ++c) {
     for (int byte = 0; byte < 256; ++byte) {
       values_[c * 256 + byte] = static_cast<float>((byte / 255.0 - mean[c]) / std[c]);
@@ -15,12 +21,36 @@ Dataset::Dataset(const std::uint8_t* images, const std::uint8_t* labels, std::si
   if (count > 0) largestLabel_ = *std::max_element(labels, labels + count);
 }
 
-void Dataset::Load(std::size_t image, float* out) const {
-  const std::uint8_t* from = images_ + image * shape_.size();
-  const int channels = shape_.channels;
-  for (std::size_t pixel = 0; pixel < shape_.pixels(); ++pixel) {
-    for (int c = 0; c < channels; ++c) *out++ = values_[c * 256 + *from++];
+const std::uint8_t* Dataset::Fetch(std::size_t image) const {
+  const std::size_t bytes = stored_.size();
+  if (images_.memory) return images_.memory + image * bytes;
+  thread_local std::vector<std::uint8_t> buffer;
+  if (buffer.size() < bytes) buffer.resize(bytes);
+  images_.file->Read(images_.offset + static_cast<std::uint64_t>(image) * bytes, buffer.data(), bytes);
+  return buffer.data();
+}
+
+float* Dataset::Fill(float* out, std::size_t pixels) const {
+  for (std::size_t pixel = 0; pixel < pixels; ++pixel) {
+    for (int c = 0; c < shape_.channels; ++c) *out++ = values_[c * 256];
   }
+  return out;
+}
+
+void Dataset::Load(std::size_t image, float* out) const {
+  const std::uint8_t* from = Fetch(image);
+  const int channels = shape_.channels;
+  const int top = (shape_.height - stored_.height) / 2, left = (shape_.width - stored_.width) / 2;
+  const int right = shape_.width - stored_.width - left;
+  out = Fill(out, static_cast<std::size_t>(top) * shape_.width);
+  for (int row = 0; row < stored_.height; ++row) {
+    out = Fill(out, left);
+    for (int column = 0; column < stored_.width; ++column) {
+      for (int c = 0; c < channels; ++c) *out++ = values_[c * 256 + *from++];
+    }
+    out = Fill(out, right);
+  }
+  Fill(out, static_cast<std::size_t>(shape_.height - stored_.height - top) * shape_.width);
 }
 
 }  // namespace lathe

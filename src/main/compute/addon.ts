@@ -67,13 +67,28 @@ export interface NativeParameter {
   readonly shape: readonly number[];
 }
 
-/** Images stay as bytes; a batch is gathered as (byte / 255 - mean) / std per channel. The images are not copied: leave them alone. */
+/** Images in a file, one behind the other from `offset` on. The file is opened once and read image by image, never as a whole. */
+export interface NativeImageFile {
+  readonly path: string;
+  readonly offset: number; // bytes
+}
+
+/**
+ * Images stay as bytes; a batch is gathered as (byte / 255 - mean) / std per channel. Images in memory are not copied: leave
+ * them alone. A file must stay as it is while it is used.
+ */
 export interface NativeDatasetOptions {
-  readonly images: Uint8Array; // (count, height, width, channels)
+  readonly images: Uint8Array | NativeImageFile; // (count, height, width, channels)
   readonly labels: Uint8Array; // (count)
   readonly height: number;
   readonly width: number;
   readonly channels: number;
+  /**
+   * What the network sees, at least as high and wide; default: the images as they are. Smaller images are centred on zero bytes,
+   * with an odd margin the spare row below and the spare column right.
+   */
+  readonly inputHeight?: number;
+  readonly inputWidth?: number;
   readonly mean: readonly number[]; // a channel each
   readonly std: readonly number[];
 }

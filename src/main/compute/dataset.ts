@@ -13,27 +13,30 @@ export interface DatasetFacts {
 
 const facts = new WeakMap<NativeDataset, DatasetFacts>();
 
-/** Throws LatheError: bad-input where lengths and shape do not agree; unavailable without the addon. */
+/** Throws LatheError: bad-input where lengths and shapes do not agree; unavailable without the addon or when a file cannot be opened. */
 export function createDataset(options: NativeDatasetOptions): NativeDataset {
-  const { images, labels, height, width, channels, mean, std } = options;
+  const { images, labels, height, width, channels, inputHeight = height, inputWidth = width, mean, std } = options;
   checkInteger('height', height, 1, 65_536);
   checkInteger('width', width, 1, 65_536);
   checkInteger('channels', channels, 1, 65_536);
-  checkLength(
-    'images',
-    images.length,
-    labels.length * height * width * channels,
-    `${labels.length} labels x ${height} x ${width} x ${channels}`,
-  );
+  checkInteger('inputHeight', inputHeight, height, 65_536);
+  checkInteger('inputWidth', inputWidth, width, 65_536);
+  if (images instanceof Uint8Array) {
+    const reason = `${labels.length} labels x ${height} x ${width} x ${channels}`;
+    checkLength('images', images.length, labels.length * height * width * channels, reason);
+  } else {
+    checkInteger('images.offset', images.offset, 0, Number.MAX_SAFE_INTEGER);
+  }
   checkLength('mean', mean.length, channels, 'one a channel');
   checkLength('std', std.length, channels, 'one a channel');
   checkFinite('mean', mean);
   checkFinite('std', std);
   const flat = std.findIndex((value) => value <= 0);
   if (flat >= 0) fail(`std[${flat}] must be positive, found ${String(std[flat])}`);
-  const dataset = guard(() => new (loadAddon().Dataset)({ images, labels, height, width, channels, mean: [...mean], std: [...std] }));
+  const native = { images, labels, height, width, channels, inputHeight, inputWidth, mean: [...mean], std: [...std] };
+  const dataset = guard(() => new (loadAddon().Dataset)(native));
   const largestLabel = labels.reduce((largest, label) => Math.max(largest, label), -1);
-  facts.set(dataset, { count: labels.length, shape: [height, width, channels], largestLabel });
+  facts.set(dataset, { count: labels.length, shape: [inputHeight, inputWidth, channels], largestLabel });
   return dataset;
 }
 

@@ -7,6 +7,9 @@ export function toLatheError(error: unknown): unknown {
   if (error instanceof TypeError || error instanceof RangeError) return new LatheError('bad-input', error.message);
   if (error.message.startsWith('training diverged')) return new LatheError('bad-input', error.message);
   if (error.message.startsWith('the model is busy')) return new LatheError('conflict', error.message);
+  if (/ (could not be (opened|measured|read): |was cut short while it was in use)/.test(error.message)) {
+    return new LatheError('unavailable', error.message);
+  }
   if (error.message.startsWith('there is not enough memory')) return new LatheError('unavailable', error.message);
   return new LatheError('internal', error.message);
 }
