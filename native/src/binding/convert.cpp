@@ -44,16 +44,34 @@ int ToInt(Napi::Env env, double value, const char* name) {
 }
 
 OpKind ToKind(const Napi::Object& op) {
-  const std::string kind = GetString(op, "kind");
-  if (kind == "conv") return OpKind::kConv;
-  if (kind == "batchNorm") return OpKind::kBatchNorm;
-  if (kind == "relu") return OpKind::kRelu;
-  if (kind == "relu6") return OpKind::kRelu6;
-  if (kind == "add") return OpKind::kAdd;
-  if (kind == "averagePool") return OpKind::kAveragePool;
-  if (kind == "globalAveragePool") return OpKind::kGlobalAveragePool;
-  if (kind == "linear") return OpKind::kLinear;
-  Fail(op.Env(), "unknown operator kind '" + kind + "'");
+  const std::string name = GetString(op, "kind");
+  for (int i = 0; i <= static_cast<int>(OpKind::kSoftmax); ++i) {
+    if (name == KindName(static_cast<OpKind>(i))) return static_cast<OpKind>(i);
+  }
+  Fail(op.Env(), "unknown operator kind '" + name + "'");
+}
+
+std::vector<int> GetInts(const Napi::Object& from, const char* name, std::size_t count) {
+  std::vector<int> whole;
+  for (const double value : GetNumbers(from, name)) whole.push_back(ToInt(from.Env(), value, name));
+  if (whole.size() != count) Fail(from.Env(), std::string(name) + " must have " + std::to_string(count) + " numbers");
+  return whole;
+}
+
+Pair GetPair(const Napi::Object& from, const char* name) {
+  const auto pair = GetInts(from, name, 2);
+  return {pair[0], pair[1]};
+}
+
+Padding GetPadding(const Napi::Object& from) {
+  const auto sides = GetInts(from, "padding", 4);
+  return {sides[0], sides[1], sides[2], sides[3]};
+}
+
+void GetWindow(const Napi::Object& from, OpSpec& spec) {
+  spec.kernel = GetPair(from, "kernel");
+  spec.stride = GetPair(from, "stride");
+  spec.padding = GetPadding(from);
 }
 
 }  // namespace
@@ -152,7 +170,7 @@ OpSpec ToOpSpec(const Napi::Object& op) {
   spec.kind = ToKind(op);
   spec.name = GetString(op, "name");
   spec.output = GetInt(op, "output");
-  if (spec.kind == OpKind::kAdd) {
+  if (spec.kind == OpKind::kAdd || spec.kind == OpKind::kMul || spec.kind == OpKind::kConcat) {
     for (const double input : GetNumbers(op, "inputs")) spec.inputs.push_back(ToInt(op.Env(), input, "inputs"));
   } else {
     spec.inputs.push_back(GetInt(op, "input"));
@@ -161,9 +179,8 @@ OpSpec ToOpSpec(const Napi::Object& op) {
     case OpKind::kConv:
       spec.inChannels = GetInt(op, "inChannels");
       spec.outChannels = GetInt(op, "outChannels");
-      spec.kernel = GetInt(op, "kernel");
-      spec.stride = GetInt(op, "stride");
-      spec.padding = GetInt(op, "padding");
+      GetWindow(op, spec);
+      spec.dilation = GetPair(op, "dilation");
       spec.groups = GetInt(op, "groups");
       spec.bias = GetBool(op, "bias");
       break;
@@ -172,9 +189,33 @@ OpSpec ToOpSpec(const Napi::Object& op) {
       spec.epsilon = GetNumber(op, "epsilon");
       spec.momentum = GetNumber(op, "momentum");
       break;
+    case OpKind::kChannelAffine:
+      spec.channels = GetInt(op, "channels");
+      break;
+    case OpKind::kHardSigmoid:
+      spec.alpha = GetNumber(op, "alpha");
+      spec.beta = GetNumber(op, "beta");
+      break;
+    case OpKind::kLeakyRelu:
+      spec.alpha = GetNumber(op, "slope");
+      break;
+    case OpKind::kClip:
+      spec.minimum = GetNumber(op, "minimum");
+      spec.maximum = GetNumber(op, "maximum");
+      break;
+    case OpKind::kMaxPool:
+      GetWindow(op, spec);
+      break;
     case OpKind::kAveragePool:
-      spec.kernel = GetInt(op, "kernel");
-      spec.stride = GetInt(op, "stride");
+      GetWindow(op, spec);
+      spec.countPadding = GetBool(op, "countPadding");
+      break;
+    case OpKind::kPad:
+      spec.padding = GetPadding(op);
+      spec.value = GetNumber(op, "value");
+      break;
+    case OpKind::kDropout:
+      spec.probability = GetNumber(op, "probability");
       break;
     case OpKind::kLinear:
       spec.inChannels = GetInt(op, "inFeatures");

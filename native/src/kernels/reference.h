@@ -1,5 +1,6 @@
 // The slow twins of every kernel: plain loops straight from the definitions, in any scalar type; tests use them in
-// double. Tensors are (N, H, W, C), weights (outChannels, kernel, kernel, inChannels / groups). Outputs are replaced,
+// double. Tensors are (N, H, W, C), weights (outChannels, kernel height, kernel
+// width, inChannels / groups). Outputs are replaced,
 // never added to.
 #pragma once
 
@@ -13,9 +14,11 @@ namespace lathe::reference {
 
 struct ConvGeometry {
   int batch = 0, height = 0, width = 0, inChannels = 0, outChannels = 0;
-  int kernel = 1, stride = 1, padding = 0, groups = 1;
-  int outHeight() const { return (height + 2 * padding - kernel) / stride + 1; }
-  int outWidth() const { return (width + 2 * padding - kernel) / stride + 1; }
+  int kernelHeight = 1, kernelWidth = 1, strideHeight = 1, strideWidth = 1, dilationHeight = 1, dilationWidth = 1;
+  int top = 0, left = 0, bottom = 0, right = 0;  // padding
+  int groups = 1;
+  int outHeight() const { return (height + top + bottom - (kernelHeight - 1) * dilationHeight - 1) / strideHeight + 1; }
+  int outWidth() const { return (width + left + right - (kernelWidth - 1) * dilationWidth - 1) / strideWidth + 1; }
 };
 
 // Calls visit(xIndex, wIndex, yIndex) for each product of a convolution: y[yIndex] += x[xIndex] * w[wIndex].
@@ -26,15 +29,17 @@ void ForConvProducts(const ConvGeometry& g, Visit visit) {
     for (int oy = 0; oy < g.outHeight(); ++oy)
       for (int ox = 0; ox < g.outWidth(); ++ox)
         for (int o = 0; o < g.outChannels; ++o)
-          for (int ky = 0; ky < g.kernel; ++ky)
-            for (int kx = 0; kx < g.kernel; ++kx) {
-              const int iy = oy * g.stride + ky - g.padding, ix = ox * g.stride + kx - g.padding;
+          for (int ky = 0; ky < g.kernelHeight; ++ky)
+            for (int kx = 0; kx < g.kernelWidth; ++kx) {
+              const int iy = oy * g.strideHeight + ky * g.dilationHeight - g.top;
+              const int ix = ox * g.strideWidth + kx * g.dilationWidth - g.left;
               if (iy < 0 || iy >= g.height || ix < 0 || ix >= g.width) continue;
               for (int i = 0; i < groupIn; ++i) {
                 const int channel = o / groupOut * groupIn + i;
                 const auto xIndex =
                     ((static_cast<std::size_t>(n) * g.height + iy) * g.width + ix) * g.inChannels + channel;
-                const auto wIndex = ((static_cast<std::size_t>(o) * g.kernel + ky) * g.kernel + kx) * groupIn + i;
+                const auto wIndex =
+                    ((static_cast<std::size_t>(o) * g.kernelHeight + ky) * g.kernelWidth + kx) * groupIn + i;
                 const auto yIndex =
                     ((static_cast<std::size_t>(n) * g.outHeight() + oy) * g.outWidth() + ox) * g.outChannels + o;
                 visit(xIndex, wIndex, yIndex);

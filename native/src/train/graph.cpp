@@ -1,7 +1,17 @@
 #include "train/graph.h"
 
+#include <stdexcept>
+
 namespace lathe {
 namespace {
+
+// Square and without gaps: what the depthwise kernels take.
+bool Plain(const OpSpec& spec) { return spec.kernel.square() && spec.stride.square() && spec.dilation == Pair{1, 1}; }
+
+bool IsPointwise(const OpSpec& spec) {
+  const Pair one{1, 1};
+  return spec.kernel == one && spec.stride == one && spec.padding == Padding{} && spec.groups == 1;
+}
 
 std::unique_ptr<Op> MakeCore(const OpSpec& spec, int index, const ParameterLayout& layout) {
   WeightParameters at;
@@ -11,22 +21,27 @@ std::unique_ptr<Op> MakeCore(const OpSpec& spec, int index, const ParameterLayou
   }
   switch (spec.kind) {
     case OpKind::kConv:
-      if (spec.depthwise()) return MakeDepthwise(spec, at);
-      if (spec.kernel == 1 && spec.stride == 1 && spec.padding == 0) return MakePointwise(spec, at);
+      if (spec.depthwise() && Plain(spec)) return MakeDepthwise(spec, at);
+      if (IsPointwise(spec)) return MakePointwise(spec, at);
       return MakeDense(spec, at);
     case OpKind::kLinear:
       return MakePointwise(spec, at);
     case OpKind::kAdd:
       return MakeAdd();
     case OpKind::kAveragePool:
+      if (spec.padding != Padding{}) {
+        throw std::invalid_argument("operator '" + spec.name + "': the executor does not run padded pooling");
+      }
+      [[fallthrough]];
     case OpKind::kGlobalAveragePool:
       return MakeAveragePool(spec);
     case OpKind::kBatchNorm:
     case OpKind::kRelu:
     case OpKind::kRelu6:
       return MakeIdentity();
+    default:
+      throw std::invalid_argument("operator '" + spec.name + "': the executor does not run " + KindName(spec.kind));
   }
-  return nullptr;
 }
 
 bool IsTail(OpKind kind) { return kind == OpKind::kBatchNorm || kind == OpKind::kRelu || kind == OpKind::kRelu6; }

@@ -16,7 +16,7 @@ Model::Model(Program program) : program_(std::move(program)), layout_((CheckProg
   momentum_ = AlignedFloats(layout_.size());
   gradients_ = AlignedFloats(layout_.size());
   for (const Parameter& p : layout_.all()) {
-    const bool one = p.role == Role::kGamma || p.role == Role::kRunningVariance;
+    const bool one = p.role == Role::kGamma || p.role == Role::kRunningVariance || p.role == Role::kScale;
     if (one) std::fill_n(parameters_.data() + p.offset, p.length, 1.0f);
   }
   for (int i = 0; i < static_cast<int>(program_.ops.size()); ++i) {

@@ -116,9 +116,16 @@ void ReferenceConv(const OperatorCall& call, const OpSpec& op, OperatorResult& r
   if (op.kind == OpKind::kConv) {
     g.height = call.shape.height;
     g.width = call.shape.width;
-    g.kernel = op.kernel;
-    g.stride = op.stride;
-    g.padding = op.padding;
+    g.kernelHeight = op.kernel.height;
+    g.kernelWidth = op.kernel.width;
+    g.strideHeight = op.stride.height;
+    g.strideWidth = op.stride.width;
+    g.dilationHeight = op.dilation.height;
+    g.dilationWidth = op.dilation.width;
+    g.top = op.padding.top;
+    g.left = op.padding.left;
+    g.bottom = op.padding.bottom;
+    g.right = op.padding.right;
     g.groups = op.groups;
   }
   const Values& weight = call.parameters.at("weight");
@@ -153,9 +160,9 @@ void ReferenceNorm(const OperatorCall& call, const OpSpec& op, OperatorResult& r
 void ReferencePool(const OperatorCall& call, const OpSpec& op, OperatorResult& result) {
   reference::PoolGeometry g{call.batch, call.shape.height, call.shape.width, call.shape.channels};
   const bool global = op.kind == OpKind::kGlobalAveragePool;
-  g.kernelHeight = global ? call.shape.height : op.kernel;
-  g.kernelWidth = global ? call.shape.width : op.kernel;
-  g.stride = global ? 1 : op.stride;
+  g.kernelHeight = global ? call.shape.height : op.kernel.height;
+  g.kernelWidth = global ? call.shape.width : op.kernel.width;
+  g.stride = global ? 1 : op.stride.height;
   result.output = reference::AveragePoolForward(g, call.inputs[0]);
   if (!call.dOutput.empty()) result.dInputs = {reference::AveragePoolBackward(g, call.dOutput)};
 }
@@ -190,6 +197,8 @@ OperatorResult RunReferenceOperator(const OperatorCall& call) {
     case OpKind::kGlobalAveragePool:
       ReferencePool(call, op, result);
       break;
+    default:
+      throw std::invalid_argument(std::string("no slow twin of ") + KindName(op.kind));
   }
   return result;
 }

@@ -14,8 +14,12 @@ const char* RoleName(Role role) {
       return "beta";
     case Role::kRunningMean:
       return "runningMean";
-    default:
+    case Role::kRunningVariance:
       return "runningVariance";
+    case Role::kScale:
+      return "scale";
+    default:
+      return "shift";
   }
 }
 
@@ -29,7 +33,7 @@ ParameterLayout::ParameterLayout(const std::vector<OpSpec>& ops) {
   for (int i = 0; i < static_cast<int>(ops.size()); ++i) {
     const OpSpec& op = ops[i];
     if (op.kind == OpKind::kConv) {
-      add(i, Role::kWeight, {op.outChannels, op.kernel, op.kernel, op.inChannels / op.groups});
+      add(i, Role::kWeight, {op.outChannels, op.kernel.height, op.kernel.width, op.inChannels / op.groups});
     }
     if (op.kind == OpKind::kLinear) add(i, Role::kWeight, {op.outChannels, op.inChannels});
     if (op.quantizable() && op.bias) add(i, Role::kBias, {op.outChannels});
@@ -37,6 +41,9 @@ ParameterLayout::ParameterLayout(const std::vector<OpSpec>& ops) {
       for (const Role role : {Role::kGamma, Role::kBeta, Role::kRunningMean, Role::kRunningVariance}) {
         add(i, role, {op.channels});
       }
+    }
+    if (op.kind == OpKind::kChannelAffine) {
+      for (const Role role : {Role::kScale, Role::kShift}) add(i, role, {op.channels});
     }
   }
 }

@@ -8,7 +8,7 @@
 
 namespace lathe {
 
-enum class Role { kWeight, kBias, kGamma, kBeta, kRunningMean, kRunningVariance };
+enum class Role { kWeight, kBias, kGamma, kBeta, kRunningMean, kRunningVariance, kScale, kShift };
 
 const char* RoleName(Role role);
 
@@ -18,7 +18,7 @@ struct Parameter {
   std::size_t offset = 0;  // in floats
   std::size_t length = 0;
   std::vector<int> shape;
-  bool trained() const { return role != Role::kRunningMean && role != Role::kRunningVariance; }
+  bool trained() const { return role <= Role::kBeta; }
   bool decayed() const { return role == Role::kWeight; }
 };
 

@@ -1,10 +1,66 @@
 #include "train/program.h"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <stdexcept>
 
+#include "core/partition.h"
+
 namespace lathe {
+
+const char* KindName(OpKind kind) {
+  switch (kind) {
+    case OpKind::kConv:
+      return "conv";
+    case OpKind::kLinear:
+      return "linear";
+    case OpKind::kBatchNorm:
+      return "batchNorm";
+    case OpKind::kChannelAffine:
+      return "channelAffine";
+    case OpKind::kRelu:
+      return "relu";
+    case OpKind::kRelu6:
+      return "relu6";
+    case OpKind::kHardSwish:
+      return "hardSwish";
+    case OpKind::kHardSigmoid:
+      return "hardSigmoid";
+    case OpKind::kSigmoid:
+      return "sigmoid";
+    case OpKind::kSwish:
+      return "swish";
+    case OpKind::kTanh:
+      return "tanh";
+    case OpKind::kLeakyRelu:
+      return "leakyRelu";
+    case OpKind::kClip:
+      return "clip";
+    case OpKind::kAdd:
+      return "add";
+    case OpKind::kMul:
+      return "mul";
+    case OpKind::kConcat:
+      return "concat";
+    case OpKind::kMaxPool:
+      return "maxPool";
+    case OpKind::kAveragePool:
+      return "averagePool";
+    case OpKind::kGlobalAveragePool:
+      return "globalAveragePool";
+    case OpKind::kPad:
+      return "pad";
+    case OpKind::kFlatten:
+      return "flatten";
+    case OpKind::kDropout:
+      return "dropout";
+    case OpKind::kSoftmax:
+      return "softmax";
+  }
+  return "";
+}
+
 namespace {
 
 // Bounds one tensor of one image: 2^28 floats are 1 GiB.
@@ -30,56 +86,148 @@ void ExpectFits(const OpSpec& op, const char* what, double floats) {
   if (floats > kMaxTensorFloats) Fail(op, std::string(what) + " would be too large");
 }
 
-int Outputs(const OpSpec& op, const char* what, int size) {
-  const int room = size + 2 * op.padding - op.kernel;
-  if (room < 0) {
-    Fail(op, "kernel " + std::to_string(op.kernel) + " does not fit into the padded input's " + what + " of " +
-                 std::to_string(size + 2 * op.padding));
+int Outputs(const OpSpec& op, const char* what, double size, int kernel, int stride, int dilation) {
+  const double span = (kernel - 1.0) * dilation + 1;
+  if (size < span) {
+    Fail(op, "kernel " + std::to_string(kernel) + " does not fit into the padded input's " + what + " of " +
+                 std::to_string(static_cast<long long>(size)));
   }
-  return room / op.stride + 1;
+  return static_cast<int>((size - span) / stride) + 1;
+}
+
+void CheckPadding(const OpSpec& op) {
+  const Padding& p = op.padding;
+  for (const int extent : {p.top, p.left, p.bottom, p.right}) ExpectAtLeast(op, "padding", extent, 0);
+}
+
+void ExpectFinite(const OpSpec& op, const char* what, double value) {
+  if (!std::isfinite(value)) Fail(op, std::string(what) + " must be finite");
+}
+
+// Where a window goes over the padded input.
+Shape Slide(const OpSpec& op, const Shape& x, int channels) {
+  ExpectAtLeast(op, "kernel", std::min(op.kernel.height, op.kernel.width), 1);
+  ExpectAtLeast(op, "stride", std::min(op.stride.height, op.stride.width), 1);
+  ExpectAtLeast(op, "dilation", std::min(op.dilation.height, op.dilation.width), 1);
+  CheckPadding(op);
+  const double height = 1.0 * x.height + op.padding.top + op.padding.bottom;
+  const double width = 1.0 * x.width + op.padding.left + op.padding.right;
+  ExpectFits(op, "its padded input", height * width * x.channels);
+  return {Outputs(op, "height", height, op.kernel.height, op.stride.height, op.dilation.height),
+          Outputs(op, "width", width, op.kernel.width, op.stride.width, op.dilation.width), channels};
+}
+
+Shape ConvShape(const OpSpec& op, const Shape& x) {
+  ExpectAtLeast(op, "outChannels", op.outChannels, 1);
+  ExpectAtLeast(op, "groups", op.groups, 1);
+  Expect(op, "inChannels", op.inChannels, x.channels);
+  if (op.inChannels % op.groups != 0 || op.outChannels % op.groups != 0) {
+    Fail(op, "groups must divide both channel counts, found " + std::to_string(op.groups));
+  }
+  ExpectFits(op, "its weight", 1.0 * op.outChannels * op.kernel.height * op.kernel.width * (op.inChannels / op.groups));
+  return Slide(op, x, op.outChannels);
+}
+
+Shape PoolShape(const OpSpec& op, const Shape& x) {
+  const Shape out = Slide(op, x, x.channels);
+  const Padding& p = op.padding;
+  if (std::max(p.top, p.bottom) >= op.kernel.height || std::max(p.left, p.right) >= op.kernel.width) {
+    Fail(op, "padding must be smaller than the kernel");  // or a window would hold nothing
+  }
+  return out;
+}
+
+bool Same(const Shape& a, const Shape& b) {
+  return a.height == b.height && a.width == b.width && a.channels == b.channels;
+}
+
+Shape CombinedShape(const OpSpec& op, const std::vector<Shape>& in) {
+  Shape out = in[0];
+  for (std::size_t i = 1; i < in.size(); ++i) {
+    const Shape& x = in[i];
+    if (op.kind == OpKind::kConcat) {
+      if (x.height != out.height || x.width != out.width) Fail(op, "its inputs differ in height or width");
+      ExpectFits(op, "its output", 1.0 * out.pixels() * (1.0 * out.channels + x.channels));
+      out.channels += x.channels;
+      continue;
+    }
+    const bool gate = op.kind == OpKind::kMul && x.height == 1 && x.width == 1 && x.channels == out.channels;
+    if (!Same(x, out) && !gate) Fail(op, "its inputs differ in shape");
+  }
+  return out;
 }
 
 Shape OutputShape(const OpSpec& op, const std::vector<Shape>& in) {
   const Shape& x = in[0];
   switch (op.kind) {
     case OpKind::kConv:
-      ExpectAtLeast(op, "outChannels", op.outChannels, 1);
-      ExpectAtLeast(op, "kernel", op.kernel, 1);
-      ExpectAtLeast(op, "stride", op.stride, 1);
-      ExpectAtLeast(op, "padding", op.padding, 0);
-      Expect(op, "inChannels", op.inChannels, x.channels);
-      if (op.groups != 1 && !(op.groups == op.inChannels && op.groups == op.outChannels)) {
-        Fail(op, "groups must be 1, or inChannels = outChannels (depthwise), found " + std::to_string(op.groups));
-      }
-      ExpectFits(op, "its weight", 1.0 * op.outChannels * op.kernel * op.kernel * op.inChannels / op.groups);
-      ExpectFits(op, "its padded input", (x.height + 2.0 * op.padding) * (x.width + 2.0 * op.padding) * x.channels);
-      return {Outputs(op, "height", x.height), Outputs(op, "width", x.width), op.outChannels};
-    case OpKind::kBatchNorm:
-      Expect(op, "channels", op.channels, x.channels);
-      if (!(op.epsilon > 0 && std::isfinite(op.epsilon))) Fail(op, "epsilon must be positive and finite");
-      if (!(op.momentum >= 0 && op.momentum <= 1)) Fail(op, "momentum must be 0..1");
-      return x;
-    case OpKind::kRelu:
-    case OpKind::kRelu6:
-      return x;
-    case OpKind::kAdd:
-      if (x.height != in[1].height || x.width != in[1].width || x.channels != in[1].channels) {
-        Fail(op, "the two inputs differ in shape");
-      }
-      return x;
-    case OpKind::kAveragePool:
-      ExpectAtLeast(op, "kernel", op.kernel, 1);
-      ExpectAtLeast(op, "stride", op.stride, 1);
-      return {Outputs(op, "height", x.height), Outputs(op, "width", x.width), x.channels};
-    case OpKind::kGlobalAveragePool:
-      return {1, 1, x.channels};
+      return ConvShape(op, x);
     case OpKind::kLinear:
       ExpectAtLeast(op, "outFeatures", op.outChannels, 1);
       Expect(op, "inFeatures", op.inChannels, static_cast<int>(x.size()));
       ExpectFits(op, "its weight", 1.0 * op.inChannels * op.outChannels);
       return {1, 1, op.outChannels};
+    case OpKind::kBatchNorm:
+      Expect(op, "channels", op.channels, x.channels);
+      if (!(op.epsilon > 0 && std::isfinite(op.epsilon))) Fail(op, "epsilon must be positive and finite");
+      if (!(op.momentum >= 0 && op.momentum <= 1)) Fail(op, "momentum must be 0..1");
+      return x;
+    case OpKind::kChannelAffine:
+      Expect(op, "channels", op.channels, x.channels);
+      return x;
+    case OpKind::kHardSigmoid:
+    case OpKind::kLeakyRelu:
+      ExpectFinite(op, op.kind == OpKind::kLeakyRelu ? "slope" : "alpha", op.alpha);
+      ExpectFinite(op, "beta", op.beta);
+      return x;
+    case OpKind::kClip:
+      if (!(op.minimum < op.maximum)) Fail(op, "minimum must be below maximum");
+      return x;
+    case OpKind::kDropout:
+      if (!(op.probability >= 0 && op.probability < 1)) Fail(op, "probability must be at least 0 and below 1");
+      return x;
+    case OpKind::kRelu:
+    case OpKind::kRelu6:
+    case OpKind::kHardSwish:
+    case OpKind::kSigmoid:
+    case OpKind::kSwish:
+    case OpKind::kTanh:
+    case OpKind::kSoftmax:
+      return x;
+    case OpKind::kAdd:
+    case OpKind::kMul:
+    case OpKind::kConcat:
+      return CombinedShape(op, in);
+    case OpKind::kMaxPool:
+    case OpKind::kAveragePool:
+      return PoolShape(op, x);
+    case OpKind::kGlobalAveragePool:
+      return {1, 1, x.channels};
+    case OpKind::kPad: {
+      CheckPadding(op);
+      ExpectFinite(op, "value", op.value);
+      const double height = 1.0 * x.height + op.padding.top + op.padding.bottom;
+      const double width = 1.0 * x.width + op.padding.left + op.padding.right;
+      ExpectFits(op, "its output", height * width * x.channels);
+      return {static_cast<int>(height), static_cast<int>(width), x.channels};
+    }
+    case OpKind::kFlatten:
+      return {1, 1, static_cast<int>(x.size())};
   }
   Fail(op, "unknown kind");
+}
+
+// The least and the most tensors that a kind reads.
+Range Arity(OpKind kind) {
+  switch (kind) {
+    case OpKind::kAdd:
+    case OpKind::kConcat:
+      return {2, kMaxInputs};
+    case OpKind::kMul:
+      return {2, 2};
+    default:
+      return {1, 1};
+  }
 }
 
 }  // namespace
@@ -96,8 +244,9 @@ std::vector<Shape> InferShapes(const std::vector<OpSpec>& ops, const std::vector
     if (op.output != static_cast<int>(shapes.size())) {
       Fail(op, "must write tensor " + std::to_string(shapes.size()) + ", found " + std::to_string(op.output));
     }
-    const std::size_t arity = op.kind == OpKind::kAdd ? 2 : 1;
-    if (op.inputs.size() != arity) Fail(op, "wrong number of inputs");
+    const Range arity = Arity(op.kind);
+    const int count = static_cast<int>(op.inputs.size());
+    if (count < arity.begin || count > arity.end) Fail(op, "wrong number of inputs");
     std::vector<Shape> in;
     for (const int tensor : op.inputs) {
       if (tensor < 0 || tensor >= static_cast<int>(shapes.size())) {

@@ -14,7 +14,50 @@ struct Shape {
   std::size_t size() const { return pixels() * channels; }
 };
 
-enum class OpKind { kConv, kBatchNorm, kRelu, kRelu6, kAdd, kAveragePool, kGlobalAveragePool, kLinear };
+enum class OpKind {
+  kConv,
+  kLinear,
+  kBatchNorm,
+  kChannelAffine,
+  kRelu,
+  kRelu6,
+  kHardSwish,
+  kHardSigmoid,
+  kSigmoid,
+  kSwish,
+  kTanh,
+  kLeakyRelu,
+  kClip,
+  kAdd,
+  kMul,
+  kConcat,
+  kMaxPool,
+  kAveragePool,
+  kGlobalAveragePool,
+  kPad,
+  kFlatten,
+  kDropout,
+  kSoftmax,
+};
+
+// The name of a kind in a program.
+const char* KindName(OpKind kind);
+
+// Along the height and along the width of an image.
+struct Pair {
+  int height = 1, width = 1;
+  bool square() const { return height == width; }
+  bool operator==(const Pair&) const = default;
+};
+
+// Rows and columns around an image.
+struct Padding {
+  int top = 0, left = 0, bottom = 0, right = 0;
+  bool operator==(const Padding&) const = default;
+};
+
+// An operator reads at most so many tensors.
+inline constexpr int kMaxInputs = 64;
 
 // Fields that a kind does not use keep their defaults.
 struct OpSpec {
@@ -23,13 +66,22 @@ struct OpSpec {
   std::vector<int> inputs;  // tensor numbers
   int output = 0;
   int inChannels = 0, outChannels = 0;  // linear: features
-  int kernel = 1, stride = 1, padding = 0, groups = 1;
+  Pair kernel, stride, dilation;
+  Padding padding;
+  int groups = 1;
   bool bias = false;
   int channels = 0;
   double epsilon = 1e-5, momentum = 0.1;
+  double alpha = 0, beta = 0;       // hard sigmoid; leaky ReLU: alpha is the slope
+  double minimum = 0, maximum = 0;  // clip
+  double value = 0;                 // pad
+  double probability = 0;           // dropout
+  bool countPadding = false;        // average pooling
 
   bool quantizable() const { return kind == OpKind::kConv || kind == OpKind::kLinear; }
-  bool depthwise() const { return kind == OpKind::kConv && groups > 1; }
+  bool depthwise() const {
+    return kind == OpKind::kConv && groups > 1 && groups == inChannels && groups == outChannels;
+  }
 };
 
 struct Program {

@@ -16,7 +16,8 @@ const float* LoadPixels(const Kernels& kernels, const Tensor& tensor, std::size_
 
 void LoadPadded(const Kernels& kernels, const float* image, const Shape& shape, const Affine& affine,
                 const PaddedTile& tile, float* out) {
-  const std::size_t edge = static_cast<std::size_t>(tile.padding) * shape.channels;
+  const std::size_t left = static_cast<std::size_t>(tile.left) * shape.channels;
+  const std::size_t right = static_cast<std::size_t>(tile.right) * shape.channels;
   const std::size_t rowFloats = static_cast<std::size_t>(tile.width(shape)) * shape.channels;
   for (int r = 0; r < tile.rows; ++r) {
     const int row = tile.firstRow + r;
@@ -24,8 +25,8 @@ void LoadPadded(const Kernels& kernels, const float* image, const Shape& shape, 
     if (row < 0 || row >= shape.height) {
       std::fill_n(to, rowFloats, 0.0f);
     } else {
-      std::fill_n(to, edge, 0.0f);
-      std::fill_n(to + rowFloats - edge, edge, 0.0f);
+      std::fill_n(to, left, 0.0f);
+      std::fill_n(to + rowFloats - right, right, 0.0f);
     }
   }
   LoadInside(kernels, image, shape, affine, tile, out);
@@ -36,7 +37,7 @@ void LoadInside(const Kernels& kernels, const float* image, const Shape& shape, 
   const std::size_t imageRow = static_cast<std::size_t>(shape.width) * shape.channels;
   const std::size_t tileRow = static_cast<std::size_t>(tile.width(shape)) * shape.channels;
   const int first = std::max(0, tile.firstRow), last = std::min(shape.height, tile.firstRow + tile.rows);
-  out += static_cast<std::size_t>(tile.padding) * shape.channels;
+  out += static_cast<std::size_t>(tile.left) * shape.channels;
   for (int row = first; row < last; ++row) {
     const float* from = image + row * imageRow;
     float* to = out + (row - tile.firstRow) * tileRow;

@@ -36,12 +36,12 @@ const float* LoadPixels(const Kernels& kernels, const Tensor& tensor, std::size_
 struct PaddedTile {
   int firstRow = 0;  // of the image; may be negative: rows outside the image are zeros
   int rows = 0;
-  int padding = 0;  // zero columns left and right
-  int width(const Shape& shape) const { return shape.width + 2 * padding; }
+  int left = 0, right = 0;  // zero columns
+  int width(const Shape& shape) const { return left + shape.width + right; }
   std::size_t size(const Shape& shape) const { return static_cast<std::size_t>(rows) * width(shape) * shape.channels; }
 };
 
-// Fills tile (rows, width + 2 * padding, channels) from image (H, W, C), with the affine applied inside.
+// Fills tile (rows, left + width + right, channels) from image (H, W, C), with the affine applied inside.
 void LoadPadded(const Kernels& kernels, const float* image, const Shape& shape, const Affine& affine,
                 const PaddedTile& tile, float* out);
 

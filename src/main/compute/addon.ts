@@ -3,50 +3,65 @@
  * validates and then calls. Tensors are float32 NHWC unless a comment says otherwise.
  */
 
+/** Along the height and along the width of an image. */
+export type Pair = readonly [height: number, width: number];
+/** Rows and columns around an image. */
+export type Padding = readonly [top: number, left: number, bottom: number, right: number];
+
+interface OpBase {
+  readonly name: string;
+  readonly output: number;
+}
+interface UnaryOp extends OpBase {
+  readonly input: number;
+}
+
 /** One operator of a program. Tensors are numbered; tensor 0 is the input batch. Every operator writes one new tensor. */
 export type NativeOp =
-  | {
+  | (UnaryOp & {
       readonly kind: 'conv';
-      readonly name: string;
-      readonly input: number;
-      readonly output: number;
       readonly inChannels: number;
       readonly outChannels: number;
-      readonly kernel: number; // square
-      readonly stride: number;
-      readonly padding: number; // the same on all sides, zeros
-      readonly groups: number; // 1 (dense, pointwise) or inChannels = outChannels (depthwise)
+      readonly kernel: Pair;
+      readonly stride: Pair;
+      readonly padding: Padding; // zeros
+      readonly dilation: Pair;
+      readonly groups: number; // divides both channel counts
       readonly bias: boolean;
-    }
-  | {
-      readonly kind: 'batchNorm';
-      readonly name: string;
-      readonly input: number;
-      readonly output: number;
-      readonly channels: number;
-      readonly epsilon: number;
-      readonly momentum: number;
-    } // running = (1 - momentum) * running + momentum * batch; the variance kept is divided by count - 1, as PyTorch does
-  | { readonly kind: 'relu' | 'relu6'; readonly name: string; readonly input: number; readonly output: number }
-  | { readonly kind: 'add'; readonly name: string; readonly inputs: readonly [number, number]; readonly output: number }
-  | {
-      readonly kind: 'averagePool';
-      readonly name: string;
-      readonly input: number;
-      readonly output: number;
-      readonly kernel: number;
-      readonly stride: number;
-    } // no padding
-  | { readonly kind: 'globalAveragePool'; readonly name: string; readonly input: number; readonly output: number } // (N,H,W,C) -> (N,1,1,C)
-  | {
+    })
+  | (UnaryOp & {
       readonly kind: 'linear';
-      readonly name: string;
-      readonly input: number;
-      readonly output: number;
       readonly inFeatures: number;
       readonly outFeatures: number;
       readonly bias: boolean;
-    };
+    })
+  | (UnaryOp & {
+      readonly kind: 'batchNorm';
+      readonly channels: number;
+      readonly epsilon: number;
+      readonly momentum: number;
+    }) // running = (1 - momentum) * running + momentum * batch; the variance kept is divided by count - 1, as PyTorch does
+  | (UnaryOp & { readonly kind: 'channelAffine'; readonly channels: number }) // x * scale + shift a channel; never trained
+  | (UnaryOp & { readonly kind: 'relu' | 'relu6' | 'hardSwish' | 'sigmoid' | 'swish' | 'tanh' })
+  | (UnaryOp & { readonly kind: 'hardSigmoid'; readonly alpha: number; readonly beta: number }) // max(0, min(1, alpha x + beta))
+  | (UnaryOp & { readonly kind: 'leakyRelu'; readonly slope: number })
+  | (UnaryOp & { readonly kind: 'clip'; readonly minimum: number; readonly maximum: number }) // either may be infinite
+  | (OpBase & { readonly kind: 'add'; readonly inputs: readonly number[] }) // two or more of one shape
+  | (OpBase & { readonly kind: 'mul'; readonly inputs: readonly [number, number] }) // of one shape, or the second (1, 1, C)
+  | (OpBase & { readonly kind: 'concat'; readonly inputs: readonly number[] }) // along channels
+  | (UnaryOp & { readonly kind: 'maxPool'; readonly kernel: Pair; readonly stride: Pair; readonly padding: Padding }) // padding never wins
+  | (UnaryOp & {
+      readonly kind: 'averagePool';
+      readonly kernel: Pair;
+      readonly stride: Pair;
+      readonly padding: Padding;
+      readonly countPadding: boolean; // whether the divisor counts the padded pixels of a window as well
+    })
+  | (UnaryOp & { readonly kind: 'globalAveragePool' }) // (N,H,W,C) -> (N,1,1,C)
+  | (UnaryOp & { readonly kind: 'pad'; readonly padding: Padding; readonly value: number })
+  | (UnaryOp & { readonly kind: 'flatten' }) // (N,H,W,C) -> (N,1,1,H*W*C)
+  | (UnaryOp & { readonly kind: 'dropout'; readonly probability: number }) // of a value to become 0 in training; the others grow by 1 / (1 - p)
+  | (UnaryOp & { readonly kind: 'softmax' }); // over channels; not in training
 
 /** A network as the executor takes it; the last operator's output are the logits (N, classes), softmax cross-entropy follows. */
 export interface NativeProgram {
@@ -56,12 +71,13 @@ export interface NativeProgram {
 }
 
 /**
- * Where a parameter lies in the flat parameter array. Weights are (outChannels, kernel, kernel, inChannels / groups) for
- * convolution, (out, in) for linear. Running statistics are state, not trained.
+ * Where a parameter lies in the flat parameter array. Weights are (outChannels, kernel height, kernel width,
+ * inChannels / groups) for convolution, (out, in) for linear. Running statistics and a channelAffine's scale and shift are
+ * state, not trained.
  */
 export interface NativeParameter {
   readonly op: string;
-  readonly role: 'weight' | 'bias' | 'gamma' | 'beta' | 'runningMean' | 'runningVariance';
+  readonly role: 'weight' | 'bias' | 'gamma' | 'beta' | 'runningMean' | 'runningVariance' | 'scale' | 'shift';
   readonly offset: number; // in floats
   readonly length: number;
   readonly shape: readonly number[];

@@ -1,7 +1,7 @@
 /** The fast kernels against their slow twins: sizes of 1, odd ones and around the vector width, at every instruction set. */
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../shared/random.ts';
-import type { NativeOp, NativeOperatorCall, NativeOperatorResult } from './addon.ts';
+import type { NativeOp, NativeOperatorCall, NativeOperatorResult, Padding, Pair } from './addon.ts';
 import { atEveryLevel, isClose, largest, parametersFor, runOperator, values } from './test-kit.ts';
 
 const channelCounts = [1, 3, 7, 8, 15, 16, 17, 31, 33];
@@ -13,6 +13,8 @@ const sides: readonly (readonly [number, number])[] = [
   [7, 5],
   [7, 7],
 ];
+const pair = (extent: number): Pair => [extent, extent];
+const around = (extent: number): Padding => [extent, extent, extent, extent];
 const outputCounts = [1, 17, 33, 8, 40];
 const base = { name: 'op', input: 0, output: 1 } as const;
 
@@ -45,7 +47,18 @@ function convolutions(depthwise: boolean): Case[] {
           const groups = depthwise ? channels : 1;
           return [
             {
-              op: { ...base, kind: 'conv' as const, inChannels: channels, outChannels, kernel, stride, padding, groups, bias },
+              op: {
+                ...base,
+                kind: 'conv' as const,
+                inChannels: channels,
+                outChannels,
+                kernel: pair(kernel),
+                stride: pair(stride),
+                padding: around(padding),
+                dilation: pair(1),
+                groups,
+                bias,
+              },
               batch,
               shape,
             },
@@ -56,11 +69,103 @@ function convolutions(depthwise: boolean): Case[] {
   });
 }
 
+// Everything that a square, symmetric convolution without gaps does not have.
+const unusual: readonly (readonly [kernel: Pair, stride: Pair, padding: Padding, dilation: Pair])[] = [
+  [
+    [1, 3],
+    [1, 1],
+    [0, 1, 0, 1],
+    [1, 1],
+  ],
+  [
+    [3, 1],
+    [2, 1],
+    [1, 0, 0, 0],
+    [1, 1],
+  ],
+  [
+    [2, 2],
+    [1, 2],
+    [0, 0, 1, 1],
+    [1, 1],
+  ],
+  [
+    [3, 3],
+    [1, 1],
+    [2, 2, 2, 2],
+    [2, 2],
+  ],
+  [
+    [3, 2],
+    [2, 2],
+    [3, 0, 1, 2],
+    [1, 3],
+  ],
+  [
+    [3, 3],
+    [2, 2],
+    [0, 0, 2, 2],
+    [1, 1],
+  ],
+  [
+    [3, 3],
+    [1, 1],
+    [0, 1, 3, 4],
+    [1, 1],
+  ],
+  [
+    [1, 1],
+    [2, 3],
+    [0, 0, 0, 0],
+    [1, 1],
+  ],
+];
+
+/** Groups as [groups, input channels a group, output channels a group]. */
+function unusualConvolutions(divisions: readonly (readonly [number, number, number])[]): Case[] {
+  return sides.flatMap(([height, width], i) =>
+    unusual.flatMap(([kernel, stride, padding, dilation], j) =>
+      divisions.flatMap(([groups, groupIn, groupOut], k) => {
+        const inChannels = groups * groupIn;
+        const spans = kernel.map((extent, side) => (extent - 1) * (dilation[side] ?? 1) + 1);
+        if (height + padding[0] + padding[2] < (spans[0] ?? 0) || width + padding[1] + padding[3] < (spans[1] ?? 0)) return [];
+        const op = {
+          ...base,
+          kind: 'conv' as const,
+          inChannels,
+          outChannels: groups * groupOut,
+          kernel,
+          stride,
+          padding,
+          dilation,
+          groups,
+        };
+        return [{ op: { ...op, bias: (i + j + k) % 2 === 0 }, batch: 1 + ((i + j) % 3), shape: [height, width, inChannels] as const }];
+      }),
+    ),
+  );
+}
+
 function pools(): Case[] {
   return shapes().flatMap(({ batch, shape }) =>
     [1, 2, 3].flatMap((kernel) =>
       [1, 2].flatMap((stride) =>
-        Math.min(shape[0], shape[1]) < kernel ? [] : [{ op: { ...base, kind: 'averagePool' as const, kernel, stride }, batch, shape }],
+        Math.min(shape[0], shape[1]) < kernel
+          ? []
+          : [
+              {
+                op: {
+                  ...base,
+                  kind: 'averagePool' as const,
+                  kernel: pair(kernel),
+                  stride: pair(stride),
+                  padding: around(0),
+                  countPadding: false,
+                },
+                batch,
+                shape,
+              },
+            ],
       ),
     ),
   );
@@ -69,6 +174,29 @@ function pools(): Case[] {
 const families: readonly (readonly [string, readonly Case[]])[] = [
   ['dense and pointwise convolution', convolutions(false)],
   ['depthwise convolution', convolutions(true)],
+  [
+    'convolution with oblong kernels and strides, gaps and uneven padding',
+    unusualConvolutions([
+      [1, 3, 5],
+      [1, 17, 9],
+    ]),
+  ],
+  [
+    'grouped convolution',
+    unusualConvolutions([
+      [2, 3, 5],
+      [3, 8, 9],
+      [5, 1, 2],
+    ]),
+  ],
+  [
+    'depthwise convolution with oblong kernels and strides, gaps and uneven padding',
+    unusualConvolutions([
+      [5, 1, 1],
+      [8, 1, 1],
+      [33, 1, 1],
+    ]),
+  ],
   ['batch norm', shapes().map((s) => ({ ...s, op: { ...base, kind: 'batchNorm', channels: s.shape[2], epsilon: 1e-3, momentum: 0.1 } }))],
   ['ReLU', shapes().map((s) => ({ ...s, op: { ...base, kind: 'relu' } }))],
   ['ReLU6', shapes().map((s) => ({ ...s, op: { ...base, kind: 'relu6' } }))],
@@ -165,17 +293,50 @@ describe('the fast kernels agree with their slow twins, at every instruction set
   it('large tensors, which are cut into many chunks', () => {
     const large: readonly Case[] = [
       {
-        op: { ...base, kind: 'conv', inChannels: 24, outChannels: 40, kernel: 1, stride: 1, padding: 0, groups: 1, bias: true },
+        op: {
+          ...base,
+          kind: 'conv',
+          inChannels: 24,
+          outChannels: 40,
+          kernel: [1, 1],
+          stride: [1, 1],
+          padding: [0, 0, 0, 0],
+          dilation: [1, 1],
+          groups: 1,
+          bias: true,
+        },
         batch: 5,
         shape: [33, 31, 24],
       },
       {
-        op: { ...base, kind: 'conv', inChannels: 20, outChannels: 20, kernel: 3, stride: 1, padding: 1, groups: 20, bias: false },
+        op: {
+          ...base,
+          kind: 'conv',
+          inChannels: 20,
+          outChannels: 20,
+          kernel: [3, 3],
+          stride: [1, 1],
+          padding: [1, 1, 1, 1],
+          dilation: [1, 1],
+          groups: 20,
+          bias: false,
+        },
         batch: 5,
         shape: [33, 31, 20],
       },
       {
-        op: { ...base, kind: 'conv', inChannels: 3, outChannels: 12, kernel: 3, stride: 2, padding: 1, groups: 1, bias: true },
+        op: {
+          ...base,
+          kind: 'conv',
+          inChannels: 3,
+          outChannels: 12,
+          kernel: [3, 3],
+          stride: [2, 2],
+          padding: [1, 1, 1, 1],
+          dilation: [1, 1],
+          groups: 1,
+          bias: true,
+        },
         batch: 5,
         shape: [33, 31, 3],
       },

@@ -1,9 +1,8 @@
 /** A whole network through the slow twins, for tests: what the addon's Model must agree with. Not part of the application. */
 import type { NativeOp, NativeParameter, NativeProgram } from './addon.ts';
 import { loadAddon } from './index.ts';
+import { inputsOf, outputShape, type Shape } from './program-check.ts';
 import { runOperator } from './test-kit.ts';
-
-type Shape = readonly [height: number, width: number, channels: number];
 
 /** Changes what enters a quantizable operator: its input and its weight. */
 export interface Quantize {
@@ -114,24 +113,9 @@ export class ReferenceNetwork {
     if (tensor === 0) return this.program.inputShape;
     const op = this.program.ops[tensor - 1];
     if (!op) throw new Error(`no operator writes tensor ${tensor}`);
-    const [height, width, channels] = this.shapeOf(inputsOf(op)[0] ?? 0);
-    const slide = (size: number, kernel: number, stride: number, padding: number): number =>
-      Math.floor((size + 2 * padding - kernel) / stride) + 1;
-    switch (op.kind) {
-      case 'conv':
-        return [slide(height, op.kernel, op.stride, op.padding), slide(width, op.kernel, op.stride, op.padding), op.outChannels];
-      case 'averagePool':
-        return [slide(height, op.kernel, op.stride, 0), slide(width, op.kernel, op.stride, 0), channels];
-      case 'globalAveragePool':
-        return [1, 1, channels];
-      case 'linear':
-        return [1, 1, op.outFeatures];
-      default:
-        return [height, width, channels];
-    }
+    return outputShape(
+      op,
+      inputsOf(op).map((input) => this.shapeOf(input)),
+    );
   }
-}
-
-function inputsOf(op: NativeOp): readonly number[] {
-  return op.kind === 'add' ? op.inputs : [op.input];
 }

@@ -62,7 +62,7 @@ export function atEveryLevel(body: (level: SimdLevel, threads: number) => void):
 export function parametersFor(random: Random, op: NativeOp): Record<string, Float64Array> {
   switch (op.kind) {
     case 'conv':
-      return withBias(random, op.bias, op.outChannels, op.outChannels * op.kernel * op.kernel * (op.inChannels / op.groups));
+      return withBias(random, op.bias, op.outChannels, op.outChannels * op.kernel[0] * op.kernel[1] * (op.inChannels / op.groups));
     case 'linear':
       return withBias(random, op.bias, op.outFeatures, op.outFeatures * op.inFeatures);
     case 'batchNorm':
@@ -72,6 +72,8 @@ export function parametersFor(random: Random, op: NativeOp): Record<string, Floa
         runningMean: values(random, op.channels),
         runningVariance: values(random, op.channels).map((x) => Math.fround(x * x + 0.125)),
       };
+    case 'channelAffine':
+      return { scale: values(random, op.channels), shift: values(random, op.channels) };
     default:
       return {};
   }
@@ -93,9 +95,10 @@ export const tinyProgram: NativeProgram = {
       output: 1,
       inChannels: 2,
       outChannels: 5,
-      kernel: 3,
-      stride: 1,
-      padding: 1,
+      kernel: [3, 3],
+      stride: [1, 1],
+      padding: [1, 1, 1, 1],
+      dilation: [1, 1],
       groups: 1,
       bias: false,
     },
@@ -108,9 +111,10 @@ export const tinyProgram: NativeProgram = {
       output: 4,
       inChannels: 5,
       outChannels: 5,
-      kernel: 3,
-      stride: 1,
-      padding: 1,
+      kernel: [3, 3],
+      stride: [1, 1],
+      padding: [1, 1, 1, 1],
+      dilation: [1, 1],
       groups: 5,
       bias: true,
     },
@@ -123,9 +127,10 @@ export const tinyProgram: NativeProgram = {
       output: 7,
       inChannels: 5,
       outChannels: 5,
-      kernel: 1,
-      stride: 1,
-      padding: 0,
+      kernel: [1, 1],
+      stride: [1, 1],
+      padding: [0, 0, 0, 0],
+      dilation: [1, 1],
       groups: 1,
       bias: false,
     },
@@ -138,14 +143,24 @@ export const tinyProgram: NativeProgram = {
       output: 10,
       inChannels: 5,
       outChannels: 7,
-      kernel: 3,
-      stride: 2,
-      padding: 1,
+      kernel: [3, 3],
+      stride: [2, 2],
+      padding: [1, 1, 1, 1],
+      dilation: [1, 1],
       groups: 1,
       bias: false,
     },
     { kind: 'relu', name: 'act3', input: 10, output: 11 },
-    { kind: 'averagePool', name: 'pool', input: 11, output: 12, kernel: 2, stride: 1 },
+    {
+      kind: 'averagePool',
+      name: 'pool',
+      input: 11,
+      output: 12,
+      kernel: [2, 2],
+      stride: [1, 1],
+      padding: [0, 0, 0, 0],
+      countPadding: false,
+    },
     { kind: 'globalAveragePool', name: 'gap', input: 12, output: 13 },
     { kind: 'linear', name: 'fc', input: 13, output: 14, inFeatures: 7, outFeatures: 3, bias: true },
   ],

@@ -14,7 +14,7 @@ describe('toNativeProgram', () => {
     expect(program.classes).toBe(10);
     for (const [index, op] of program.ops.entries()) {
       expect(op.output).toBe(index + 1);
-      for (const input of op.kind === 'add' ? op.inputs : [op.input]) expect(input >= 0 && input <= index).toBe(true);
+      for (const input of 'inputs' in op ? op.inputs : [op.input]) expect(input >= 0 && input <= index).toBe(true);
     }
   });
 
@@ -26,9 +26,10 @@ describe('toNativeProgram', () => {
       output: 1,
       inChannels: 1,
       outChannels: 16,
-      kernel: 3,
-      stride: 1,
-      padding: 1,
+      kernel: [3, 3],
+      stride: [1, 1],
+      padding: [1, 1, 1, 1],
+      dilation: [1, 1],
       groups: 1,
       bias: false,
     });

@@ -34,9 +34,10 @@ function toNativeOp({ spec, inputShapes, outputShape }: GraphNode, tensorOf: (na
         output,
         inChannels: channelsIn,
         outChannels: channelsOut,
-        kernel,
-        stride,
-        padding,
+        kernel: [kernel, kernel],
+        stride: [stride, stride],
+        padding: [padding, padding, padding, padding],
+        dilation: [1, 1],
         groups,
         bias,
       };
@@ -58,7 +59,16 @@ function toNativeOp({ spec, inputShapes, outputShape }: GraphNode, tensorOf: (na
     case 'add':
       return { kind: 'add', name, inputs: [tensorOf(spec.inputs[0]), tensorOf(spec.inputs[1])], output };
     case 'averagePool':
-      return { kind: 'averagePool', name, input: tensorOf(spec.input), output, kernel: spec.kernel, stride: spec.stride };
+      return {
+        kind: 'averagePool',
+        name,
+        input: tensorOf(spec.input),
+        output,
+        kernel: [spec.kernel, spec.kernel],
+        stride: [spec.stride, spec.stride],
+        padding: [0, 0, 0, 0],
+        countPadding: false,
+      };
     case 'linear':
       return {
         kind: 'linear',

@@ -67,8 +67,8 @@ class AveragePool final : public Op {
   bool passesSign() const override { return true; }
 
  private:
-  int KernelHeight() const { return global_ ? in[0]->shape.height : kernel_; }
-  int KernelWidth() const { return global_ ? in[0]->shape.width : kernel_; }
+  int KernelHeight() const { return global_ ? in[0]->shape.height : kernel_.height; }
+  int KernelWidth() const { return global_ ? in[0]->shape.width : kernel_.width; }
   float Share() const { return 1.0f / (static_cast<float>(KernelHeight()) * static_cast<float>(KernelWidth())); }
 
   // x (H, W, C) of one image to y (outH, outW, C).
@@ -104,8 +104,9 @@ class AveragePool final : public Op {
     }
     for (int oy = 0; oy < out->shape.height; ++oy) {
       for (int ox = 0; ox < out->shape.width; ++ox) {
-        for (int ky = 0; ky < kernel_; ++ky) {
-          visit(oy * out->shape.width + ox, (oy * stride_ + ky) * from.width + ox * stride_, kernel_);
+        for (int ky = 0; ky < kernel_.height; ++ky) {
+          visit(oy * out->shape.width + ox, (oy * stride_.height + ky) * from.width + ox * stride_.width,
+                kernel_.width);
         }
       }
     }
@@ -114,7 +115,7 @@ class AveragePool final : public Op {
   Partition Chunks(int batch) const { return Partition(batch, 1, batch * WorkPerImage()); }
 
   bool global_;
-  int kernel_, stride_;
+  Pair kernel_, stride_;
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
-// Convolution with any kernel, all channels to all channels: patches are gathered a few pixels at a time (a weight
-// row's order: kernel row, kernel column, channel) and multiplied as matrices, while they are in cache.
+// Convolution with any kernel and any groups, all channels of a group to all channels of it: patches are gathered a few
+// pixels at a time (a weight row's order: kernel row, kernel column, channel) and multiplied as matrices, while they
+// are in cache.
 #include <algorithm>
 
 #include "core/scratch.h"
@@ -14,18 +15,28 @@ namespace {
 class Dense final : public Op {
  public:
   Dense(const OpSpec& spec, WeightParameters parameters)
-      : spec_(spec), k_(spec.kernel * spec.kernel * spec.inChannels), n_(spec.outChannels), at_(parameters) {}
+      : spec_(spec),
+        groups_(spec.groups),
+        groupIn_(spec.inChannels / spec.groups),
+        k_(spec.kernel.height * spec.kernel.width * groupIn_),
+        n_(spec.outChannels / spec.groups),
+        at_(parameters) {}
 
   void Plan(const Kernels& kernels, int) override {
-    forwardWeights_ = AlignedFloats(PackedSize(kernels, k_, n_));
-    backwardWeights_ = AlignedFloats(PackedSize(kernels, n_, k_));
+    forwardWeights_ = AlignedFloats(groups_ * PackedSize(kernels, k_, n_));
+    backwardWeights_ = AlignedFloats(groups_ * PackedSize(kernels, n_, k_));
     partial_.Resize(PartialSize(), PartialLimit(PartialSize()));
   }
 
   void PackForTraining(const TrainContext& context) override {
+    const Kernels& kernels = context.kernels;
     const float* weight = context.parameters + at_.weight;  // (out, kernel * kernel * in)
-    context.kernels.packColumns(weight, k_, k_, n_, forwardWeights_.data());
-    if (in[0]->wantsGradient) context.kernels.packRows(weight, k_, n_, k_, backwardWeights_.data());
+    PackForward(kernels, weight, forwardWeights_);
+    if (!in[0]->wantsGradient) return;
+    for (int group = 0; group < groups_; ++group) {
+      kernels.packRows(weight + group * WeightsPerGroup(), k_, n_, k_,
+                       backwardWeights_.data() + group * PackedSize(kernels, n_, k_));
+    }
   }
 
   void Forward(const TrainContext& context) override {
@@ -69,8 +80,8 @@ class Dense final : public Op {
 
   void PrepareInfer(const Kernels& kernels, const InferWeights& weights) override {
     Op::PrepareInfer(kernels, weights);
-    inferWeights_ = AlignedFloats(PackedSize(kernels, k_, n_));
-    kernels.packColumns(weights.weight, k_, k_, n_, inferWeights_.data());
+    inferWeights_ = AlignedFloats(groups_ * PackedSize(kernels, k_, n_));
+    PackForward(kernels, weights.weight, inferWeights_);
   }
 
   void Infer(const InferContext& context) const override {
@@ -81,13 +92,14 @@ class Dense final : public Op {
     });
   }
 
-  std::int64_t WorkPerImage() const override { return static_cast<std::int64_t>(out->shape.pixels()) * k_ * n_; }
+  std::int64_t WorkPerImage() const override { return static_cast<std::int64_t>(out->shape.size()) * k_; }
 
  private:
-  ConvGeometry Geometry() const { return {in[0]->shape, out->shape, spec_.kernel, spec_.stride, spec_.padding}; }
-  std::size_t PartialSize() const { return static_cast<std::size_t>(n_) * k_ + (at_.bias ? n_ : 0); }
+  ConvGeometry Geometry() const { return {in[0]->shape, out->shape, spec_}; }
+  std::size_t WeightsPerGroup() const { return static_cast<std::size_t>(n_) * k_; }
+  std::size_t PartialSize() const { return groups_ * WeightsPerGroup() + (at_.bias ? spec_.outChannels : 0); }
   std::size_t OutputOffset(int image, int row) const {
-    return image * out->shape.size() + static_cast<std::size_t>(row) * out->shape.width * n_;
+    return image * out->shape.size() + static_cast<std::size_t>(row) * out->shape.width * spec_.outChannels;
   }
   // Pixels at once: some 32 KiB of patches, in whole register tiles.
   int BlockPixels(const Kernels& kernels) const {
@@ -95,37 +107,55 @@ class Dense final : public Op {
     return std::max(kernels.gemmRows, fit / kernels.gemmRows * kernels.gemmRows);
   }
 
-  // Calls visit(tile offset, patch offset) for each kernel row of each of `count` output pixels from `pixel` on,
-  // counted from the tile's first output row; a kernel row is kernel * channels neighbouring floats in both.
+  // weight (out, k) to a packed matrix a group.
+  void PackForward(const Kernels& kernels, const float* weight, AlignedFloats& packed) const {
+    for (int group = 0; group < groups_; ++group) {
+      kernels.packColumns(weight + group * WeightsPerGroup(), k_, k_, n_,
+                          packed.data() + group * PackedSize(kernels, k_, n_));
+    }
+  }
+
+  // Neighbouring floats of a patch: a kernel row where its pixels lie side by side, else one pixel's channels.
+  int PieceLength() const {
+    return groups_ == 1 && spec_.dilation.width == 1 ? spec_.kernel.width * groupIn_ : groupIn_;
+  }
+
+  // Calls visit(tile offset, patch offset) for each piece of a group's patches of `count` output pixels from `pixel`
+  // on, counted from the tile's first output row.
   template <typename Visit>
-  void ForPatchRows(const ConvGeometry& geometry, int pixel, int count, Visit visit) const {
-    const int channels = geometry.in.channels, width = geometry.out.width;
+  void ForPatchPieces(const ConvGeometry& geometry, int group, int pixel, int count, Visit visit) const {
+    const int channels = geometry.in.channels, width = geometry.out.width, length = PieceLength();
+    const int pieces = spec_.kernel.width * groupIn_ / length;
     const std::ptrdiff_t tileRow = static_cast<std::ptrdiff_t>(geometry.paddedWidth()) * channels;
-    const int length = spec_.kernel * channels;
+    const std::ptrdiff_t tapRow = spec_.dilation.height * tileRow;
+    const std::ptrdiff_t tapColumn = static_cast<std::ptrdiff_t>(spec_.dilation.width) * channels;
     for (int i = 0; i < count; ++i) {
       const int row = (pixel + i) / width, column = (pixel + i) % width;
-      const std::ptrdiff_t first = row * spec_.stride * tileRow + column * spec_.stride * channels;
-      for (int ky = 0; ky < spec_.kernel; ++ky) {
-        visit(first + ky * tileRow, static_cast<std::ptrdiff_t>(i) * k_ + ky * length);
+      const std::ptrdiff_t first = row * spec_.stride.height * tileRow +
+                                   static_cast<std::ptrdiff_t>(column) * spec_.stride.width * channels +
+                                   group * groupIn_;
+      std::ptrdiff_t to = static_cast<std::ptrdiff_t>(i) * k_;
+      for (int ky = 0; ky < spec_.kernel.height; ++ky) {
+        for (int piece = 0; piece < pieces; ++piece, to += length) visit(first + ky * tapRow + piece * tapColumn, to);
       }
     }
   }
 
-  void Gather(const ConvGeometry& geometry, const float* tile, int pixel, int count, float* patches) const {
-    const int length = spec_.kernel * geometry.in.channels;
-    ForPatchRows(geometry, pixel, count, [&](std::ptrdiff_t from, std::ptrdiff_t to) {
+  void Gather(const ConvGeometry& geometry, int group, const float* tile, int pixel, int count, float* patches) const {
+    const int length = PieceLength();
+    ForPatchPieces(geometry, group, pixel, count, [&](std::ptrdiff_t from, std::ptrdiff_t to) {
       for (int j = 0; j < length; ++j) patches[to + j] = tile[from + j];
     });
   }
 
-  GemmArgs Product(int m, int n, int k, const float* a, const AlignedFloats& packed, float* c) const {
+  GemmArgs Product(int m, int n, int k, const float* a, const float* packed, float* c) const {
     GemmArgs gemm;
     gemm.m = m;
     gemm.n = n;
     gemm.k = k;
     gemm.a = a;
     gemm.lda = k;
-    gemm.b = packed.data();
+    gemm.b = packed;
     gemm.c = c;
     gemm.ldc = n;
     return gemm;
@@ -143,22 +173,28 @@ class Dense final : public Op {
     LoadPadded(kernels, image, geometry.in, input, tile, padded);
     for (int pixel = 0; pixel < pixels; pixel += block) {
       const int some = std::min(block, pixels - pixel);
-      Gather(geometry, padded, pixel, some, patches);
-      GemmArgs gemm = Product(some, n_, k_, patches, weights, y + static_cast<std::size_t>(pixel) * n_);
-      gemm.epilogue = affine.identity() ? Epilogue::kStore : Epilogue::kAffine;
-      gemm.affine = affine;
-      kernels.gemm(gemm);
+      for (int group = 0; group < groups_; ++group) {
+        Gather(geometry, group, padded, pixel, some, patches);
+        GemmArgs gemm = Product(some, n_, k_, patches, weights.data() + group * PackedSize(kernels, k_, n_),
+                                y + static_cast<std::size_t>(pixel) * spec_.outChannels + group * n_);
+        gemm.ldc = spec_.outChannels;
+        gemm.epilogue = affine.identity() ? Epilogue::kStore : Epilogue::kAffine;
+        gemm.affine = affine;
+        if (affine.scale) gemm.affine.scale += group * n_;
+        if (affine.shift) gemm.affine.shift += group * n_;
+        kernels.gemm(gemm);
+      }
     }
   }
 
   void BackwardRows(const Kernels& kernels, const GradientSource& source, const GradientSink& sink, int chunk,
                     Range rows, float* dWeight) const {
     const ConvGeometry geometry = Geometry();
-    const PaddedTile whole{-spec_.padding, geometry.in.height + 2 * spec_.padding, spec_.padding};
+    const PaddedTile whole = geometry.Whole();
     const int block = BlockPixels(kernels);
     const std::size_t tileSize = geometry.Tile(0, geometry.StripRows()).size(geometry.in);
     const std::size_t patchSize = static_cast<std::size_t>(block) * k_;
-    Scratch scratch{tileSize, patchSize, static_cast<std::size_t>(block) * n_,
+    Scratch scratch{tileSize, patchSize, static_cast<std::size_t>(block) * spec_.outChannels,
                     sink.wanted() ? whole.size(geometry.in) : 0, geometry.in.size()};
     float* padded = scratch.Next();
     float* patches = scratch.Next();
@@ -172,15 +208,22 @@ class Dense final : public Op {
       const int pixels = count * geometry.out.width;
       const std::size_t first = image * geometry.out.pixels() + static_cast<std::size_t>(row) * geometry.out.width;
       const std::ptrdiff_t tileInImage =
-          static_cast<std::ptrdiff_t>(row) * spec_.stride * geometry.paddedWidth() * geometry.in.channels;
+          static_cast<std::ptrdiff_t>(row) * spec_.stride.height * geometry.paddedWidth() * geometry.in.channels;
       for (int pixel = 0; pixel < pixels; pixel += block) {
         const int some = std::min(block, pixels - pixel);
         const float* dy = source.Load(first + pixel, some, dyBuffer);
-        Gather(geometry, padded, pixel, some, patches);
-        AddWeightGradient(kernels, some, patches, dy, dWeight);
-        if (!sink.wanted()) continue;
-        kernels.gemm(Product(some, k_, n_, dy, backwardWeights_, patches));
-        ScatterAdd(geometry, patches, pixel, some, dxPadded + tileInImage);
+        for (int group = 0; group < groups_; ++group) {
+          const float* own = dy + static_cast<std::ptrdiff_t>(group) * n_;
+          Gather(geometry, group, padded, pixel, some, patches);
+          AddWeightGradient(kernels, some, patches, own, dWeight + group * WeightsPerGroup());
+          if (!sink.wanted()) continue;
+          GemmArgs gemm =
+              Product(some, k_, n_, own, backwardWeights_.data() + group * PackedSize(kernels, n_, k_), patches);
+          gemm.lda = spec_.outChannels;
+          kernels.gemm(gemm);
+          ScatterAdd(geometry, group, patches, pixel, some, dxPadded + tileInImage);
+        }
+        if (at_.bias) kernels.columnSum(dy, some, spec_.outChannels, dWeight + groups_ * WeightsPerGroup());
       }
       if (sink.wanted() && row + count == geometry.out.height) {
         Crop(geometry, dxPadded, dx);
@@ -189,7 +232,7 @@ class Dense final : public Op {
     });
   }
 
-  // dWeight (out, kernel * kernel * in), then dBias (out).
+  // A group's dWeight (out, kernel * kernel * in).
   void AddWeightGradient(const Kernels& kernels, int count, const float* patches, const float* dy,
                          float* dWeight) const {
     GemmArgs gemm;
@@ -197,7 +240,7 @@ class Dense final : public Op {
     gemm.n = k_;
     gemm.k = count;
     gemm.a = dy;
-    gemm.lda = n_;
+    gemm.lda = spec_.outChannels;
     gemm.transposedA = true;
     gemm.b = patches;
     gemm.ldb = k_;
@@ -205,12 +248,12 @@ class Dense final : public Op {
     gemm.ldc = k_;
     gemm.epilogue = Epilogue::kAccumulate;
     kernels.gemm(gemm);
-    if (at_.bias) kernels.columnSum(dy, count, n_, dWeight + static_cast<std::size_t>(n_) * k_);
   }
 
-  void ScatterAdd(const ConvGeometry& geometry, const float* patches, int pixel, int count, float* tile) const {
-    const int length = spec_.kernel * geometry.in.channels;
-    ForPatchRows(geometry, pixel, count, [&](std::ptrdiff_t to, std::ptrdiff_t from) {
+  void ScatterAdd(const ConvGeometry& geometry, int group, const float* patches, int pixel, int count,
+                  float* tile) const {
+    const int length = PieceLength();
+    ForPatchPieces(geometry, group, pixel, count, [&](std::ptrdiff_t to, std::ptrdiff_t from) {
       for (int j = 0; j < length; ++j) tile[to + j] += patches[from + j];
     });
   }
@@ -220,13 +263,15 @@ class Dense final : public Op {
     const int channels = geometry.in.channels, rowFloats = geometry.in.width * channels;
     for (int row = 0; row < geometry.in.height; ++row) {
       const std::ptrdiff_t from =
-          (static_cast<std::ptrdiff_t>(row + spec_.padding) * geometry.paddedWidth() + spec_.padding) * channels;
+          (static_cast<std::ptrdiff_t>(row + spec_.padding.top) * geometry.paddedWidth() + spec_.padding.left) *
+          channels;
       std::copy_n(padded + from, rowFloats, image + static_cast<std::ptrdiff_t>(row) * rowFloats);
     }
   }
 
   OpSpec spec_;
-  int k_, n_;
+  int groups_, groupIn_;
+  int k_, n_;  // of one group's matrix: patch, output channels
   WeightParameters at_;
   AlignedFloats forwardWeights_, backwardWeights_, inferWeights_;  // packed
   PartialSums partial_;                                            // dWeight, dBias

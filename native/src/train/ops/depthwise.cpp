@@ -1,4 +1,5 @@
-// Convolution of each channel by itself.
+// Convolution of each channel by itself, with a square kernel, one stride and no dilation; the rest is in
+// depthwise_any.cpp.
 #include <algorithm>
 
 #include "core/scratch.h"
@@ -13,7 +14,7 @@ namespace {
 class DepthwiseOp final : public Op {
  public:
   DepthwiseOp(const OpSpec& spec, WeightParameters parameters)
-      : spec_(spec), channels_(spec.outChannels), taps_(spec.kernel * spec.kernel), at_(parameters) {
+      : spec_(spec), channels_(spec.outChannels), taps_(spec.kernel.height * spec.kernel.width), at_(parameters) {
     const std::size_t size = static_cast<std::size_t>(taps_) * ChannelVectorSize(channels_);
     for (AlignedFloats* w : {&weights_, &flipped_, &inferWeights_}) *w = AlignedFloats(size);
     bias_ = AlignedFloats(ChannelVectorSize(channels_));
@@ -79,7 +80,7 @@ class DepthwiseOp final : public Op {
   std::int64_t WorkPerImage() const override { return static_cast<std::int64_t>(out->shape.size()) * taps_ * 2; }
 
  private:
-  ConvGeometry Geometry() const { return {in[0]->shape, out->shape, spec_.kernel, spec_.stride, spec_.padding}; }
+  ConvGeometry Geometry() const { return {in[0]->shape, out->shape, spec_}; }
   std::size_t PartialSize() const { return static_cast<std::size_t>(taps_) * channels_ + (at_.bias ? channels_ : 0); }
   std::size_t OutputOffset(int image, int row) const {
     return image * out->shape.size() + static_cast<std::size_t>(row) * out->shape.width * channels_;
@@ -107,8 +108,8 @@ class DepthwiseOp final : public Op {
     args.outWidth = geometry.out.width;
     args.inWidth = geometry.paddedWidth();
     args.channels = channels_;
-    args.kernel = spec_.kernel;
-    args.stride = spec_.stride;
+    args.kernel = spec_.kernel.height;
+    args.stride = spec_.stride.height;
     args.x = padded;
     args.weight = weights.data();
     args.y = y;
@@ -120,11 +121,18 @@ class DepthwiseOp final : public Op {
   // input's gradient is a plain stride-1 convolution of it with the flipped kernel.
   struct Grid {
     int rows, width;
-    int lead;  // zeros before the first pixel; negative: pixels that are cut off
+    int top, left;  // zeros before the first pixel; negative: pixels that are cut off
   };
   Grid SpreadGrid() const {
     const Shape& x = in[0]->shape;
-    return {x.height + spec_.kernel - 1, x.width + spec_.kernel - 1, spec_.kernel - 1 - spec_.padding};
+    const int reach = spec_.kernel.height - 1;
+    return {x.height + reach, x.width + reach, reach - spec_.padding.top, reach - spec_.padding.left};
+  }
+
+  // Whether a stride-1 output lies inside the grid as a whole.
+  bool Holds(const Grid& grid) const {
+    const Shape& y = out->shape;
+    return grid.top >= 0 && grid.left >= 0 && grid.top + y.height <= grid.rows && grid.left + y.width <= grid.width;
   }
 
   // An image's output gradient, where it lies.
@@ -141,8 +149,8 @@ class DepthwiseOp final : public Op {
     const std::ptrdiff_t rowFloats = static_cast<std::ptrdiff_t>(y.width) * channels_;
     const std::ptrdiff_t gridRow = static_cast<std::ptrdiff_t>(grid.width) * channels_;
     const std::size_t first = image * y.pixels();
-    if (spec_.stride == 1 && grid.lead >= 0) {
-      float* inner = spread + grid.lead * gridRow + static_cast<std::ptrdiff_t>(grid.lead) * channels_;
+    if (spec_.stride.height == 1 && Holds(grid)) {
+      float* inner = spread + grid.top * gridRow + static_cast<std::ptrdiff_t>(grid.left) * channels_;
       for (int oy = 0; oy < y.height; ++oy) {
         float* to = inner + oy * gridRow;
         const float* dy = source.Load(first + static_cast<std::size_t>(oy) * y.width, y.width, to);
@@ -152,10 +160,10 @@ class DepthwiseOp final : public Op {
     }
     const float* dy = source.Load(first, static_cast<int>(y.pixels()), buffer);
     for (int oy = 0; oy < y.height; ++oy) {
-      const int row = grid.lead + oy * spec_.stride;
+      const int row = grid.top + oy * spec_.stride.height;
       if (row < 0 || row >= grid.rows) continue;
       for (int ox = 0; ox < y.width; ++ox) {
-        const int column = grid.lead + ox * spec_.stride;
+        const int column = grid.left + ox * spec_.stride.width;
         if (column < 0 || column >= grid.width) continue;
         std::copy_n(dy + oy * rowFloats + static_cast<std::ptrdiff_t>(ox) * channels_, channels_,
                     spread + row * gridRow + static_cast<std::ptrdiff_t>(column) * channels_);
@@ -188,7 +196,7 @@ class DepthwiseOp final : public Op {
       args.outWidth = geometry.in.width;
       args.inWidth = grid.width;
       args.channels = channels_;
-      args.kernel = spec_.kernel;
+      args.kernel = spec_.kernel.height;
       args.stride = 1;
       args.x = spread;
       args.weight = flipped_.data();
@@ -206,8 +214,8 @@ class DepthwiseOp final : public Op {
     args.outWidth = geometry.out.width;
     args.inWidth = geometry.paddedWidth();
     args.channels = channels_;
-    args.kernel = spec_.kernel;
-    args.stride = spec_.stride;
+    args.kernel = spec_.kernel.height;
+    args.stride = spec_.stride.height;
     args.x = padded;
     args.dy = dy.data;
     args.dyRow = dy.row;

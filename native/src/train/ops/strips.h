@@ -10,17 +10,33 @@ namespace lathe {
 
 struct ConvGeometry {
   Shape in, out;  // of one image
-  int kernel = 1, stride = 1, padding = 0;
+  Pair kernel, stride, dilation;
+  Padding padding;
 
-  int paddedWidth() const { return in.width + 2 * padding; }
-  int inputRows(int outRows) const { return (outRows - 1) * stride + kernel; }
+  ConvGeometry(const Shape& input, const Shape& output, const OpSpec& spec)
+      : in(input),
+        out(output),
+        kernel(spec.kernel),
+        stride(spec.stride),
+        dilation(spec.dilation),
+        padding(spec.padding) {}
+
+  int paddedWidth() const { return padding.left + in.width + padding.right; }
+  int spanHeight() const { return (kernel.height - 1) * dilation.height + 1; }
+  int inputRows(int outRows) const { return (outRows - 1) * stride.height + spanHeight(); }
   // The padded input rows of `outRows` output rows from `outRow` on.
-  PaddedTile Tile(int outRow, int outRows) const { return {outRow * stride - padding, inputRows(outRows), padding}; }
+  PaddedTile Tile(int outRow, int outRows) const {
+    return {outRow * stride.height - padding.top, inputRows(outRows), padding.left, padding.right};
+  }
+  // The image with all of its padding.
+  PaddedTile Whole() const {
+    return {-padding.top, padding.top + in.height + padding.bottom, padding.left, padding.right};
+  }
   // Output rows whose padded input fits into half of a first-level cache (16 KiB), but at least enough of them that the
   // overlap of neighbouring strips stays small.
   int StripRows() const {
     const int rowFloats = paddedWidth() * in.channels;
-    const int fit = (4096 / std::max(1, rowFloats) - kernel) / stride + 1;
+    const int fit = (4096 / std::max(1, rowFloats) - spanHeight()) / stride.height + 1;
     return std::clamp(fit, std::min(4, out.height), out.height);
   }
 };
