@@ -46,6 +46,7 @@ export const quantizeParametersSchema = z.object({
   calibrationImages: z.number().int().min(1).default(512), // of the training images
   statisticsImages: z.number().int().min(0).max(100_000).default(256), // of those, for batch norm's statistics of each quantized network; 0: the float network's
   finalists: z.number().int().min(1).max(1000).default(8), // best trials that are read again on all validation images
+  refinement: z.number().min(0).max(1).default(0.4), // share of the trials, at the end, that change the best policies a little; 0: all ask the agent
   rewardScale: z.number().positive().default(0.1), // a percentage point of accuracy
   agent: agentParametersSchema.prefault({}),
 });
@@ -73,7 +74,7 @@ export const quantizeManifestSchema = z.object({
   targetSha256: z.string(),
   batch: z.number().int().positive(), // images at once on the target
   budgets: z.array(budgetSchema).min(1),
-  search: quantizeParametersSchema.required(),
+  search: quantizeParametersSchema.required().extend({ refinement: quantizeParametersSchema.shape.refinement.unwrap().default(0) }), // absent: before there was any
 });
 export const manifestSchema = z.discriminatedUnion('method', [trainManifestSchema, quantizeManifestSchema]);
 export type TrainManifest = z.infer<typeof trainManifestSchema>;
@@ -129,13 +130,14 @@ export type Solution = z.infer<typeof solutionSchema>;
 /** One policy evaluated by a search; an episode in reinforcement-learning terms. */
 export const trialSchema = costSchema.extend({
   step: z.number().int().nonnegative(),
+  origin: z.enum(['uniform', 'agent', 'refinement']), // a uniform policy to start from, the agent's, or a change of one of the best
   reward: z.number(),
   accuracy: z.number(), // on the reward images, 0..1
   weightBits: z.array(z.number().int()), // a quantizable layer each, after the budget was enforced
   activationBits: z.array(z.number().int()),
   askedWeightBits: z.array(z.number().int()), // what the agent asked for before that
   askedActivationBits: z.array(z.number().int()),
-  noise: z.number().nullable(), // sigma; null while warming up
+  noise: z.number().nullable(), // sigma; null while warming up and where the agent was not asked
   criticLoss: z.number().nullable(),
   isBest: z.boolean(), // best so far
   atMs: z.number(), // Unix time

@@ -78,6 +78,7 @@ export function owner(pid = 4242): Owner {
 export function trial(step: number, change: Partial<Trial> = {}): Trial {
   return {
     step,
+    origin: 'agent',
     reward: -1 + step / 100,
     accuracy: 0.8 + step / 1000,
     latencyMs: 10 + step,

@@ -98,6 +98,7 @@ function makeSearch(setting: Setting, prelude: Prelude): QuantizeSearch {
     { layers, costOf: costs.costOf, accuracyOf: (bits) => evaluator.accuracyOf(rewardImages, bits), now: context.now },
     manifest.search,
     limits,
+    prelude.baselines.filter((baseline) => baseline.withinBudget).map((baseline) => baseline.bits),
     prelude.referenceAccuracy,
     bench.random.derive('search'),
     createMlp,

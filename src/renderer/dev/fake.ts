@@ -544,6 +544,7 @@ export class FakeConnection implements Connection {
     return {
       ...now,
       step,
+      origin: 'agent',
       reward,
       accuracy: reached,
       weightBits,

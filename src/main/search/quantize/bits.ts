@@ -21,6 +21,12 @@ export function actionToBits(action: number, minimumBits: number, maximumBits: n
   return Math.min(maximumBits, Math.max(minimumBits, bits));
 }
 
+/** The middle of the bin that `actionToBits` maps to these bits; of more or fewer bits than the range has: its end. */
+export function bitsToAction(bits: number, minimumBits: number, maximumBits: number): number {
+  const inside = Math.min(maximumBits, Math.max(minimumBits, bits));
+  return (inside - minimumBits + 0.5) / (maximumBits - minimumBits + 1);
+}
+
 /** The amount of one resource in a cost, in the unit of `resourceUnits`; null where the target has no model for it. */
 export function amountOf(cost: Cost, resource: Resource): number | null {
   switch (resource) {

@@ -1,14 +1,16 @@
 /**
  * HAQ: hardware-aware automated quantization with mixed precision (Wang et al. 2019; Han et al., section 4). An agent decides
  * weight bits and activation bits of each layer; bits are lowered until the budgets hold; the accuracy of the quantized
- * network is the reward. Deviations from the released code are numbered in docs/algorithms/haq.md.
+ * network is the reward. The first trials are the uniform policies within the budget, the last ones change the best policies a
+ * little. Deviations from the released code are numbered in docs/algorithms/haq.md.
  */
 import type { Budget, Cost } from '../../../shared/policy.ts';
 import type { LayerInfo } from '../../../shared/network.ts';
 import type { QuantizeParameters, Trial } from '../../../shared/run.ts';
-import type { Random } from '../../../shared/random.ts';
+import { Random, type RandomState } from '../../../shared/random.ts';
 import { Ddpg, type DdpgState, type MlpFactory } from '../agent/ddpg.ts';
-import { actionToBits, enforceBudgets, lockedLayers, protectedBits, type BitVector, type CostFunction } from './bits.ts';
+import { actionToBits, bitsToAction, enforceBudgets, lockedLayers, protectedBits, type BitVector, type CostFunction } from './bits.ts';
+import { neighbourOf } from './refine.ts';
 import { type Decision, LayerStates, stateSize } from './state.ts';
 
 /** What the search asks of the world: two numbers about a policy. */
@@ -29,8 +31,18 @@ export interface Candidate {
   readonly cost: Cost;
 }
 
+interface Measured {
+  readonly cost: Cost;
+  readonly accuracy: number;
+  readonly reward: number;
+}
+
+/** A refined policy is next to one of this many best ones. */
+const parents = 4;
+
 export interface QuantizeSearchState {
   readonly agent: DdpgState;
+  readonly refinement: RandomState;
   readonly nextStep: number;
   readonly bestReward: number | null;
   readonly finalists: readonly Candidate[];
@@ -44,15 +56,22 @@ export class QuantizeSearch {
   private readonly locked: readonly boolean[];
   private readonly states: LayerStates;
   private readonly agent: Ddpg;
+  private readonly seeds: readonly BitVector[];
+  private readonly refineFrom: number; // the first trial that asks the agent no more
+  private refinement: Random;
   private nextStep = 0;
   private bestReward: number | null = null;
   private finalists: readonly Candidate[] = [];
 
-  /** `referenceAccuracy` is the float network's, on the reward images; `limits` are absolute and known to be feasible. */
+  /**
+   * `referenceAccuracy` is the float network's, on the reward images; `limits` are absolute and known to be feasible; `seeds`
+   * are policies that meet them and are tried first.
+   */
   constructor(
     environment: QuantizeEnvironment,
     parameters: QuantizeParameters,
     limits: readonly Budget[],
+    seeds: readonly BitVector[],
     referenceAccuracy: number,
     random: Random,
     makeMlp: MlpFactory,
@@ -60,10 +79,13 @@ export class QuantizeSearch {
     this.environment = environment;
     this.parameters = parameters;
     this.limits = limits;
+    this.seeds = seeds;
     this.referenceAccuracy = referenceAccuracy;
+    this.refineFrom = Math.max(seeds.length, Math.round(parameters.trials * (1 - parameters.refinement)));
     const layerCount = environment.layers.length;
     this.locked = lockedLayers(layerCount, parameters.protectFirstAndLast);
     this.states = new LayerStates(environment.layers);
+    this.refinement = random.derive('refinement');
     this.agent = new Ddpg(stateSize, parameters.agent.replayPerLayer * layerCount, parameters.agent, random, makeMlp);
   }
 
@@ -76,19 +98,60 @@ export class QuantizeSearch {
     return this.finalists;
   }
 
-  /** One episode: decide all layers, enforce the budgets, measure, learn. */
+  /** One policy: choose it, measure it, learn. */
   async trial(): Promise<Trial> {
-    const { minimumBits, maximumBits, agent: options } = this.parameters;
-    const step = this.nextStep;
-    const noise = step < options.warmupTrials ? null : options.initialNoise * options.noiseDecay ** (step - options.warmupTrials);
+    const seed = this.seeds[this.nextStep];
+    if (seed) return await this.seedTrial(seed);
+    return this.nextStep >= this.refineFrom && this.finalists.length > 0 ? await this.refinementTrial() : await this.agentTrial();
+  }
 
+  /** A uniform policy; the agent remembers it as if it had decided so. */
+  private async seedTrial(bits: BitVector): Promise<Trial> {
+    const measured = await this.measure(bits);
+    const { minimumBits, maximumBits } = this.parameters;
+    const episode = this.episode((layer, decision) =>
+      bitsToAction((decision === 'weights' ? bits.weightBits : bits.activationBits)[layer] ?? minimumBits, minimumBits, maximumBits),
+    );
+    this.agent.observe({ ...episode, reward: measured.reward }, false);
+    return this.record('uniform', bits, bits, measured, { noise: null, criticLoss: null });
+  }
+
+  /** One episode of the agent: decide all layers, enforce the budgets, measure, learn. */
+  private async agentTrial(): Promise<Trial> {
+    const { minimumBits, agent: options } = this.parameters;
+    const asks = this.nextStep - this.seeds.length;
+    const noise = asks < options.warmupTrials ? null : options.initialNoise * options.noiseDecay ** (asks - options.warmupTrials);
+    const { asked, ...episode } = this.episode((_layer, _decision, state) => this.agent.explore(state, noise));
+    const bits = enforceBudgets(asked, minimumBits, this.locked, this.limits, this.environment.costOf);
+    const measured = await this.measure(bits);
+    const criticLoss = this.agent.observe({ ...episode, reward: measured.reward }, noise !== null);
+    return this.record('agent', asked, bits, measured, { noise, criticLoss });
+  }
+
+  /** A neighbour of one of the best policies; the agent is not asked any more and learns nothing. */
+  private async refinementTrial(): Promise<Trial> {
+    const { minimumBits, maximumBits } = this.parameters;
+    const parent = this.finalists[this.refinement.uniformInt(0, Math.min(parents, this.finalists.length) - 1)];
+    if (!parent) throw new RangeError('there is no policy to refine');
+    const neighbourhood = { minimumBits, maximumBits, locked: this.locked, limits: this.limits, costOf: this.environment.costOf };
+    const { asked, bits } = neighbourOf(parent.bits, neighbourhood, this.refinement);
+    return this.record('refinement', asked, bits, await this.measure(bits), { noise: null, criticLoss: null });
+  }
+
+  /** Walks through the layers, two decisions each, the weights' first; `act` gives each action. */
+  private episode(act: (layer: number, decision: Decision, state: Float32Array) => number): {
+    readonly states: Float32Array[];
+    readonly actions: number[];
+    readonly asked: BitVector;
+  } {
+    const { minimumBits, maximumBits } = this.parameters;
     const states: Float32Array[] = [];
     const actions: number[] = [];
     let previousAction = 1; // as if 8 bits had been decided
     const decide = (layer: number, decision: Decision): number => {
       if (this.locked[layer] === true) return protectedBits;
       const state = this.states.observe(layer, decision, previousAction);
-      const action = this.agent.explore(state, noise);
+      const action = act(layer, decision, state);
       const bits = actionToBits(action, minimumBits, maximumBits);
       states.push(state);
       actions.push(action);
@@ -99,44 +162,56 @@ export class QuantizeSearch {
       weights: decide(layer, 'weights'),
       activations: decide(layer, 'activations'),
     }));
-    const asked: BitVector = {
-      weightBits: decisions.map((bits) => bits.weights),
-      activationBits: decisions.map((bits) => bits.activations),
+    return {
+      states,
+      actions,
+      asked: { weightBits: decisions.map((bits) => bits.weights), activationBits: decisions.map((bits) => bits.activations) },
     };
+  }
 
-    const bits = enforceBudgets(asked, minimumBits, this.locked, this.limits, this.environment.costOf);
+  private async measure(bits: BitVector): Promise<Measured> {
     const cost = this.environment.costOf(bits);
     const accuracy = await this.environment.accuracyOf(bits);
     // HAQ, eq. (reward): lambda * (accuracy - accuracy of the float network), in percentage points.
-    const reward = this.parameters.rewardScale * 100 * (accuracy - this.referenceAccuracy);
-    const criticLoss = this.agent.observe({ states, actions, reward }, noise !== null);
+    return { cost, accuracy, reward: this.parameters.rewardScale * 100 * (accuracy - this.referenceAccuracy) };
+  }
 
+  private record(
+    origin: Trial['origin'],
+    asked: BitVector,
+    bits: BitVector,
+    { cost, accuracy, reward }: Measured,
+    agent: Pick<Trial, 'noise' | 'criticLoss'>,
+  ): Trial {
+    const step = this.nextStep;
     const isBest = this.bestReward === null || reward > this.bestReward;
     if (isBest) this.bestReward = reward;
     this.finalists = withCandidate(this.finalists, { step, accuracy, bits, cost }, this.parameters.finalists);
     this.nextStep = step + 1;
     return {
       ...cost,
+      ...agent,
       step,
+      origin,
       reward,
       accuracy,
       weightBits: [...bits.weightBits],
       activationBits: [...bits.activationBits],
       askedWeightBits: [...asked.weightBits],
       askedActivationBits: [...asked.activationBits],
-      noise,
-      criticLoss,
       isBest,
       atMs: this.environment.now(),
     };
   }
 
   save(): QuantizeSearchState {
-    return { agent: this.agent.save(), nextStep: this.nextStep, bestReward: this.bestReward, finalists: this.finalists };
+    const { nextStep, bestReward, finalists } = this;
+    return { agent: this.agent.save(), refinement: this.refinement.getState(), nextStep, bestReward, finalists };
   }
 
   restore(state: QuantizeSearchState): void {
     this.agent.restore(state.agent);
+    this.refinement = Random.fromState(state.refinement);
     this.nextStep = state.nextStep;
     this.bestReward = state.bestReward;
     this.finalists = state.finalists;

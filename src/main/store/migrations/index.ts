@@ -1,5 +1,6 @@
 /** All migrations, in order: the n-th brings a database of version n - 1 to version n. Those that were released never change. */
 import type { Migration } from '../migrate.ts';
 import { firstTables } from './0001-first-tables.ts';
+import { trialOrigin } from './0002-trial-origin.ts';
 
-export const migrations: readonly Migration[] = [firstTables];
+export const migrations: readonly Migration[] = [firstTables, trialOrigin];

@@ -8,6 +8,7 @@ import { RunView } from './run.svelte.ts';
 const trial = (step: number, reward = step): Trial =>
   ({
     step,
+    origin: 'agent',
     reward,
     accuracy: 0.5,
     latencyMs: 1,

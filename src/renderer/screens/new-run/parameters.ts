@@ -40,6 +40,11 @@ const search: Words<Omit<QuantizeParameters, 'agent'>> = {
     'Of the calibration images, to measure batch norm anew for each policy; 0 keeps the float network’s.',
   ],
   finalists: ['Finalists', 'policies', 'Best trials that are read again on all validation images before one is chosen.'],
+  refinement: [
+    'Refinement',
+    'of trials',
+    'Share of the trials, at the end, that change the best policies a little and trade bits between layers; 0 asks the agent to the end.',
+  ],
   rewardScale: ['Reward scale', 'a pp', 'Reward for one percentage point of accuracy over the float network’s.'],
 };
 
