@@ -26,6 +26,12 @@ export const shapeSchema = z.array(z.number().int().positive());
 export const layerKindSchema = z.enum(['conv', 'depthwise', 'pointwise', 'linear']);
 export type LayerKind = z.infer<typeof layerKindSchema>;
 
+/** (height, width) of a window. Runs of earlier versions wrote one number for a square one. */
+const windowSchema = z.preprocess(
+  (value) => (typeof value === 'number' ? [value, value] : value),
+  z.tuple([z.number().int().positive(), z.number().int().positive()]).nullable(),
+);
+
 /** One operator of a network. Shapes are (H, W, C), or (features) behind the pooling. */
 export const layerInfoSchema = z.object({
   name: z.string(),
@@ -35,8 +41,8 @@ export const layerInfoSchema = z.object({
   params: z.number().nonnegative(),
   inputShape: shapeSchema,
   outputShape: shapeSchema,
-  kernel: z.number().int().positive().nullable(),
-  stride: z.number().int().positive().nullable(),
+  kernel: windowSchema,
+  stride: windowSchema,
   groups: z.number().int().positive().nullable(),
 });
 export type LayerInfo = z.infer<typeof layerInfoSchema>;

@@ -43,7 +43,7 @@ describe.skipIf(referenceFolder === null)(`layer tables counted from the papers$
         {
           kind: layer.kind,
           shape: [channelsIn, channelsOut, spatialIn, spatialOut],
-          window: [layer.kernel ?? 1, layer.stride ?? 1, layer.groups ?? 1],
+          window: [layer.kernel ?? [1, 1], layer.stride ?? [1, 1], layer.groups ?? 1],
           params: layer.params,
           batchNorm: next?.op === 'batchNorm' ? next.params : 0,
           macs: layer.macs,
@@ -53,7 +53,7 @@ describe.skipIf(referenceFolder === null)(`layer tables counted from the papers$
     const expected = table?.layers.map((row) => ({
       kind: kinds[row.type],
       shape: [row.cin, row.cout, row.hin, row.hout],
-      window: [row.k, row.stride, row.groups],
+      window: [[row.k, row.k], [row.stride, row.stride], row.groups],
       params: row.weights + row.bias,
       batchNorm: row.bn_params,
       macs: row.macs,

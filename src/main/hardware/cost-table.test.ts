@@ -58,7 +58,18 @@ describe('costTable', () => {
     const small = createGraph(
       [4, 4, 3],
       [
-        { kind: 'conv', name: 'a', input: inputName, outChannels: 5, kernel: 3, stride: 1, padding: 1, groups: 1, bias: true },
+        {
+          kind: 'conv',
+          name: 'a',
+          input: inputName,
+          outChannels: 5,
+          kernel: [3, 3],
+          stride: [1, 1],
+          padding: [1, 1, 1, 1],
+          dilation: [1, 1],
+          groups: 1,
+          bias: true,
+        },
         { kind: 'batchNorm', name: 'b', input: 'a', epsilon: 1e-5, momentum: 0.1 },
         { kind: 'globalAveragePool', name: 'c', input: 'b' },
         { kind: 'linear', name: 'd', input: 'c', outFeatures: 2, bias: true },

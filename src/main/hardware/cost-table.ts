@@ -7,6 +7,8 @@ import { maximumBits, minimumBits } from '../../shared/policy.ts';
 import type { Target } from '../../shared/network.ts';
 import type { NativeBismoLayer, NativeBismoResult, NativeBismoTarget } from '../compute/addon.ts';
 import { simulateBismo } from '../compute/index.ts';
+import { describePair } from '../network/shape.ts';
+import { LatheError } from '../../shared/errors.ts';
 import { quantizableLayers } from '../network/graph.ts';
 import type { Graph, QuantizableLayer } from '../network/graph.ts';
 
@@ -131,6 +133,10 @@ function toNativeTarget(target: Target): NativeBismoTarget {
   return { ...array, weightBufferWords, activationBufferWords, depthwiseGroupChannels };
 }
 
-function toNativeLayer({ kind, inChannels, outChannels, kernel, outputPixels }: QuantizableLayer): NativeBismoLayer {
-  return { kind: kind === 'pointwise' ? 'conv' : kind, inChannels, outChannels, kernel, outPixels: outputPixels };
+function toNativeLayer({ kind, inChannels, outChannels, kernel, groups, outputPixels, name }: QuantizableLayer): NativeBismoLayer {
+  const [height, width] = kernel;
+  if (height !== width) throw new LatheError('bad-input', `${name}: this law prices square kernels only, found ${describePair(kernel)}`);
+  if (kind === 'conv' && groups > 1)
+    throw new LatheError('bad-input', `${name}: this law prices no grouped convolution, found ${groups} groups`);
+  return { kind: kind === 'pointwise' ? 'conv' : kind, inChannels, outChannels, kernel: height, outPixels: outputPixels };
 }

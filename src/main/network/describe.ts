@@ -1,7 +1,8 @@
 /** A network as a face shows it: titles, summaries and the table of its layers. */
 import type { LayerInfo, NetworkInfo, NetworkRef, NetworkSummary, ResolvedNetworkRef } from '../../shared/network.ts';
-import { describeShape, graphSha256 } from './graph.ts';
+import { graphSha256 } from './graph-form.ts';
 import type { Graph, GraphNode } from './graph.ts';
+import { describeShape } from './shape.ts';
 import { familyOf, networkIdOf, networkIds, resolveNetwork } from './zoo.ts';
 import type { DatasetShape } from './zoo.ts';
 
@@ -55,8 +56,8 @@ function summarize(graph: Graph, ref: ResolvedNetworkRef): NetworkSummary {
 }
 
 function toLayerInfo({ spec, kind, macs, params, inputShapes, outputShape }: GraphNode): LayerInfo {
-  const window =
-    spec.kind === 'conv' || spec.kind === 'averagePool' ? { kernel: spec.kernel, stride: spec.stride } : { kernel: null, stride: null };
+  const window: Pick<LayerInfo, 'kernel' | 'stride'> =
+    'kernel' in spec ? { kernel: [...spec.kernel], stride: [...spec.stride] } : { kernel: null, stride: null };
   return {
     name: spec.name,
     op: spec.kind,

@@ -1,37 +1,88 @@
 /**
  * A network as an immutable, typed graph of operators, with the shape, the multiply-accumulates and the parameters of each.
- * It holds no weights. Shapes are (H, W, C) of one image, or (features) behind the global pooling. All convolutions are
- * square, padded with zeros alike on all sides, and either dense (groups 1) or depthwise (groups = channels in = out).
+ * It holds no weights. Shapes are (H, W, C) of one image, or (features). What each operator may read and gives is in `infer.ts`,
+ * the JSON and text forms are in `graph-form.ts`.
  */
 import { LatheError } from '../../shared/errors.ts';
 import type { LayerKind } from '../../shared/network.ts';
-import { sha256OfJson } from '../compute/hash.ts';
-
-/** (H, W, C) or (features). */
-export type Shape = readonly number[];
+import { checkInteger, inferNode, largestChannels, largestSide } from './infer.ts';
+import type { Pair, Padding, Shape } from './shape.ts';
+import { product } from './shape.ts';
 
 /** The name under which the network's input is read. */
 export const inputName = 'input';
 
+interface Unary<Kind extends string> {
+  readonly kind: Kind;
+  readonly name: string;
+  readonly input: string;
+}
+
+interface Merging<Kind extends string, Inputs> {
+  readonly kind: Kind;
+  readonly name: string;
+  readonly inputs: Inputs;
+}
+
+interface Window {
+  readonly kernel: Pair;
+  readonly stride: Pair;
+  readonly padding: Padding;
+}
+
+/** Weights (outChannels, kernel height, kernel width, inChannels / groups); zeros around. A vector is read as (1, 1, C). */
+export interface ConvSpec extends Unary<'conv'>, Window {
+  readonly outChannels: number;
+  readonly dilation: Pair;
+  readonly groups: number; // divides the channels in and out
+  readonly bias: boolean;
+}
+
+/** Weights (outFeatures, features). Reads (features) or (1, 1, C). */
+export interface LinearSpec extends Unary<'linear'> {
+  readonly outFeatures: number;
+  readonly bias: boolean;
+}
+
+/** Over the channels of an image or the features of a vector. running = (1 - momentum) * running + momentum * batch. */
+export interface BatchNormSpec extends Unary<'batchNorm'> {
+  readonly epsilon: number;
+  readonly momentum: number;
+}
+
 /** An operator as a builder writes it. `input` names an earlier node, or `inputName`. */
 export type NodeSpec =
-  | {
-      readonly kind: 'conv';
-      readonly name: string;
-      readonly input: string;
-      readonly outChannels: number;
-      readonly kernel: number;
-      readonly stride: number;
-      readonly padding: number;
-      readonly groups: number;
-      readonly bias: boolean;
-    }
-  | { readonly kind: 'batchNorm'; readonly name: string; readonly input: string; readonly epsilon: number; readonly momentum: number }
-  | { readonly kind: 'relu' | 'relu6'; readonly name: string; readonly input: string }
-  | { readonly kind: 'add'; readonly name: string; readonly inputs: readonly [string, string] }
-  | { readonly kind: 'averagePool'; readonly name: string; readonly input: string; readonly kernel: number; readonly stride: number }
-  | { readonly kind: 'globalAveragePool'; readonly name: string; readonly input: string }
-  | { readonly kind: 'linear'; readonly name: string; readonly input: string; readonly outFeatures: number; readonly bias: boolean };
+  | ConvSpec
+  | LinearSpec
+  | BatchNormSpec
+  /** y = x * scale + shift a channel: constants that came with the network (parameter roles scale, shift). */
+  | (Unary<'channelAffine'> & { readonly trained: false })
+  | Unary<'relu' | 'relu6' | 'hardSwish' | 'sigmoid' | 'swish' | 'tanh'>
+  /** max(0, min(1, alpha * x + beta)). */
+  | (Unary<'hardSigmoid'> & { readonly alpha: number; readonly beta: number })
+  | (Unary<'leakyRelu'> & { readonly slope: number })
+  /** Either bound may be infinite. */
+  | (Unary<'clip'> & { readonly minimum: number; readonly maximum: number })
+  /** Two or more of one shape. */
+  | Merging<'add', readonly string[]>
+  /** Of one shape, or the second (1, 1, C) or (C): one factor a channel. */
+  | Merging<'mul', readonly [string, string]>
+  /** Two or more, along the channels. */
+  | Merging<'concat', readonly string[]>
+  /** Padding never wins. */
+  | (Unary<'maxPool'> & Window)
+  | (Unary<'averagePool'> & Window & { readonly countPadding: boolean })
+  /** (H, W, C) -> (C). */
+  | Unary<'globalAveragePool'>
+  | (Unary<'pad'> & { readonly padding: Padding; readonly value: number })
+  /** (H, W, C) -> (H * W * C), in that order. */
+  | Unary<'flatten'>
+  /** In training alone; what stays is divided by 1 - probability. */
+  | (Unary<'dropout'> & { readonly probability: number })
+  /** Over the channels; in inference alone. */
+  | Unary<'softmax'>;
+
+export type NodeKind = NodeSpec['kind'];
 
 /** An operator with what follows from the operators before it. */
 export interface GraphNode {
@@ -60,19 +111,16 @@ export interface QuantizableLayer {
   readonly kind: LayerKind;
   readonly inChannels: number; // features of a linear layer
   readonly outChannels: number;
-  readonly kernel: number; // 1 of a linear layer
-  readonly stride: number; // 1 of a linear layer
+  readonly kernel: Pair; // 1 x 1 of a linear layer
+  readonly stride: Pair; // 1 x 1 of a linear layer
   readonly groups: number;
   readonly weights: number; // without the bias
   readonly macs: number; // of one image
-  readonly inputPixels: number; // H * W; 1 of a linear layer
+  readonly inputShape: Shape; // (H, W, C) or (features)
+  readonly outputShape: Shape;
+  readonly inputPixels: number; // H * W; 1 of a vector
   readonly outputPixels: number;
 }
-
-// Keeps every count of a graph below 2^53: a convolution has at most 2^14 * 2^14 * 2^8 weights.
-const maximumChannels = 16_384;
-const maximumKernel = 16;
-const maximumSide = 4096;
 
 /**
  * Checks the operators and infers every shape. Throws LatheError bad-input naming the operator, what was expected and what
@@ -80,9 +128,9 @@ const maximumSide = 4096;
  */
 export function createGraph(inputShape: readonly [number, number, number], specs: readonly NodeSpec[]): Graph {
   const [height, width, channels] = inputShape;
-  checkRange('input', 'height', height, 1, maximumSide);
-  checkRange('input', 'width', width, 1, maximumSide);
-  checkRange('input', 'channels', channels, 1, maximumChannels);
+  checkInteger('input', 'height', height, 1, largestSide);
+  checkInteger('input', 'width', width, 1, largestSide);
+  checkInteger('input', 'channels', channels, 1, largestChannels);
   const shapes = new Map<string, Shape>([[inputName, Object.freeze([...inputShape])]]);
   const nodes: GraphNode[] = [];
   for (const spec of specs) {
@@ -93,18 +141,13 @@ export function createGraph(inputShape: readonly [number, number, number], specs
       if (!shape) throw new LatheError('bad-input', `${spec.name}: reads ${name}, which no earlier operator gives`);
       return shape;
     });
-    const node = inferNode(spec, inputShapes);
+    const node = createNode(spec, inputShapes);
     shapes.set(spec.name, node.outputShape);
     nodes.push(node);
   }
-  const last = nodes.at(-1);
-  const classes = last?.outputShape[0];
-  if (!last || last.outputShape.length !== 1 || classes === undefined) {
-    throw new LatheError('bad-input', `${last?.spec.name ?? 'the network'}: expected a vector of class scores at the end`);
-  }
   return Object.freeze({
     inputShape: Object.freeze([height, width, channels] as const),
-    classes,
+    classes: classesOf(nodes),
     nodes: Object.freeze(nodes),
     macs: nodes.reduce((sum, node) => sum + node.macs, 0),
     params: nodes.reduce((sum, node) => sum + node.params, 0),
@@ -113,7 +156,7 @@ export function createGraph(inputShape: readonly [number, number, number], specs
 
 /** The names of the nodes that an operator reads. */
 export function inputsOf(spec: NodeSpec): readonly string[] {
-  return spec.kind === 'add' ? spec.inputs : [spec.input];
+  return 'inputs' in spec ? spec.inputs : [spec.input];
 }
 
 /** The layers that carry a bit-width, in network order: one decision each in a policy. */
@@ -125,138 +168,52 @@ export function quantizableLayers(graph: Graph): readonly QuantizableLayer[] {
 }
 
 function quantizableLayer({ spec, kind, inputShapes, outputShape, macs, params }: GraphNode): QuantizableLayer | null {
+  if (kind === null || (spec.kind !== 'conv' && spec.kind !== 'linear')) return null;
   const inputShape = inputShapes[0] ?? [];
-  if (kind === null) return null;
-  if (spec.kind === 'conv') {
-    const weights = params - (spec.bias ? spec.outChannels : 0);
-    const { outChannels, kernel, stride, groups } = spec;
-    const inChannels = inputShape[2] ?? 0;
-    const pixels = { inputPixels: product(inputShape.slice(0, 2)), outputPixels: product(outputShape.slice(0, 2)) };
-    return { name: spec.name, kind, inChannels, outChannels, kernel, stride, groups, weights, macs, ...pixels };
+  const outChannels = outputShape.at(-1) ?? 0;
+  const window = spec.kind === 'conv' ? spec : ({ kernel: [1, 1], stride: [1, 1], groups: 1 } as const);
+  return {
+    name: spec.name,
+    kind,
+    inChannels: inputShape.at(-1) ?? 0,
+    outChannels,
+    kernel: window.kernel,
+    stride: window.stride,
+    groups: window.groups,
+    weights: params - (spec.bias ? outChannels : 0),
+    macs,
+    inputShape,
+    outputShape,
+    inputPixels: product(inputShape.slice(0, -1)),
+    outputPixels: product(outputShape.slice(0, -1)),
+  };
+}
+
+function createNode(spec: NodeSpec, inputShapes: readonly Shape[]): GraphNode {
+  const { outputShape, macs = 0, params = 0, kind = null } = inferNode(spec, inputShapes);
+  return Object.freeze({
+    spec: frozenSpec(spec),
+    inputShapes: Object.freeze(inputShapes),
+    outputShape: Object.freeze([...outputShape]),
+    macs,
+    params,
+    kind,
+  });
+}
+
+function frozenSpec(spec: NodeSpec): NodeSpec {
+  const copy = { ...spec };
+  for (const [key, value] of Object.entries(copy)) {
+    if (Array.isArray(value)) Object.assign(copy, { [key]: Object.freeze([...(value as readonly unknown[])]) });
   }
-  if (spec.kind === 'linear') {
-    const inChannels = inputShape[0] ?? 0;
-    const weights = inChannels * spec.outFeatures;
-    const one = { kernel: 1, stride: 1, groups: 1, inputPixels: 1, outputPixels: 1 };
-    return { name: spec.name, kind, inChannels, outChannels: spec.outFeatures, weights, macs, ...one };
+  return Object.freeze(copy);
+}
+
+function classesOf(nodes: readonly GraphNode[]): number {
+  const last = nodes.at(-1);
+  const classes = last?.outputShape[0];
+  if (!last || last.outputShape.length !== 1 || classes === undefined) {
+    throw new LatheError('bad-input', `${last?.spec.name ?? 'the network'}: expected a vector of class scores at the end`);
   }
-  return null;
-}
-
-/** The JSON value that identifies a graph: its input and operators, nothing that is inferred. */
-export function graphToJson(graph: Graph): unknown {
-  return { format: 'lathe-graph', formatVersion: 1, inputShape: graph.inputShape, nodes: graph.nodes.map((node) => node.spec) };
-}
-
-/** SHA-256 over the canonical text of `graphToJson`. */
-export function graphSha256(graph: Graph): string {
-  return sha256OfJson(graphToJson(graph));
-}
-
-function inferNode(spec: NodeSpec, inputShapes: readonly Shape[]): GraphNode {
-  const input = inputShapes[0] ?? [];
-  const node = (outputShape: Shape, counts: { macs?: number; params?: number; kind?: LayerKind } = {}): GraphNode =>
-    Object.freeze({
-      spec: Object.freeze({ ...spec }),
-      inputShapes,
-      outputShape: Object.freeze([...outputShape]),
-      macs: counts.macs ?? 0,
-      params: counts.params ?? 0,
-      kind: counts.kind ?? null,
-    });
-  switch (spec.kind) {
-    case 'conv': {
-      const [height, width, inChannels] = imageShape(spec, input);
-      checkRange(spec.name, 'outChannels', spec.outChannels, 1, maximumChannels);
-      checkRange(spec.name, 'kernel', spec.kernel, 1, maximumKernel);
-      checkRange(spec.name, 'stride', spec.stride, 1, maximumKernel);
-      checkRange(spec.name, 'padding', spec.padding, 0, spec.kernel - 1);
-      const isDepthwise = spec.groups > 1 && spec.groups === inChannels && spec.outChannels === inChannels;
-      if (spec.groups !== 1 && !isDepthwise) {
-        throw new LatheError(
-          'bad-input',
-          `${spec.name}: groups must be 1 or, for a depthwise convolution, equal to the channels in and out; ` +
-            `found ${spec.groups} groups, ${inChannels} channels in, ${spec.outChannels} out`,
-        );
-      }
-      const outHeight = slidden(spec, height, spec.padding);
-      const outWidth = slidden(spec, width, spec.padding);
-      const weights = spec.outChannels * spec.kernel * spec.kernel * (inChannels / spec.groups);
-      return node([outHeight, outWidth, spec.outChannels], {
-        macs: weights * outHeight * outWidth,
-        params: weights + (spec.bias ? spec.outChannels : 0),
-        kind: isDepthwise ? 'depthwise' : spec.kernel === 1 ? 'pointwise' : 'conv',
-      });
-    }
-    case 'batchNorm':
-      return node(input, { params: 2 * imageShape(spec, input)[2] });
-    case 'relu':
-    case 'relu6':
-      return node(input);
-    case 'add': {
-      const [first = [], second = []] = inputShapes;
-      if (first.join() !== second.join()) {
-        throw new LatheError(
-          'bad-input',
-          `${spec.name}: expected two equal shapes to add, found ${describeShape(first)} and ${describeShape(second)}`,
-        );
-      }
-      return node(first);
-    }
-    case 'averagePool': {
-      const [height, width, channels] = imageShape(spec, input);
-      checkRange(spec.name, 'kernel', spec.kernel, 1, maximumSide);
-      checkRange(spec.name, 'stride', spec.stride, 1, maximumSide);
-      return node([slidden(spec, height, 0), slidden(spec, width, 0), channels]);
-    }
-    case 'globalAveragePool':
-      return node([imageShape(spec, input)[2]]);
-    case 'linear': {
-      const [inFeatures] = input;
-      if (input.length !== 1 || inFeatures === undefined) {
-        throw new LatheError(
-          'bad-input',
-          `${spec.name}: a linear layer reads a vector of features, found the shape ${describeShape(input)}`,
-        );
-      }
-      checkRange(spec.name, 'outFeatures', spec.outFeatures, 1, 100_000);
-      const weights = inFeatures * spec.outFeatures;
-      return node([spec.outFeatures], { macs: weights, params: weights + (spec.bias ? spec.outFeatures : 0), kind: 'linear' });
-    }
-  }
-}
-
-/** Positions of a window along one side. */
-function slidden(spec: { readonly name: string; readonly kernel: number; readonly stride: number }, side: number, padding: number): number {
-  const room = side + 2 * padding - spec.kernel;
-  if (room < 0) {
-    throw new LatheError(
-      'bad-input',
-      `${spec.name}: its window of ${spec.kernel} pixels does not fit into ${side + 2 * padding} (padding included)`,
-    );
-  }
-  return Math.floor(room / spec.stride) + 1;
-}
-
-function imageShape(spec: NodeSpec, shape: Shape): readonly [number, number, number] {
-  const [height, width, channels] = shape;
-  if (height === undefined || width === undefined || channels === undefined) {
-    throw new LatheError('bad-input', `${spec.name}: ${spec.kind} reads an image of H x W x C, found the shape ${describeShape(shape)}`);
-  }
-  return [height, width, channels];
-}
-
-function checkRange(where: string, what: string, value: number, low: number, high: number): void {
-  if (!Number.isInteger(value) || value < low || value > high) {
-    throw new LatheError('bad-input', `${where}: ${what} must be an integer from ${low} to ${high}, found ${value}`);
-  }
-}
-
-/** '32 x 32 x 1' for a person. */
-export function describeShape(shape: Shape): string {
-  return shape.length === 0 ? 'of nothing' : shape.join(' x ');
-}
-
-function product(values: readonly number[]): number {
-  return values.reduce((result, value) => result * value, 1);
+  return classes;
 }

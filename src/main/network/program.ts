@@ -20,65 +20,24 @@ export function toNativeProgram(graph: Graph): NativeProgram {
   return { inputShape: graph.inputShape, classes: graph.classes, ops };
 }
 
-function toNativeOp({ spec, inputShapes, outputShape }: GraphNode, tensorOf: (name: string) => number, output: number): NativeOp {
-  const channelsIn = inputShapes[0]?.at(-1) ?? 0;
-  const channelsOut = outputShape.at(-1) ?? 0;
-  const { name } = spec;
+function toNativeOp({ spec, inputShapes }: GraphNode, tensorOf: (name: string) => number, output: number): NativeOp {
+  const channels = inputShapes[0]?.at(-1) ?? 0; // or features
   switch (spec.kind) {
-    case 'conv': {
-      const { kernel, stride, padding, groups, bias } = spec;
-      return {
-        kind: 'conv',
-        name,
-        input: tensorOf(spec.input),
-        output,
-        inChannels: channelsIn,
-        outChannels: channelsOut,
-        kernel: [kernel, kernel],
-        stride: [stride, stride],
-        padding: [padding, padding, padding, padding],
-        dilation: [1, 1],
-        groups,
-        bias,
-      };
-    }
-    case 'batchNorm':
-      return {
-        kind: 'batchNorm',
-        name,
-        input: tensorOf(spec.input),
-        output,
-        channels: channelsIn,
-        epsilon: spec.epsilon,
-        momentum: spec.momentum,
-      };
-    case 'relu':
-    case 'relu6':
-    case 'globalAveragePool':
-      return { kind: spec.kind, name, input: tensorOf(spec.input), output };
-    case 'add':
-      return { kind: 'add', name, inputs: [tensorOf(spec.inputs[0]), tensorOf(spec.inputs[1])], output };
-    case 'averagePool':
-      return {
-        kind: 'averagePool',
-        name,
-        input: tensorOf(spec.input),
-        output,
-        kernel: [spec.kernel, spec.kernel],
-        stride: [spec.stride, spec.stride],
-        padding: [0, 0, 0, 0],
-        countPadding: false,
-      };
+    case 'conv':
+      return { ...spec, input: tensorOf(spec.input), output, inChannels: channels };
     case 'linear':
-      return {
-        kind: 'linear',
-        name,
-        input: tensorOf(spec.input),
-        output,
-        inFeatures: channelsIn,
-        outFeatures: channelsOut,
-        bias: spec.bias,
-      };
+      return { ...spec, input: tensorOf(spec.input), output, inFeatures: channels };
+    case 'batchNorm':
+      return { ...spec, input: tensorOf(spec.input), output, channels };
+    case 'channelAffine':
+      return { kind: spec.kind, name: spec.name, input: tensorOf(spec.input), output, channels };
+    case 'add':
+    case 'concat':
+      return { ...spec, inputs: spec.inputs.map(tensorOf), output };
+    case 'mul':
+      return { ...spec, inputs: [tensorOf(spec.inputs[0]), tensorOf(spec.inputs[1])], output };
+    default:
+      return { ...spec, input: tensorOf(spec.input), output };
   }
 }
 

@@ -7,8 +7,9 @@ import { LatheError } from '../../shared/errors.ts';
 import { suggest } from '../../shared/nearest.ts';
 import type { NetworkRef, ResolvedNetworkRef } from '../../shared/network.ts';
 import { resolvedNetworkRefSchema } from '../../shared/network.ts';
-import { createGraph, describeShape, inputName } from './graph.ts';
+import { createGraph, inputName } from './graph.ts';
 import type { Graph, NodeSpec } from './graph.ts';
+import { describeShape, evenPadding } from './shape.ts';
 
 /** What a network is fitted to. */
 export interface DatasetShape {
@@ -157,7 +158,18 @@ function convolution(
   layer: { name: string; outChannels: number; kernel: 1 | 3; stride: number; groups?: number; activation: 'relu' | 'relu6' | null },
 ): string {
   const { name, outChannels, kernel, stride, groups = 1, activation } = layer;
-  specs.push({ kind: 'conv', name, input, outChannels, kernel, stride, padding: (kernel - 1) / 2, groups, bias: false });
+  specs.push({
+    kind: 'conv',
+    name,
+    input,
+    outChannels,
+    kernel: [kernel, kernel],
+    stride: [stride, stride],
+    padding: evenPadding((kernel - 1) / 2),
+    dilation: [1, 1],
+    groups,
+    bias: false,
+  });
   specs.push({ kind: 'batchNorm', name: `${name}_bn`, input: name, epsilon: batchNormEpsilon, momentum: batchNormMomentum });
   if (activation === null) return `${name}_bn`;
   specs.push({ kind: activation, name: `${name}_${activation}`, input: `${name}_bn` });

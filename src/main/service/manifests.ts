@@ -10,7 +10,8 @@ import { quantizeParametersSchema, trainingParametersSchema, type Manifest } fro
 import { LatheError } from '../../shared/errors.ts';
 import { findTarget } from '../hardware/targets.ts';
 import { networkLabel, quantizableLayerInfos } from '../network/describe.ts';
-import { graphSha256, type Graph } from '../network/graph.ts';
+import { graphSha256 } from '../network/graph-form.ts';
+import type { Graph } from '../network/graph.ts';
 import { resolveNetwork } from '../network/zoo.ts';
 import { absoluteBudgets, requireFeasible } from '../search/quantize/bits.ts';
 

@@ -97,7 +97,18 @@ function layer(
   const outputs = outputShape.at(-1) ?? 1;
   const pixels = outputShape.length === 3 ? (outputShape[0] ?? 1) * (outputShape[1] ?? 1) : 1;
   const params = (kernel * kernel * inputs * outputs) / groups;
-  return { name, op, kind, macs: params * pixels, params: params + 2 * outputs, inputShape, outputShape, kernel, stride, groups };
+  return {
+    name,
+    op,
+    kind,
+    macs: params * pixels,
+    params: params + 2 * outputs,
+    inputShape,
+    outputShape,
+    kernel: [kernel, kernel],
+    stride: [stride, stride],
+    groups,
+  };
 }
 
 const bismo: TargetInfo = {

@@ -52,10 +52,16 @@ function layerColumns(layer: LayerInfo, index: number): number[] {
     layer.kind === 'depthwise' ? 1 : 0,
     inChannels,
     outChannels,
-    isLinear ? 0 : (layer.stride ?? 1),
-    layer.kernel ?? 1,
+    isLinear ? 0 : side(layer.stride),
+    side(layer.kernel),
     layer.params,
     isLinear ? inChannels : first * second,
     index,
   ];
+}
+
+/** Of a square window its side; of another that of the square of the same area. */
+function side(window: LayerInfo['kernel']): number {
+  const [height, width] = window ?? [1, 1];
+  return height === width ? height : Math.sqrt(height * width);
 }
