@@ -58,7 +58,7 @@ export function importModel(model: OnnxModel, options: ImportOptions = {}): Impo
   });
   if (model.opset > newestOpset) context.note(`operator set ${model.opset} is newer than those that Lathe was checked with (up to ${newestOpset})`);
   const left = model.nodes.length - nodes.length;
-  if (left > 0) context.note(`${left} ${left === 1 ? 'operator' : 'operators'} that the output does not need were left out`);
+  if (left > 0) context.note(`${left} ${left === 1 ? 'operator' : 'operators'} that the output does not need: left out`);
   const inputTensor = chooseInput(context, nodes, options.inputSize);
   for (const node of nodes) translate(context, node);
   const tensor = context.value(output);
