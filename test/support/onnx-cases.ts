@@ -57,10 +57,10 @@ export function withConstants({ model, inputs }: Case, first: number): Uint8Arra
   const free = (graph?.input ?? []).filter(({ name }) => !stored.has(name));
   const constants = free.flatMap(({ name }, at) => {
     const value = inputs[at];
-    return at >= first && value ? [{ ...typed(value, free[at]), name: name ?? '' }] : [];
+    return at >= first && value ? [Object.assign(typed(value, free[at]), { name: name ?? '' })] : [];
   });
   const initializer = [...(graph?.initializer ?? []), ...constants];
-  return onnxProto.onnx.ModelProto.encode({ ...model, graph: { ...graph, initializer } }).finish();
+  return onnxProto.onnx.ModelProto.encode(Object.assign({}, model, { graph: Object.assign({}, graph, { initializer }) })).finish();
 }
 
 /** The inputs that no initializer gives: those of the data set. */
@@ -76,7 +76,7 @@ export function decoded(tensor: onnx.TensorProto, declared: onnx.IValueInfoProto
 
 function typed(tensor: onnx.TensorProto, declared: onnx.IValueInfoProto | undefined): onnx.ITensorProto {
   const dataType = declared?.type?.tensorType?.elemType;
-  return dataType === elementTypes.bfloat16 ? { ...tensor, dataType } : tensor;
+  return dataType === elementTypes.bfloat16 ? Object.assign(tensor, { dataType }) : tensor;
 }
 
 /** The suite's own tolerance: 1e-7 and a thousandth of the expected value. Returns the first that differs, or null. */

@@ -69,7 +69,8 @@ export class Context {
 
   setFolded(node: OnnxNode, constant: Constant): void {
     this.#foldedValues += constant.values.length;
-    if (this.#foldedValues > limits.foldedTotalValues) refuse(`${node.title}: too much is computed from constants; simplify the file (onnxsim) and import that`);
+    if (this.#foldedValues > limits.foldedTotalValues)
+      refuse(`${node.title}: too much is computed from constants; simplify the file (onnxsim) and import that`);
     this.set(node, constant);
   }
 
@@ -105,7 +106,9 @@ export class Context {
 
   input(node: OnnxNode, position: number): Value {
     const name = node.inputs[position] ?? '';
-    return name === '' ? refuse(`${node.title}: its input ${position + 1} is missing; the file is damaged, export it again`) : this.value(name);
+    return name === ''
+      ? refuse(`${node.title}: its input ${position + 1} is missing; the file is damaged, export it again`)
+      : this.value(name);
   }
 
   /** An input that the image decides. */
@@ -134,7 +137,8 @@ export class Context {
 
   /** Refuses the node if somebody reads one of its further outputs. */
   requireOneOutput(node: OnnxNode, what: string): void {
-    if (node.outputs.slice(1).some((name) => name !== '' && this.#isRead(name))) refuse(`${node.title}: its ${what} are read as well; only its first output is taken`);
+    if (node.outputs.slice(1).some((name) => name !== '' && this.#isRead(name)))
+      refuse(`${node.title}: its ${what} are read as well; only its first output is taken`);
   }
 
   /** Adds an operator and returns its name, shape and sizes. The operator itself is checked as in any network. */

@@ -72,7 +72,12 @@ const mergeAffines: Rewriting = (draft, look) => {
   if (!isAffine(draft)) return null;
   const before = look.only(draft.spec.input);
   if (!isAffine(before)) return null;
-  const [scale, shift, innerScale, innerShift] = [draft.values['scale'], draft.values['shift'], before.values['scale'], before.values['shift']];
+  const [scale, shift, innerScale, innerShift] = [
+    draft.values['scale'],
+    draft.values['shift'],
+    before.values['scale'],
+    before.values['shift'],
+  ];
   if (!scale || !shift || !innerScale || !innerShift) return null;
   const values = {
     scale: scale.map((factor, at) => factor * (innerScale[at] ?? 1)),

@@ -11,6 +11,8 @@ import type { Shape } from '../shape.ts';
 import { roundEven } from './fold.ts';
 import { elementTypes } from './tensor.ts';
 
+const { AttributeType } = onnxProto.onnx.AttributeProto;
+
 /** The value of a parameter of an operator, in the layout of the compute face. */
 export type ValueOf = (op: string, role: string) => Float32Array | undefined;
 
@@ -77,9 +79,9 @@ type AttributeValue = number | string | readonly number[] | { readonly float: nu
 
 /** A number is a whole one; a float says so. */
 function attribute(name: string, value: AttributeValue): onnx.IAttributeProto {
-  if (typeof value === 'number') return { name, type: 2, i: value };
-  if (typeof value === 'string') return { name, type: 3, s: new TextEncoder().encode(value) };
-  return 'float' in value ? { name, type: 1, f: value.float } : { name, type: 7, ints: [...value] };
+  if (typeof value === 'number') return { name, type: AttributeType.INT, i: value };
+  if (typeof value === 'string') return { name, type: AttributeType.STRING, s: new TextEncoder().encode(value) };
+  return 'float' in value ? { name, type: AttributeType.FLOAT, f: value.float } : { name, type: AttributeType.INTS, ints: [...value] };
 }
 
 class GraphWriter {
@@ -198,9 +200,10 @@ class GraphWriter {
 
   #writeMerging({ inputShapes }: GraphNode, spec: Extract<NodeSpec, { kind: 'add' | 'concat' | 'mul' }>): void {
     const isImage = inputShapes[0]?.length === 3;
-    const isMixed = new Set(spec.inputs.map((name) => this.#rankOf(name))).size > 1;
-    const inputs = spec.inputs.map((name) => (isImage ? this.#image(name) : isMixed ? this.#vector(name) : name));
-    const rank = isImage ? 4 : isMixed ? 2 : this.#rankOf(spec.inputs[0] ?? '');
+    const names: readonly string[] = spec.inputs;
+    const isMixed = new Set(names.map((name) => this.#rankOf(name))).size > 1;
+    const inputs = names.map((name) => (isImage ? this.#image(name) : isMixed ? this.#vector(name) : name));
+    const rank = isImage ? 4 : isMixed ? 2 : this.#rankOf(names[0] ?? '');
     const op = spec.kind === 'concat' ? 'Concat' : spec.kind === 'mul' ? 'Mul' : inputs.length === 2 ? 'Add' : 'Sum';
     this.#add(op, spec.name, inputs, rank, spec.kind === 'concat' ? { axis: 1 } : {});
   }
@@ -391,7 +394,10 @@ class GraphWriter {
     const rawData =
       bits === 8
         ? Uint8Array.from(codes, (code) => code & 255)
-        : Uint8Array.from({ length: Math.ceil(codes.length / 2) }, (_, at) => ((codes[2 * at] ?? 0) & 15) | (((codes[2 * at + 1] ?? 0) & 15) << 4));
+        : Uint8Array.from(
+            { length: Math.ceil(codes.length / 2) },
+            (_, at) => ((codes[2 * at] ?? 0) & 15) | (((codes[2 * at + 1] ?? 0) & 15) << 4),
+          );
     const dataType = bits === 8 ? (signed ? elementTypes.int8 : elementTypes.uint8) : signed ? elementTypes.int4 : elementTypes.uint4;
     this.initializers.push({ name, dataType, dims: [...dims], rawData });
   }

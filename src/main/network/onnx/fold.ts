@@ -40,7 +40,9 @@ export function integers(values: readonly number[], dims: readonly number[] = [v
 /** A whole-number constant as a list, as axes and shapes are given. Throws LatheError bad-input. */
 export function listOf(node: OnnxNode, what: string, constant: Constant): readonly number[] {
   if (isFloat(constant.type) || constant.dims.length > 1 || constant.values.length > 1000) {
-    refuse(`${node.title}: its ${what} must be a short list of whole numbers, found ${constant.type} of shape ${constant.dims.join(' x ')}`);
+    refuse(
+      `${node.title}: its ${what} must be a short list of whole numbers, found ${constant.type} of shape ${constant.dims.join(' x ')}`,
+    );
   }
   return Array.from(constant.values);
 }
@@ -123,7 +125,12 @@ function stridesOf(dims: readonly number[]): number[] {
 }
 
 /** Calls `visit` with the positions, row-major, of a tensor that lies in its source with these strides. */
-function visitStrided(dims: readonly number[], strides: readonly number[], offset: number, visit: (source: number, at: number) => void): void {
+function visitStrided(
+  dims: readonly number[],
+  strides: readonly number[],
+  offset: number,
+  visit: (source: number, at: number) => void,
+): void {
   const count = valueCount(dims);
   const index = new Array<number>(dims.length).fill(0);
   let source = offset;
@@ -238,14 +245,20 @@ function unary(compute: (value: number, node: OnnxNode) => number, resultType?: 
   };
 }
 
-function reduce(start: number, combine: (sum: number, value: number) => number, finish: (sum: number, count: number) => number = (sum) => sum) {
+function reduce(
+  start: number,
+  combine: (sum: number, value: number) => number,
+  finish: (sum: number, count: number) => number = (sum) => sum,
+) {
   return (call: Call): Constant => {
     const constant = input(call, 0);
     checkSize(call.node, constant.dims);
     const rank = constant.dims.length;
     const given = axesOf(call.node, call.inputs, 1);
     if (given?.length === 0 && call.node.int('noop_with_empty_axes') === 1) return constant;
-    const axes = new Set((given && given.length > 0 ? given : constant.dims.map((_, axis) => axis)).map((axis) => axisOf(call.node, axis, rank)));
+    const axes = new Set(
+      (given && given.length > 0 ? given : constant.dims.map((_, axis) => axis)).map((axis) => axisOf(call.node, axis, rank)),
+    );
     const keep = call.node.int('keepdims') !== 0;
     const kept = constant.dims.map((size, axis) => (axes.has(axis) ? 1 : size));
     const target = broadcastStrides(kept, rank);
@@ -263,8 +276,13 @@ function concat(call: Call): Constant {
   const all = call.inputs.map((_, position) => input(call, position));
   const first = input(call, 0);
   const axis = axisOf(call.node, call.node.int('axis') ?? 1, first.dims.length);
-  const misfit = all.find(({ dims }) => dims.length !== first.dims.length || dims.some((size, at) => at !== axis && size !== first.dims[at]));
-  if (misfit) refuse(`${call.node.title}: the shapes ${quoted(all.map(({ dims }) => dims.join(' x ')).join(', '))} cannot be joined along axis ${axis}`);
+  const misfit = all.find(
+    ({ dims }) => dims.length !== first.dims.length || dims.some((size, at) => at !== axis && size !== first.dims[at]),
+  );
+  if (misfit)
+    refuse(
+      `${call.node.title}: the shapes ${quoted(all.map(({ dims }) => dims.join(' x ')).join(', '))} cannot be joined along axis ${axis}`,
+    );
   const dims = first.dims.map((size, at) => (at === axis ? all.reduce((sum, { dims: own }) => sum + (own[axis] ?? 0), 0) : size));
   checkSize(call.node, dims);
   const values = like(first.type, valueCount(dims));
@@ -321,7 +339,8 @@ function slice(call: Call): Constant {
     const size = data.dims[axis] ?? 0;
     const step = steps[at] ?? 1;
     if (step === 0) refuse(`${node.title}: a step of 0`);
-    const clamp = (position: number, low: number, high: number): number => Math.min(high, Math.max(low, position < 0 ? position + size : position));
+    const clamp = (position: number, low: number, high: number): number =>
+      Math.min(high, Math.max(low, position < 0 ? position + size : position));
     const start = step > 0 ? clamp(starts[at] ?? 0, 0, size) : clamp(starts[at] ?? 0, 0, size - 1);
     const end = step > 0 ? clamp(ends[at] ?? size, 0, size) : clamp(ends[at] ?? size, -1, size - 1);
     dims[axis] = Math.max(0, Math.ceil((end - start) / step));

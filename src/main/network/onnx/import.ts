@@ -56,7 +56,8 @@ export function importModel(model: OnnxModel, options: ImportOptions = {}): Impo
     isExact: options.isExact === true,
     finalValues: finalValues(producers, output),
   });
-  if (model.opset > newestOpset) context.note(`operator set ${model.opset} is newer than those that Lathe was checked with (up to ${newestOpset})`);
+  if (model.opset > newestOpset)
+    context.note(`operator set ${model.opset} is newer than those that Lathe was checked with (up to ${newestOpset})`);
   const left = model.nodes.length - nodes.length;
   if (left > 0) context.note(`${left} ${left === 1 ? 'operator' : 'operators'} that the output does not need: left out`);
   const inputTensor = chooseInput(context, nodes, options.inputSize);
@@ -64,10 +65,15 @@ export function importModel(model: OnnxModel, options: ImportOptions = {}): Impo
   const tensor = context.value(output);
   if (isConstant(tensor)) refuse(`${model.what}: its output does not depend on an image`);
   const drafts = finish(context, tensor, options);
-  const values = new Map(drafts.flatMap((draft) => (Object.keys(draft.values).length > 0 ? [[draft.spec.name, draft.values] as const] : [])));
+  const values = new Map(
+    drafts.flatMap((draft) => (Object.keys(draft.values).length > 0 ? [[draft.spec.name, draft.values] as const] : [])),
+  );
   checkValues(drafts);
   return {
-    graph: createGraph(imageShape(inputTensor), drafts.map((draft) => draft.spec)),
+    graph: createGraph(
+      imageShape(inputTensor),
+      drafts.map((draft) => draft.spec),
+    ),
     values,
     bits: drafts.flatMap(bitsOf),
     notes: context.notes,
@@ -138,8 +144,10 @@ function checkValues(drafts: readonly Draft[]): void {
   for (const { spec, values } of drafts) {
     for (const [role, list] of Object.entries(values)) {
       total += list.length;
-      if (!list.every(Number.isFinite)) refuse(`${quoted(spec.name)}: its ${role} holds values that are not finite; the training that made them went wrong`);
-      if (role === 'runningVariance' && list.some((value) => value < 0)) refuse(`${quoted(spec.name)}: a variance is negative; the file is damaged, export it again`);
+      if (!list.every(Number.isFinite))
+        refuse(`${quoted(spec.name)}: its ${role} holds values that are not finite; the training that made them went wrong`);
+      if (role === 'runningVariance' && list.some((value) => value < 0))
+        refuse(`${quoted(spec.name)}: a variance is negative; the file is damaged, export it again`);
     }
   }
   if (total > limits.weightValues) refuse(`the network has ${total} weights; up to ${limits.weightValues} are taken`);
@@ -192,14 +200,17 @@ function neededNodes(model: OnnxModel, producers: Producers, output: string): On
     }
     const before = producers.get(name);
     if (!before || state.get(before) === 'done') continue;
-    if (state.get(before) === 'open') refuse(`${model.what}: its operators read each other in a circle, at ${quoted(before.title)}; the file is damaged`);
+    if (state.get(before) === 'open')
+      refuse(`${model.what}: its operators read each other in a circle, at ${quoted(before.title)}; the file is damaged`);
     state.set(before, 'open');
     stack.push({ node: before, next: 0 });
   }
   // In the order of the file where that has every operator behind those that it reads: networks keep their order.
   const positions = new Map(model.nodes.map((node, at) => [node, at] as const));
   const inFileOrder = [...done].sort((a, b) => (positions.get(a) ?? 0) - (positions.get(b) ?? 0));
-  const isInOrder = inFileOrder.every((node) => node.inputs.every((name) => (positions.get(producers.get(name) ?? node) ?? 0) <= (positions.get(node) ?? 0)));
+  const isInOrder = inFileOrder.every((node) =>
+    node.inputs.every((name) => (positions.get(producers.get(name) ?? node) ?? 0) <= (positions.get(node) ?? 0)),
+  );
   return isInOrder ? inFileOrder : done;
 }
 
@@ -217,7 +228,7 @@ const layoutOperators = new Set(['Identity', 'Reshape', 'Flatten', 'Squeeze', 'U
 /** Values from which only layout leads to the output. */
 function finalValues(producers: Producers, output: string): ReadonlySet<string> {
   const names = new Set<string>();
-  for (let name = output; !names.has(name); ) {
+  for (let name = output; !names.has(name);) {
     names.add(name);
     const producer = producers.get(name);
     if (producer && layoutOperators.has(producer.op)) name = producer.inputs[0] ?? '';

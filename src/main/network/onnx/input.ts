@@ -17,12 +17,18 @@ export function chooseInput(context: Context, nodes: readonly OnnxNode[], inputS
   const [image] = candidates;
   if (!image) refuse(`${model.what}: its output does not depend on an input`);
   if (candidates.length > 1) {
-    const listed = candidates.slice(0, 8).map(({ name }) => quoted(name)).join(', ');
-    refuse(`${model.what}: it reads ${candidates.length} inputs (${listed}); a network of one image is taken: make the others constants in the export`);
+    const listed = candidates
+      .slice(0, 8)
+      .map(({ name }) => quoted(name))
+      .join(', ');
+    refuse(
+      `${model.what}: it reads ${candidates.length} inputs (${listed}); a network of one image is taken: make the others constants in the export`,
+    );
   }
   for (const { name } of model.inputs) if (!read.has(name)) context.note(`the input ${quoted(name)}, which nothing reads, was left out`);
   const type = elementTypeOf(image.elementType);
-  if (type === null || type === 'string') refuse(`${model.what}: its input ${quoted(image.name)} is of ${describeElementType(image.elementType)}, not an image`);
+  if (type === null || type === 'string')
+    refuse(`${model.what}: its input ${quoted(image.name)} is of ${describeElementType(image.elementType)}, not an image`);
   if (!isFloat(type)) context.note(`the input is of ${type} in the file; Lathe gives it as float32`);
   const dims = image.dims ?? refuse(`${model.what}: its input ${quoted(image.name)} has no shape; export it with one`);
   const order = orderOf(context, image, dims, nodes);
@@ -91,7 +97,9 @@ function inputTensor(
     if (typeof size === 'number' && size > 0) return size;
     if (axis === 'N') return 1;
     if (axis === 'C' || order.length < 4) {
-      return refuse(`${what}: dimension ${at + 1} of its input ${quoted(image.name)} is free; export it with a fixed number of ${axis === 'C' ? 'channels' : 'values'}`);
+      return refuse(
+        `${what}: dimension ${at + 1} of its input ${quoted(image.name)} is free; export it with a fixed number of ${axis === 'C' ? 'channels' : 'values'}`,
+      );
     }
     context.note(`the file leaves the height or width of its image free: ${usualSide} pixels were taken; --input-size chooses others`);
     return usualSide;

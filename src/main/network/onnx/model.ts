@@ -7,6 +7,8 @@ import { quoted, refuse } from './refuse.ts';
 import { decodeTensor, toNumber, type Constant } from './tensor.ts';
 import { checkWire } from './wire.ts';
 
+const { AttributeType } = onnxProto.onnx.AttributeProto;
+
 /** A graph input or output. A dimension that is free is its name, or '?'; null: the file says nothing of the shape. */
 export interface OnnxValue {
   readonly name: string;
@@ -67,16 +69,19 @@ function decode(what: string, bytes: Uint8Array): onnx.IModelProto {
 const oldestOpset = 6; // what is older has other forms of many operators
 /** Those that have not changed since the first set in what is read of them. */
 const unchangedOperators = new Set(
-  ['Conv', 'Relu', 'Sigmoid', 'Tanh', 'LeakyRelu', 'MaxPool', 'GlobalAveragePool', 'GlobalMaxPool', 'Concat', 'Flatten', 'Transpose'].concat([
-    'Identity',
-    'Constant',
-    'Not',
-    'And',
-    'Or',
-    'Neg',
-    'Abs',
-    'Sqrt',
-  ]),
+  [
+    'Conv',
+    'Relu',
+    'Sigmoid',
+    'Tanh',
+    'LeakyRelu',
+    'MaxPool',
+    'GlobalAveragePool',
+    'GlobalMaxPool',
+    'Concat',
+    'Flatten',
+    'Transpose',
+  ].concat(['Identity', 'Constant', 'Not', 'And', 'Or', 'Neg', 'Abs', 'Sqrt']),
 );
 /** The newest that the operators here were compared with; a newer one is read with a note. */
 export const newestOpset = 25;
@@ -144,31 +149,31 @@ export class OnnxNode {
 
   /** A whole number. */
   int(name: string): number | undefined {
-    const attribute = this.#attribute(name, 2, 'a whole number');
+    const attribute = this.#attribute(name, AttributeType.INT, 'a whole number');
     return attribute && toNumber(attribute.i ?? 0);
   }
 
   /** The shortest decimal number whose float32 is the one in the file: 0.1, not 0.10000000149011612. */
   float(name: string): number | undefined {
-    const attribute = this.#attribute(name, 1, 'a number');
+    const attribute = this.#attribute(name, AttributeType.FLOAT, 'a number');
     return attribute && shortest(attribute.f ?? 0);
   }
 
   string(name: string): string | undefined {
-    const attribute = this.#attribute(name, 3, 'a text');
+    const attribute = this.#attribute(name, AttributeType.STRING, 'a text');
     return attribute && quoted(new TextDecoder().decode(attribute.s ?? new Uint8Array()));
   }
 
   ints(name: string): readonly number[] | undefined {
-    return this.#attribute(name, 7, 'whole numbers')?.ints?.map(toNumber);
+    return this.#attribute(name, AttributeType.INTS, 'whole numbers')?.ints?.map(toNumber);
   }
 
   floats(name: string): readonly number[] | undefined {
-    return this.#attribute(name, 6, 'numbers')?.floats ?? undefined;
+    return this.#attribute(name, AttributeType.FLOATS, 'numbers')?.floats ?? undefined;
   }
 
   tensor(name: string): Constant | undefined {
-    const tensor = this.#attribute(name, 4, 'a tensor')?.t;
+    const tensor = this.#attribute(name, AttributeType.TENSOR, 'a tensor')?.t;
     return tensor ? decodeTensor(`${this.title}: ${name}`, tensor) : undefined;
   }
 
@@ -177,10 +182,10 @@ export class OnnxNode {
     return [...this.#attributes.values()].some(({ g, graphs }) => (g !== null && g !== undefined) || (graphs ?? []).length > 0);
   }
 
-  #attribute(name: string, type: number, described: string): onnx.IAttributeProto | undefined {
+  #attribute(name: string, type: onnx.AttributeProto.AttributeType, described: string): onnx.IAttributeProto | undefined {
     const attribute = this.#attributes.get(name);
     // The first exporters wrote no type.
-    if (attribute && (attribute.type ?? 0) !== 0 && attribute.type !== type) {
+    if (attribute && (attribute.type ?? AttributeType.UNDEFINED) !== AttributeType.UNDEFINED && attribute.type !== type) {
       refuse(`${this.title}: its attribute ${name} must be ${described}; the file is damaged, export it again`);
     }
     return attribute;

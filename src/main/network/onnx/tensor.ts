@@ -1,4 +1,5 @@
 /** Constants of an ONNX file: a TensorProto in any of its encodings as a plain array. Nothing of it is decoded before it is needed. */
+import onnxProto from 'onnx-proto';
 import type { onnx } from 'onnx-proto';
 import { limits } from './limits.ts';
 import { quoted, refuse } from './refuse.ts';
@@ -57,8 +58,8 @@ export function valueCount(dims: readonly number[]): number {
 }
 
 /** A number of protobuf, which may be a Long. */
-export function toNumber(value: number | { toNumber(): number }): number {
-  return typeof value === 'number' ? value : value.toNumber();
+export function toNumber(value: unknown): number {
+  return typeof value === 'number' ? value : (value as { toNumber(): number }).toNumber();
 }
 
 /** Dimensions as numbers. Throws LatheError bad-input for negative ones and for too many values. */
@@ -73,7 +74,7 @@ export function dimsOf(what: string, tensor: onnx.ITensorProto): number[] {
 
 /** Decodes a tensor. Throws LatheError bad-input naming it, for data elsewhere, data that does not fit its shape, or a type that is not read. */
 export function decodeTensor(what: string, tensor: onnx.ITensorProto): Constant {
-  if (tensor.dataLocation === 1) {
+  if (tensor.dataLocation === onnxProto.onnx.TensorProto.DataLocation.EXTERNAL) {
     const location = tensor.externalData?.find(({ key }) => key === 'location')?.value ?? 'an unnamed file';
     refuse(
       `${what}: its values lie outside, in the file ${quoted(location)}; save the model in one file (onnx.save(onnx.load(path), out) does) and import that`,

@@ -3,6 +3,8 @@ import onnxProto from 'onnx-proto';
 import type { onnx } from 'onnx-proto';
 import { elementTypes, type ElementType } from './tensor.ts';
 
+const { AttributeType } = onnxProto.onnx.AttributeProto;
+
 type Attribute = number | string | readonly number[] | { readonly float: number };
 
 export interface TestNode {
@@ -50,9 +52,9 @@ export function scalar(value: number): onnx.ITensorProto {
 }
 
 function toAttribute([name, value]: [string, Attribute]): onnx.IAttributeProto {
-  if (typeof value === 'number') return { name, type: 2, i: value };
-  if (typeof value === 'string') return { name, type: 3, s: new TextEncoder().encode(value) };
-  return 'float' in value ? { name, type: 1, f: value.float } : { name, type: 7, ints: [...value] };
+  if (typeof value === 'number') return { name, type: AttributeType.INT, i: value };
+  if (typeof value === 'string') return { name, type: AttributeType.STRING, s: new TextEncoder().encode(value) };
+  return 'float' in value ? { name, type: AttributeType.FLOAT, f: value.float } : { name, type: AttributeType.INTS, ints: [...value] };
 }
 
 /** The bytes of a model with an input `x` of 1 x 3 x 8 x 8, unless said otherwise. */

@@ -15,7 +15,8 @@ export function conv(context: Context, node: OnnxNode): void {
   const bias = context.optionalConstant(node, 2, 'biases');
   const rank = requireImage(node, image);
   const [outChannels = 0, channelsEach = 0, ...spatial] = weights.dims;
-  if (spatial.length !== rank || spatial.includes(0)) refuse(`${node.title}: its weights ${quoted(weights.dims.join(' x '))} do not fit its image`);
+  if (spatial.length !== rank || spatial.includes(0))
+    refuse(`${node.title}: its weights ${quoted(weights.dims.join(' x '))} do not fit its image`);
   const groups = node.int('group') ?? 1;
   if (channelsEach * groups !== image.sizes.C) {
     refuse(`${node.title}: its weights are for ${channelsEach * groups} channels, its image has ${image.sizes.C}`);
@@ -73,13 +74,15 @@ export function gemm(context: Context, node: OnnxNode): void {
 function biasOf(node: OnnxNode, added: Constant, outFeatures: number, beta: number): Float32Array {
   const values = floats(added);
   const isOneEach = values.length === outFeatures && (added.dims.at(-1) === outFeatures || values.length === 1);
-  if (values.length !== 1 && !isOneEach) refuse(`${node.title}: expected ${outFeatures} biases, found a constant of ${quoted(added.dims.join(' x '))}`);
+  if (values.length !== 1 && !isOneEach)
+    refuse(`${node.title}: expected ${outFeatures} biases, found a constant of ${quoted(added.dims.join(' x '))}`);
   return Float32Array.from({ length: outFeatures }, (_, at) => beta * (values[values.length === 1 ? 0 : at] ?? 0));
 }
 
 export function matMul(context: Context, node: OnnxNode): void {
   const [first, second] = [context.input(node, 0), context.input(node, 1)];
-  if (isConstant(first)) refuse(`${node.title}: a constant times features; features times a constant, as a linear layer has it, would be taken`);
+  if (isConstant(first))
+    refuse(`${node.title}: a constant times features; features times a constant, as a linear layer has it, would be taken`);
   if (!isConstant(second)) refuse(`${node.title}: features times features, as attention has it, are not taken; only constant weights are`);
   const leading = second.dims.slice(0, -2);
   if (second.dims.length < 2 || valueCount(leading) !== 1) {
@@ -112,13 +115,15 @@ function linear(context: Context, node: OnnxNode, { features, matrix, isTranspos
   const others = features.dims.slice(0, -1);
   const imageAxes = channelAxes({ ...features, shape: [0] });
   if (sameAxes(last, imageAxes)) {
-    const from = features.shape.length === 1 || features.sizes.H * features.sizes.W === 1 ? features : context.flattened(node, features, 'flatten');
+    const from =
+      features.shape.length === 1 || features.sizes.H * features.sizes.W === 1 ? features : context.flattened(node, features, 'flatten');
     const emitted = context.emit(node, { kind: 'linear', input: from.node, outFeatures, bias: bias !== undefined }, { values, bits });
     const sizes = vectorSizes(features.sizes.N, outFeatures);
     context.set(node, { ...emitted, sizes, dims: [...others, outFeatures === 1 ? [] : ['C' as const]] });
     return;
   }
-  if (features.shape.length !== 3 || !sameAxes(last, channelAxes(features))) refuseLayout(node, features, 'the features, or the channels, in the last dimension');
+  if (features.shape.length !== 3 || !sameAxes(last, channelAxes(features)))
+    refuseLayout(node, features, 'the features, or the channels, in the last dimension');
   const one = { kernel: [1, 1], stride: [1, 1], padding: [0, 0, 0, 0], dilation: [1, 1], groups: 1 } as const;
   const spec = { kind: 'conv', input: features.node, outChannels: outFeatures, ...one, bias: bias !== undefined } as const;
   const emitted = context.emit(node, spec, { values, bits });
@@ -132,7 +137,12 @@ interface MatrixOptions {
 }
 
 /** (out, in) with the features in the order of memory. */
-function matrixOf(values: Float32Array, inFeatures: number, outFeatures: number, { isTransposed, alpha, order }: MatrixOptions): Float32Array {
+function matrixOf(
+  values: Float32Array,
+  inFeatures: number,
+  outFeatures: number,
+  { isTransposed, alpha, order }: MatrixOptions,
+): Float32Array {
   if (isTransposed && order === null && alpha === 1) return values;
   const result = new Float32Array(values.length);
   // In tiles: one of the two sides is read or written with a stride.
@@ -158,7 +168,8 @@ export function batchNormalization(context: Context, node: OnnxNode): void {
   context.requireOneOutput(node, 'running statistics');
   const channels = channelAxes(tensor);
   const over: readonly Axis[] = tensor.dims[1] ?? [];
-  if (!sameAxes(withoutBatch(over), channels) || (channels.length > 0 && channelDim(tensor) !== 1)) refuseLayout(node, tensor, 'channels in the second dimension');
+  if (!sameAxes(withoutBatch(over), channels) || (channels.length > 0 && channelDim(tensor) !== 1))
+    refuseLayout(node, tensor, 'channels in the second dimension');
   const count = tensor.shape.at(-1) ?? 0;
   const order = memoryOrder(tensor.sizes, over);
   const parameter = (position: number, what: string): Float32Array => {
@@ -173,7 +184,12 @@ export function batchNormalization(context: Context, node: OnnxNode): void {
     runningVariance: parameter(4, 'variance'),
   };
   const kept = node.float('momentum') ?? 0.9;
-  const spec = { kind: 'batchNorm', input: tensor.node, epsilon: node.float('epsilon') ?? 1e-5, momentum: decimalComplement(kept) } as const;
+  const spec = {
+    kind: 'batchNorm',
+    input: tensor.node,
+    epsilon: node.float('epsilon') ?? 1e-5,
+    momentum: decimalComplement(kept),
+  } as const;
   context.set(node, context.emitSame(node, tensor, spec, { values }));
 }
 

@@ -54,14 +54,21 @@ export function bound(side: 'minimum' | 'maximum'): (context: Context, node: Onn
       refuse(`${node.title}: only ${side === 'minimum' ? 'Max' : 'Min'} of features and one number is taken`);
     }
     const [value = 0] = limit.values;
-    context.set(node, side === 'minimum' ? bounded(context, node, tensor, value, Infinity) : bounded(context, node, tensor, -Infinity, value));
+    context.set(
+      node,
+      side === 'minimum' ? bounded(context, node, tensor, value, Infinity) : bounded(context, node, tensor, -Infinity, value),
+    );
   };
 }
 
 export function add(context: Context, node: OnnxNode): void {
   const { tensor, constant, other } = operands(context, node);
   if (other) context.set(node, sum(context, node, [tensor, other]));
-  else context.set(node, affine(context, node, tensor, constant, (value) => ({ scale: 1, shift: value })));
+  else
+    context.set(
+      node,
+      affine(context, node, tensor, constant, (value) => ({ scale: 1, shift: value })),
+    );
 }
 
 /** Any number of features; constants are added one by one. */
@@ -83,7 +90,10 @@ export function sub(context: Context, node: OnnxNode): void {
     context.set(node, sum(context, node, [tensor, negative]));
     return;
   }
-  context.set(node, affine(context, node, tensor, constant, (value) => (isSwapped ? { scale: -1, shift: value } : { scale: 1, shift: -value })));
+  context.set(
+    node,
+    affine(context, node, tensor, constant, (value) => (isSwapped ? { scale: -1, shift: value } : { scale: 1, shift: -value })),
+  );
 }
 
 export function negate(context: Context, node: OnnxNode): void {
@@ -103,7 +113,10 @@ function allChannels(tensor: Tensor, scale: number): { scale: Float32Array; shif
 export function mul(context: Context, node: OnnxNode): void {
   const { tensor, constant, other } = operands(context, node);
   if (!other) {
-    context.set(node, affine(context, node, tensor, constant, (value) => ({ scale: value, shift: 0 })));
+    context.set(
+      node,
+      affine(context, node, tensor, constant, (value) => ({ scale: value, shift: 0 })),
+    );
     return;
   }
   if (isSameLayout(tensor, other)) {
@@ -137,7 +150,10 @@ function isGateOf(gate: Tensor, image: Tensor): boolean {
 export function div(context: Context, node: OnnxNode): void {
   const { tensor, constant, other, isSwapped } = operands(context, node);
   if (other || isSwapped) refuse(`${node.title}: a division by features is not taken; by a constant is`);
-  context.set(node, affine(context, node, tensor, constant, (value) => ({ scale: 1 / value, shift: 0 })));
+  context.set(
+    node,
+    affine(context, node, tensor, constant, (value) => ({ scale: 1 / value, shift: 0 })),
+  );
 }
 
 type Operands =
@@ -184,7 +200,12 @@ function sum(context: Context, node: OnnxNode, tensors: readonly Tensor[]): Tens
   }
   const inputs = alike(context, node, tensors);
   const { node: name, shape } = context.emit(node, { kind: 'add', inputs: inputs.map((tensor) => tensor.node) });
-  return { node: name, shape, sizes: first.sizes, dims: tensors.reduce((dims, tensor) => (tensor.dims.length > dims.length ? tensor.dims : dims), first.dims) };
+  return {
+    node: name,
+    shape,
+    sizes: first.sizes,
+    dims: tensors.reduce((dims, tensor) => (tensor.dims.length > dims.length ? tensor.dims : dims), first.dims),
+  };
 }
 
 /** As vectors where one of them is: (C) and (1, 1, C) are the same to ONNX. */
@@ -199,7 +220,8 @@ function longerDims(a: Tensor, b: Tensor): Tensor['dims'] {
 
 /** The same axes in the same places, counted from the last, and of the same sizes. */
 function isSameLayout(a: Tensor, b: Tensor): boolean {
-  if (imageAxes(a.sizes).some((axis) => a.sizes[axis] !== b.sizes[axis]) || imageAxes(b.sizes).length !== imageAxes(a.sizes).length) return false;
+  if (imageAxes(a.sizes).some((axis) => a.sizes[axis] !== b.sizes[axis]) || imageAxes(b.sizes).length !== imageAxes(a.sizes).length)
+    return false;
   const rank = Math.max(a.dims.length, b.dims.length);
   return Array.from({ length: rank }, (_, at) => at).every((at) => {
     const [over, others] = [a.dims[at - rank + a.dims.length] ?? [], b.dims[at - rank + b.dims.length] ?? []];

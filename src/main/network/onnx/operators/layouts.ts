@@ -1,7 +1,18 @@
 /** Operators that move values without changing them, join them, or put zeros around them; and the quantizers, which leave bits behind. */
 import type { Padding } from '../../shape.ts';
 import { refuseLayout, type Context } from '../context.ts';
-import { axesOf, axisOf, integerBits, integers, listOf, permutationOf, reshapedDims, shapeConstant, squeezedDims, unsqueezedAxes } from '../fold.ts';
+import {
+  axesOf,
+  axisOf,
+  integerBits,
+  integers,
+  listOf,
+  permutationOf,
+  reshapedDims,
+  shapeConstant,
+  squeezedDims,
+  unsqueezedAxes,
+} from '../fold.ts';
 import { channelAxes, dimSizes, imageAxes, isLaidOut, memoryOrder, reshapeTensor, sameAxes, type Tensor } from '../layout.ts';
 import type { OnnxNode } from '../model.ts';
 import { quoted, refuse } from '../refuse.ts';
@@ -85,7 +96,8 @@ export function concat(context: Context, node: OnnxNode): void {
   const axis = axisOf(node, node.int('axis') ?? 1, first.dims.length);
   for (const tensor of tensors) {
     const isChannels = sameAxes(tensor.dims[axis] ?? [], channelAxes(tensor));
-    const isAlike = tensor.dims.length === first.dims.length && tensor.dims.every((over, at) => at === axis || over.join() === first.dims[at]?.join());
+    const isAlike =
+      tensor.dims.length === first.dims.length && tensor.dims.every((over, at) => at === axis || over.join() === first.dims[at]?.join());
     const isSameSize = tensor.sizes.H * tensor.sizes.W === first.sizes.H * first.sizes.W || tensor.shape.length === 1;
     if (!isChannels || !isAlike || !isSameSize) {
       refuse(`${node.title}: it joins along dimension ${axis}, which does not hold the channels; only channels are joined`);
@@ -115,7 +127,8 @@ export function pad(context: Context, node: OnnxNode): void {
   const axesInput = context.optionalConstant(node, 3, 'axes');
   const padded = axesInput ? listOf(node, 'axes', axesInput).map((axis) => axisOf(node, axis, rank)) : tensor.dims.map((_, axis) => axis);
   if (pads.length !== 2 * padded.length) refuse(`${node.title}: expected ${2 * padded.length} pads, found ${pads.length}`);
-  if (pads.some((amount) => amount < 0)) refuse(`${node.title}: negative pads, which cut the image, are not taken; cut it before the network`);
+  if (pads.some((amount) => amount < 0))
+    refuse(`${node.title}: negative pads, which cut the image, are not taken; cut it before the network`);
   if (pads.every((amount) => amount === 0)) {
     context.set(node, tensor);
     return;
@@ -133,7 +146,15 @@ export function pad(context: Context, node: OnnxNode): void {
   }
   const emitted = context.emit(node, { kind: 'pad', input: tensor.node, padding, value });
   const dims = tensor.dims.map((over, dim) =>
-    dim === places.height ? (emitted.sizes.H > 1 ? ['H' as const] : []) : dim === places.width ? (emitted.sizes.W > 1 ? ['W' as const] : []) : over,
+    dim === places.height
+      ? emitted.sizes.H > 1
+        ? ['H' as const]
+        : []
+      : dim === places.width
+        ? emitted.sizes.W > 1
+          ? ['W' as const]
+          : []
+        : over,
   );
   context.set(node, { ...emitted, dims });
 }

@@ -63,7 +63,14 @@ function sideOf(node: OnnxNode, image: number, kernel: number, at: number, rank:
   if (!(kernel >= 1 && stride >= 1 && dilation >= 1)) refuse(`${node.title}: kernel, stride and dilation must be at least 1`);
   const reach = (kernel - 1) * dilation + 1;
   const [before, after] = paddingOf(node, { image, reach, stride, at, rank });
-  return { kernel, stride, dilation, before, after, extra: node.int('ceil_mode') === 1 ? ceilExtra(image, reach, stride, before, after) : 0 };
+  return {
+    kernel,
+    stride,
+    dilation,
+    before,
+    after,
+    extra: node.int('ceil_mode') === 1 ? ceilExtra(image, reach, stride, before, after) : 0,
+  };
 }
 
 interface PaddingQuestion {
