@@ -16,6 +16,14 @@ constexpr napi_typedarray_type TypeOf<std::uint8_t>() {
   return napi_uint8_array;
 }
 template <>
+constexpr napi_typedarray_type TypeOf<std::int8_t>() {
+  return napi_int8_array;
+}
+template <>
+constexpr napi_typedarray_type TypeOf<std::int32_t>() {
+  return napi_int32_array;
+}
+template <>
 constexpr napi_typedarray_type TypeOf<std::uint32_t>() {
   return napi_uint32_array;
 }
@@ -30,6 +38,8 @@ constexpr napi_typedarray_type TypeOf<double>() {
 
 constexpr const char* NameOf(napi_typedarray_type type) {
   return type == napi_uint8_array     ? "a Uint8Array"
+         : type == napi_int8_array    ? "an Int8Array"
+         : type == napi_int32_array   ? "an Int32Array"
          : type == napi_uint32_array  ? "a Uint32Array"
          : type == napi_float32_array ? "a Float32Array"
                                       : "a Float64Array";
@@ -149,6 +159,8 @@ template View<std::uint8_t> ViewOf<std::uint8_t>(const Napi::Value&, const char*
 template View<float> ViewOf<float>(const Napi::Value&, const char*);
 template View<double> ViewOf<double>(const Napi::Value&, const char*);
 template View<std::uint8_t> GetView<std::uint8_t>(const Napi::Object&, const char*);
+template View<std::int8_t> GetView<std::int8_t>(const Napi::Object&, const char*);
+template View<std::int32_t> GetView<std::int32_t>(const Napi::Object&, const char*);
 template View<std::uint32_t> GetView<std::uint32_t>(const Napi::Object&, const char*);
 template View<float> GetView<float>(const Napi::Object&, const char*);
 template View<double> GetView<double>(const Napi::Object&, const char*);

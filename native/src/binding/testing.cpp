@@ -6,6 +6,7 @@
 #include "binding/convert.h"
 #include "binding/guard.h"
 #include "binding/register.h"
+#include "binding/testing_integer.h"
 #include "kernels/loss.h"
 #include "kernels/reference.h"
 #include "quantize/linear.h"
@@ -141,6 +142,7 @@ void RegisterTesting(Napi::Env env, Napi::Object exports) {
   testing.Set("quantizeWeights", Napi::Function::New(env, QuantizeWeights, "quantizeWeights"));
   testing.Set("quantizeActivations", Napi::Function::New(env, QuantizeActivations, "quantizeActivations"));
   testing.Set("softmaxCrossEntropy", Napi::Function::New(env, RunLoss, "softmaxCrossEntropy"));
+  AddIntegerTesting(env, testing);
   exports.Set("testing", testing);
 }
 

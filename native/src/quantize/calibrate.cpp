@@ -7,20 +7,34 @@
 
 namespace lathe {
 
-void WeightThresholds(const float* weights, std::size_t count, float* thresholds) {
-  float largest = 0;
-  double magnitudes = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    largest = std::max(largest, std::abs(weights[i]));
-    magnitudes += std::abs(weights[i]);
+namespace {
+
+constexpr std::size_t kMaxKlBins = 1024;
+
+// Counts of magnitudes in equal bins from 0 on.
+std::vector<double> MagnitudeCounts(const std::vector<std::uint64_t>& counts, bool isSigned) {
+  if (!isSigned) return {counts.begin(), counts.end()};
+  const std::size_t half = counts.size() / 2;  // bins lie symmetrically around 0
+  std::vector<double> magnitudes(half);
+  for (std::size_t i = 0; i < half; ++i) {
+    magnitudes[i] = static_cast<double>(counts[half + i]) + static_cast<double>(counts[half - 1 - i]);
   }
-  // The quantizer is symmetric, so the error of w is that of |w|.
-  Histogram histogram(0, largest);
-  for (std::size_t i = 0; i < count; ++i) histogram.Add(std::abs(weights[i]));
-  thresholds[0] = 0;
-  thresholds[1] = largest > 0 ? static_cast<float>(magnitudes / static_cast<double>(count)) : 1.0f;
-  for (int bits = 2; bits <= 8; ++bits) thresholds[bits] = histogram.BestThreshold({bits, 1, true});
+  return magnitudes;
 }
+
+// As many bins as HAQ takes, the root of the number of values, in the powers of two that merging bins can give.
+std::vector<double> MergeForKl(std::vector<double> counts) {
+  double total = 0;
+  for (const double count : counts) total += count;
+  while (counts.size() > kMaxKlBins || static_cast<double>(counts.size()) > std::sqrt(total)) {
+    if (counts.size() < 4) break;
+    for (std::size_t i = 0; i < counts.size() / 2; ++i) counts[i] = counts[2 * i] + counts[2 * i + 1];
+    counts.resize(counts.size() / 2);
+  }
+  return counts;
+}
+
+}  // namespace
 
 Calibrator::Calibrator(const Graph& graph, const Program& program, const std::vector<int>& quantizable) {
   for (const int op : quantizable) {
@@ -66,18 +80,42 @@ void Calibrator::AddToHistogram(int op, const float* values, std::size_t count) 
   for (int bin = 0; bin < Histogram::kBins; ++bin) seen->counts[bin] += counts[bin];
 }
 
-std::vector<Calibration> Calibrator::Finish(const ParameterLayout& layout, const float* parameters) {
+void Calibrator::ActivationThresholds(Seen& seen, const ThresholdOptions& options) {
+  const Calibration& c = seen.calibration;
+  const double largest = std::max(std::abs(c.minimum), std::abs(c.maximum));
+  const std::vector<double> counts = MagnitudeCounts(seen.counts, c.isSigned);
+  const std::vector<double> merged = options.rule == ThresholdRule::kKl ? MergeForKl(counts) : std::vector<double>{};
+  for (int bits = 1; bits <= 8; ++bits) {
+    const Quantizer quantizer{bits, 1, c.isSigned};
+    double threshold = 0;
+    if (options.rule == ThresholdRule::kMse || IsSign(quantizer) || !(largest > 0)) {
+      threshold = seen.histogram->BestThreshold(quantizer);  // sign(x) has a scale, and nothing that it clips
+    } else if (options.rule == ThresholdRule::kKl) {
+      threshold = KlThreshold(merged, largest / static_cast<double>(merged.size()), c.isSigned ? bits - 1 : bits);
+    } else if (options.rule == ThresholdRule::kPercentile) {
+      threshold = PercentileThreshold(counts, largest / static_cast<double>(counts.size()), options.percentile);
+    }
+    const double usable = threshold > 0 ? threshold : largest;  // thresholds must be positive
+    seen.calibration.activationThresholds[bits] = static_cast<float>(largest > 0 ? std::min(usable, largest) : usable);
+  }
+}
+
+std::vector<Calibration> Calibrator::Finish(const ParameterLayout& layout, const float* parameters,
+                                            const ThresholdOptions& options, bool perChannel) {
   ParallelFor(static_cast<int>(seen_.size()), [&](int i) {
     Seen& seen = seen_[i];
     for (int bin = 0; bin < Histogram::kBins; ++bin) seen.histogram->AddToBin(bin, seen.counts[bin]);
-    for (int bits = 1; bits <= 8; ++bits) {
-      seen.calibration.activationThresholds[bits] = seen.histogram->BestThreshold({bits, 1, seen.calibration.isSigned});
-    }
+    ActivationThresholds(seen, options);
     const Parameter& weight = *layout.Find(seen.op, Role::kWeight);
-    WeightThresholds(parameters + weight.offset, weight.length, seen.calibration.weightThresholds);
+    const float* weights = parameters + weight.offset;
+    WeightThresholds(weights, weight.length, options, seen.calibration.weightThresholds);
+    if (!perChannel) return;
+    const int channels = weight.shape.front();
+    seen.calibration.channelThresholds.resize(static_cast<std::size_t>(9) * channels);
+    ChannelThresholds(weights, weight.length, channels, options, seen.calibration.channelThresholds.data());
   });
   std::vector<Calibration> result;
-  for (const Seen& seen : seen_) result.push_back(seen.calibration);
+  for (Seen& seen : seen_) result.push_back(std::move(seen.calibration));
   return result;
 }
 

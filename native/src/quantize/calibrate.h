@@ -7,14 +7,11 @@
 #include <vector>
 
 #include "quantize/histogram.h"
+#include "quantize/thresholds.h"
 #include "train/inference.h"
 #include "train/job.h"
 
 namespace lathe {
-
-// Thresholds for 1..8 bits; entry 0 is 0. One bit takes the mean of |w|, the least-squares scale of sign(w) (Rastegari
-// et al. 2016, XNOR-Net, eq. 6); where all weights are 0 every entry is 1.
-void WeightThresholds(const float* weights, std::size_t count, float* thresholds);
 
 // Collects the inputs of the quantizable operators in two passes over the images: first the ranges, then the counts.
 // AddTo... may be called from several threads; the result does not depend on their order.
@@ -26,7 +23,9 @@ class Calibrator {
   void AddToRange(int op, const float* values, std::size_t count);
   void PrepareHistograms();
   void AddToHistogram(int op, const float* values, std::size_t count);
-  std::vector<Calibration> Finish(const ParameterLayout& layout, const float* parameters);
+  // Thresholds by the rule; with `perChannel` also those of each output channel's weights.
+  std::vector<Calibration> Finish(const ParameterLayout& layout, const float* parameters,
+                                  const ThresholdOptions& options, bool perChannel);
 
  private:
   struct Seen {
@@ -37,6 +36,7 @@ class Calibrator {
     std::vector<std::uint64_t> counts;  // by bin: whole numbers, so that their order does not matter
   };
   Seen* Find(int op);
+  static void ActivationThresholds(Seen& seen, const ThresholdOptions& options);
 
   std::mutex mutex_;
   std::vector<Seen> seen_;

@@ -4,17 +4,16 @@
 #include <cmath>
 
 namespace lathe {
-namespace {
 
-// The largest code.
-float Levels(const Quantizer& q) { return static_cast<float>((1 << (q.isSigned ? q.bits - 1 : q.bits)) - 1); }
+bool IsSign(const Quantizer& quantizer) { return quantizer.isSigned && quantizer.bits == 1; }
 
-bool IsSign(const Quantizer& q) { return q.isSigned && q.bits == 1; }
-
-}  // namespace
+int LargestCode(const Quantizer& quantizer) {
+  if (IsSign(quantizer)) return 1;
+  return (1 << (quantizer.isSigned ? quantizer.bits - 1 : quantizer.bits)) - 1;
+}
 
 float QuantizerScale(const Quantizer& quantizer) {
-  return IsSign(quantizer) ? quantizer.threshold : quantizer.threshold / Levels(quantizer);
+  return quantizer.threshold / static_cast<float>(LargestCode(quantizer));
 }
 
 void Quantize(const Kernels& kernels, const Quantizer& quantizer, const float* x, float* y, std::size_t count) {
@@ -24,16 +23,19 @@ void Quantize(const Kernels& kernels, const Quantizer& quantizer, const float* x
   args.y = y;
   args.scale = QuantizerScale(quantizer);
   args.sign = IsSign(quantizer);
-  args.high = Levels(quantizer);
+  args.high = static_cast<float>(LargestCode(quantizer));
   args.low = quantizer.isSigned ? -args.high : 0.0f;
   kernels.quantize(args);
 }
 
+int reference::Code(const Quantizer& quantizer, float x) {
+  if (IsSign(quantizer)) return x >= 0 ? 1 : -1;
+  const auto high = static_cast<float>(LargestCode(quantizer)), low = quantizer.isSigned ? -high : 0.0f;
+  return static_cast<int>(std::nearbyint(std::clamp(x / QuantizerScale(quantizer), low, high)));
+}
+
 float reference::Quantize(const Quantizer& quantizer, float x) {
-  const float scale = QuantizerScale(quantizer);
-  if (IsSign(quantizer)) return x >= 0 ? scale : -scale;
-  const float high = Levels(quantizer), low = quantizer.isSigned ? -high : 0.0f;
-  return std::nearbyint(std::clamp(x / scale, low, high)) * scale;
+  return static_cast<float>(Code(quantizer, x)) * QuantizerScale(quantizer);
 }
 
 }  // namespace lathe

@@ -14,10 +14,10 @@ struct Quantizer {
   bool isSigned = true;  // weights, and activations that may be negative
 };
 
-// Of one quantizable operator: its weights, and the activations that enter it.
-struct OpQuantizer {
-  Quantizer weight, activation;
-};
+// The largest code: 2^(b-1) - 1 signed, 2^b - 1 unsigned; the sign quantizer has -1 and 1.
+int LargestCode(const Quantizer& quantizer);
+// One bit with a sign: sign(x) * threshold, +1 for 0.
+bool IsSign(const Quantizer& quantizer);
 
 // The step between codes, in float: threshold / (2^(b-1) - 1) signed, threshold / (2^b - 1) unsigned; 1 bit: the
 // threshold.
@@ -28,7 +28,8 @@ void Quantize(const Kernels& kernels, const Quantizer& quantizer, const float* x
 
 namespace reference {
 
-// One value, straight from the definition.
+// The code of one value, straight from the definition; the quantized value is code * scale.
+int Code(const Quantizer& quantizer, float x);
 float Quantize(const Quantizer& quantizer, float x);
 
 }  // namespace reference

@@ -52,9 +52,9 @@ void InferencePass::PrepareOp(Op& op, const ParameterLayout& layout, const float
   AlignedFloats quantized;
   if (const Parameter* weight = layout.Find(op.spec, Role::kWeight)) {
     weights.weight = parameters + weight->offset;
-    if (quantizer && quantizer->weight.bits > 0) {
+    if (quantizer && quantizer->quantizesWeights()) {
       quantized = AlignedFloats(weight->length);
-      Quantize(kernels_, quantizer->weight, weights.weight, quantized.data(), weight->length);
+      QuantizeWeights(kernels_, *quantizer, weights.weight, weight->shape.front(), weight->length, quantized.data());
       weights.weight = quantized.data();
     }
   }

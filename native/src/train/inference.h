@@ -7,7 +7,7 @@
 
 #include "core/aligned.h"
 #include "core/function_ref.h"
-#include "quantize/linear.h"
+#include "quantize/weights.h"
 #include "train/graph.h"
 
 namespace lathe {

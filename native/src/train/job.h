@@ -7,7 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "quantize/linear.h"
+#include "quantize/thresholds.h"
+#include "quantize/weights.h"
 #include "train/dataset.h"
 
 namespace lathe {
@@ -69,6 +70,8 @@ struct CalibrateJob {
   const std::uint32_t* indices = nullptr;
   std::size_t count = 0;
   int batchSize = 1;
+  ThresholdOptions thresholds;
+  bool perChannel = false;  // thresholds of each output channel's weights as well
   Watch watch;
 };
 // Tables have one entry for each of 0..8 bits; entry 0 is 0.
@@ -78,6 +81,7 @@ struct Calibration {
   float minimum = 0, maximum = 0;
   float activationThresholds[9] = {};
   float weightThresholds[9] = {};
+  std::vector<float> channelThresholds;  // (9, out channels) where wanted
 };
 
 }  // namespace lathe

@@ -189,7 +189,7 @@ std::vector<Calibration> Model::Calibrate(const CalibrateJob& job) {
   if (!sweep(ranges)) return {};
   calibrator.PrepareHistograms();
   if (!sweep(counts)) return {};
-  return calibrator.Finish(layout_, parameters_.data());
+  return calibrator.Finish(layout_, parameters_.data(), job.thresholds, job.perChannel);
 }
 
 }  // namespace lathe

@@ -269,6 +269,40 @@ export interface NativeOperatorResult {
   readonly state: Readonly<Record<string, Float64Array>>; // batch norm's new running statistics
 }
 
+/** The kernel in use, its scalar twin, or VNNI's loops over an emulated instruction. */
+export type IntegerImplementation = 'fast' | 'reference' | 'emulated-vnni';
+export interface NativeIntegerProduct {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly signed: boolean;
+  readonly codes: Uint8Array; // (m, k)
+  readonly weights: Int8Array; // (n, k)
+}
+export interface NativeIntegerDepthwise {
+  readonly rows: number; // of the padded tile
+  readonly width: number;
+  readonly channels: number;
+  readonly kernel: number;
+  readonly stride: number;
+  readonly signed: boolean;
+  readonly codes: Uint8Array; // (rows, width, channels)
+  readonly weights: Int8Array; // (channels, kernel, kernel)
+}
+export interface NativeRequantize {
+  readonly channels: number;
+  readonly acc: Int32Array; // (rows, channels)
+  readonly scale: Float32Array; // (channels)
+  readonly shift: Float32Array; // (channels)
+  readonly least: number;
+  readonly most: number;
+  readonly codeScale: number;
+  readonly low: number;
+  readonly high: number;
+  readonly sign: boolean;
+  readonly wantCodes: boolean;
+}
+
 export type SimdLevel = 'baseline' | 'avx2' | 'avx512';
 
 export interface NativeAddon {
@@ -304,6 +338,12 @@ export interface NativeAddon {
       signed: boolean,
       implementation: 'fast' | 'reference',
     ): Float32Array;
+    /** codes (m, k) times weights (n, k), to (m, n). */
+    integerProduct(call: NativeIntegerProduct, implementation: IntegerImplementation): Int32Array;
+    /** A padded tile of codes to (outRows, outWidth, channels). */
+    integerDepthwise(call: NativeIntegerDepthwise, implementation: IntegerImplementation): Int32Array;
+    /** Sums to values, or to codes as bytes. */
+    requantize(call: NativeRequantize, implementation: IntegerImplementation): Float32Array | Uint8Array;
     softmaxCrossEntropy(
       logits: Float64Array,
       labels: Uint8Array,
