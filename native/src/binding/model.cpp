@@ -9,6 +9,7 @@
 #include "binding/convert.h"
 #include "binding/dataset.h"
 #include "binding/guard.h"
+#include "binding/quantization.h"
 #include "binding/register.h"
 #include "binding/tags.h"
 #include "train/model.h"
@@ -46,7 +47,7 @@ class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
                      InstanceAccessor<&ModelWrap::QuantizableOps>("quantizableOps"),
                      InstanceMethod<&ModelWrap::GetState>("getState"), InstanceMethod<&ModelWrap::SetState>("setState"),
                      InstanceMethod<&ModelWrap::Train>("train"), InstanceMethod<&ModelWrap::Evaluate>("evaluate"),
-                     InstanceMethod<&ModelWrap::Calibrate>("calibrate")}));
+                     InstanceMethod<&ModelWrap::Calibrate>("calibrate"), InstanceMethod<&ModelWrap::Cluster>("cluster")}));
   }
 
   explicit ModelWrap(const Napi::CallbackInfo& call) : Napi::ObjectWrap<ModelWrap>(call) {
@@ -143,7 +144,7 @@ class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
   }
 
   // What the three long calls have in common; marks the model busy.
-  AsyncWork Begin(const Napi::CallbackInfo& call, const char* name, const Napi::Object& options, DatasetWrap& dataset) {
+  AsyncWork Begin(const Napi::CallbackInfo& call, const char* name, const Napi::Object& options, DatasetWrap* dataset) {
     AsyncWork work;
     work.name = name;
     Control* control = Control::Of(options);
@@ -153,7 +154,8 @@ class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
       if (!listener.IsFunction()) throw Napi::TypeError::New(call.Env(), "onProgress must be a function");
       work.onProgress = listener.As<Napi::Function>();
     }
-    work.keepAlive = {call.This().As<Napi::Object>(), dataset.Value()};
+    work.keepAlive = {call.This().As<Napi::Object>()};
+    if (dataset) work.keepAlive.push_back(dataset->Value());
     work.finished = [this](Napi::Env env) {
       busy_ = false;
       ReportMemory(env);
@@ -183,13 +185,14 @@ class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
       own->job.momentum = static_cast<float>(GetNumber(options, "momentum"));
       own->job.weightDecay = static_cast<float>(GetNumber(options, "weightDecay"));
       own->job.steps = own->rates.size();
+      FillQuantizedTraining(options, *model_, own->job);
       if (own->order.size() != own->job.steps * own->job.batchSize) {
         throw Napi::RangeError::New(env, "order must have batchSize images for each learning rate");
       }
       own->job.order = own->order.data();
       own->job.learningRates = own->rates.data();
 
-      AsyncWork work = Begin(call, "lathe train", options, dataset);
+      AsyncWork work = Begin(call, "lathe train", options, &dataset);
       work.work = [model = model_, own](const Watch& watch) {
         own->job.watch = watch;
         own->result = model->Train(own->job);
@@ -203,39 +206,11 @@ class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
         result.Set("cancelled", r.cancelled);
         result.Set("losses", MakeFloat32Array(e, r.losses.data(), r.losses.size()));
         result.Set("correct", correct);
+        result.Set("quantized", FromQuantizedTraining(e, r));
         return result;
       };
       return StartAsync(env, std::move(work));
     });
-  }
-
-  std::vector<OpQuantizer> Quantizers(const Napi::Object& options) {
-    if (!Has(options, "quantization")) return {};
-    const Napi::Object from = GetObject(options, "quantization");
-    const auto weightBits = GetView<std::uint8_t>(from, "weightBits");
-    const auto activationBits = GetView<std::uint8_t>(from, "activationBits");
-    const auto weightThresholds = GetView<float>(from, "weightThresholds");
-    const auto activationThresholds = GetView<float>(from, "activationThresholds");
-    const std::size_t count = model_->quantizableOps().size();
-    if (weightBits.size != count || activationBits.size != count || weightThresholds.size != count ||
-        activationThresholds.size != count) {
-      throw Napi::RangeError::New(options.Env(), "quantization must have one entry for each of the " +
-                                                     std::to_string(count) + " quantizable operators");
-    }
-    std::vector<OpQuantizer> quantizers(count);
-    const auto fill = [&](Quantizer& quantizer, int bits, float threshold) {
-      if (bits > 8) throw Napi::RangeError::New(options.Env(), "quantization bits must be 0..8");
-      if (bits > 0 && !(threshold > 0 && std::isfinite(threshold))) {
-        throw Napi::RangeError::New(options.Env(), "quantization thresholds must be positive and finite");
-      }
-      quantizer.bits = bits;
-      quantizer.threshold = threshold;
-    };
-    for (std::size_t i = 0; i < count; ++i) {
-      fill(quantizers[i].weight, weightBits.data[i], weightThresholds.data[i]);
-      fill(quantizers[i].activation, activationBits.data[i], activationThresholds.data[i]);
-    }
-    return quantizers;
   }
 
   Napi::Value Evaluate(const Napi::CallbackInfo& call) {
@@ -256,7 +231,8 @@ class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
       own->job.count = own->indices.size();
       own->job.batchSize = BatchSize(options);
       own->job.wantLogits = Has(options, "wantLogits") && GetBool(options, "wantLogits");
-      own->job.quantizers = Quantizers(options);
+      if (Has(options, "quantization")) own->job.quantizers = ToQuantizers(GetObject(options, "quantization"), *model_);
+      own->job.integer = Has(options, "arithmetic") && GetString(options, "arithmetic") == "integer";
       DatasetWrap* statistics = nullptr;
       if (Has(options, "statistics")) {
         const Napi::Object from = GetObject(options, "statistics");
@@ -267,7 +243,7 @@ class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
         own->job.statisticsCount = own->statisticsIndices.size();
       }
 
-      AsyncWork work = Begin(call, "lathe evaluate", options, dataset);
+      AsyncWork work = Begin(call, "lathe evaluate", options, &dataset);
       if (statistics) work.keepAlive.push_back(statistics->Value());
       work.work = [model = model_, own](const Watch& watch) {
         own->job.watch = watch;
@@ -306,8 +282,9 @@ class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
       own->job.indices = own->indices.data();
       own->job.count = own->indices.size();
       own->job.batchSize = BatchSize(options);
+      FillThresholds(options, own->job);
 
-      AsyncWork work = Begin(call, "lathe calibrate", options, dataset);
+      AsyncWork work = Begin(call, "lathe calibrate", options, &dataset);
       work.work = [model = model_, own](const Watch& watch) {
         own->job.watch = watch;
         own->result = model->Calibrate(own->job);
@@ -323,8 +300,53 @@ class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
           object.Set("maximum", c.maximum);
           object.Set("activationThresholds", MakeFloat32Array(e, c.activationThresholds, 9));
           object.Set("weightThresholds", MakeFloat32Array(e, c.weightThresholds, 9));
+          if (!c.channelThresholds.empty()) {
+            object.Set("channelThresholds",
+                       MakeFloat32Array(e, c.channelThresholds.data(), c.channelThresholds.size()));
+          }
           list.Set(list.Length(), object);
         }
+        return list;
+      };
+      return StartAsync(env, std::move(work));
+    });
+  }
+
+  Napi::Value Cluster(const Napi::CallbackInfo& call) {
+    const Napi::Env env = call.Env();
+    return Guard(env, [&]() -> Napi::Value {
+      RefuseWhileBusy(env);
+      const Napi::Object options = OptionsOf(call);
+      struct Call {
+        ClusterJob job;
+        std::vector<double> uniforms;
+        std::vector<std::shared_ptr<const Codebook>> result;
+      };
+      auto own = std::make_shared<Call>();
+      const auto bits = GetView<std::uint8_t>(options, "bits");
+      const auto uniforms = GetView<double>(options, "uniforms");
+      const std::size_t count = model_->quantizableOps().size();
+      if (bits.size != count || uniforms.size != count * 256) {
+        throw Napi::RangeError::New(env, "bits must have one value, uniforms 256, for each quantizable operator");
+      }
+      own->job.bits.assign(bits.begin(), bits.end());
+      if (std::any_of(bits.begin(), bits.end(), [](int b) { return b > 8; })) {
+        throw Napi::RangeError::New(env, "bits must be 0..8");
+      }
+      own->uniforms.assign(uniforms.begin(), uniforms.end());
+      own->job.uniforms = own->uniforms.data();
+      own->job.iterations = GetInt(options, "iterations");
+      own->job.keepZeros = GetBool(options, "keepZeros");
+
+      AsyncWork work = Begin(call, "lathe cluster", options, nullptr);
+      work.work = [model = model_, own](const Watch& watch) {
+        own->job.watch = watch;
+        own->result = model->Cluster(own->job);
+        if (watch.stop()) throw std::runtime_error("clustering was cancelled");
+      };
+      work.result = [own](Napi::Env e) -> Napi::Value {
+        auto list = Napi::Array::New(e);
+        for (const auto& book : own->result) list.Set(list.Length(), FromCodebook(e, book.get()));
         return list;
       };
       return StartAsync(env, std::move(work));

@@ -71,14 +71,30 @@ std::vector<std::vector<int>> Readers(const std::vector<OpSpec>& specs, std::siz
   return readers;
 }
 
+// Puts an operator that quantizes in front of one's first input: the tensor `made`.
+std::unique_ptr<Op> QuantizeInput(Graph& graph, int spec, int input, int made, ActivationRange* range) {
+  auto op = MakeFakeQuantize(range);
+  Tensor &from = graph.tensors[input], &to = graph.tensors[made];
+  op->spec = spec;
+  op->inputs = {input};
+  op->output = made;
+  op->in = {&from};
+  op->out = &to;
+  ++from.readers;
+  to.shape = from.shape;
+  to.wantsGradient = from.wantsGradient || range->learned;
+  return op;
+}
+
 }  // namespace
 
 std::unique_ptr<Graph> Graph::Build(const std::vector<OpSpec>& specs, const std::vector<Shape>& inputs,
-                                    const ParameterLayout& layout, bool wantInputGradients) {
+                                    const ParameterLayout& layout, bool wantInputGradients,
+                                    const std::vector<ActivationRange*>& ranges) {
   auto graph = std::make_unique<Graph>();
   const auto shapes = InferShapes(specs, inputs);
   const auto readers = Readers(specs, shapes.size());
-  graph->tensors.resize(shapes.size());
+  graph->tensors.resize(shapes.size() + ranges.size());  // a quantized copy each at most
   for (std::size_t i = 0; i < shapes.size(); ++i) graph->tensors[i].shape = shapes[i];
   for (int i = 0; i < static_cast<int>(inputs.size()); ++i) {
     graph->externals.push_back(i);
@@ -99,6 +115,11 @@ std::unique_ptr<Graph> Graph::Build(const std::vector<OpSpec>& specs, const std:
       if (!Absorb(specs[next], next, layout, op->tail)) break;
       merged[next] = true;
       op->output = specs[next].output;
+    }
+    if (!ranges.empty() && ranges[i]) {
+      const int made = static_cast<int>(shapes.size()) + i;
+      graph->ops.push_back(QuantizeInput(*graph, i, op->inputs[0], made, ranges[i]));
+      op->inputs[0] = made;
     }
     for (const int tensor : op->inputs) {
       op->in.push_back(&graph->tensors[tensor]);

@@ -110,15 +110,20 @@ const float* InferencePass::Run(int images, FunctionRef<void(int, float*)> fill,
     for (std::size_t j = 0; j < op.inputs.size(); ++j) context.inputs[j] = base + offsets_[op.inputs[j]];
     const std::size_t floats = op.in[0]->shape.size() * images;
     if (observer) (*observer)(op, context.inputs[0], floats);
-    if (quantizers_[i].activation.bits > 0) {
-      // In place where nobody else reads the values.
-      float* quantized = base + (op.in[0]->readers > 1 ? quantizedOffset_ : offsets_[op.inputs[0]]);
-      Quantize(kernels_, quantizers_[i].activation, context.inputs[0], quantized, floats);
-      context.inputs[0] = quantized;
-    }
-    op.Infer(context);
+    // Quantized in place where nobody else reads the values.
+    RunOp(i, context, base + (op.in[0]->readers > 1 ? quantizedOffset_ : offsets_[op.inputs[0]]));
   }
   return base + offsets_[graph_->result];
+}
+
+void InferencePass::RunOp(std::size_t i, InferContext context, float* quantized) const {
+  const Op& op = *graph_->ops[i];
+  if (quantizers_[i].activation.bits > 0) {
+    const std::size_t floats = op.in[0]->shape.size() * context.images;
+    Quantize(kernels_, quantizers_[i].activation, context.inputs[0], quantized, floats);
+    context.inputs[0] = quantized;
+  }
+  op.Infer(context);
 }
 
 }  // namespace lathe

@@ -22,6 +22,7 @@ class InferencePass {
   int capacity() const { return capacity_; }
   const Graph& graph() const { return *graph_; }
   const Kernels& kernels() const { return kernels_; }
+  const OpQuantizer& quantizer(std::size_t op) const { return quantizers_[op]; }  // of an operator of the graph
 
   // Replaces the folded running statistics by those of `images` images under this pass's quantization. load(image, out)
   // writes one input, (H, W, C). Holds the activations of all images at once. False once `cancelled` is set: the pass
@@ -36,6 +37,10 @@ class InferencePass {
   // Returns the result, (images, H * W * C), valid until this thread's next call; null once `cancelled` is set.
   const float* Run(int images, FunctionRef<void(int, float*)> fill, const std::atomic<bool>* cancelled,
                    const Observer* observer = nullptr) const;
+
+  // Runs one operator of the graph. Where its first input is to be quantized, that goes to `quantized`, which may be the
+  // input itself.
+  void RunOp(std::size_t i, InferContext context, float* quantized) const;
 
  private:
   void PrepareOp(Op& op, const ParameterLayout& layout, const float* parameters, const OpQuantizer* quantizer);

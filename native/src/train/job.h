@@ -10,6 +10,7 @@
 #include "quantize/thresholds.h"
 #include "quantize/weights.h"
 #include "train/dataset.h"
+#include "train/quantized_training.h"
 
 namespace lathe {
 
@@ -33,6 +34,10 @@ struct TrainJob {
   std::size_t steps = 0;
   int batchSize = 1;
   float momentum = 0, weightDecay = 0;
+  // One a quantizable operator, in program order; empty: float. With them the velocities of their ranges, or none.
+  std::vector<OpQuantizer> quantizers;
+  std::vector<float> rangeVelocities;
+  QuantizedTrainingOptions quantizedTraining;
   Watch watch;
 };
 struct TrainResult {
@@ -40,6 +45,9 @@ struct TrainResult {
   bool cancelled = false;
   std::vector<float> losses;           // (stepsDone)
   std::vector<std::uint32_t> correct;  // (stepsDone)
+  // Of a quantized training: thresholds, ranges and centroids as they stand behind the last step.
+  std::vector<OpQuantizer> quantizers;
+  std::vector<float> rangeVelocities;
 };
 
 struct EvaluateJob {
@@ -50,6 +58,7 @@ struct EvaluateJob {
   int batchSize = 1;
   bool wantLogits = false;
   std::vector<OpQuantizer> quantizers;  // one a quantizable operator, in program order; empty: float
+  bool integer = false;                 // on codes, with 32-bit sums, instead of on the floats that stand for them
   // Images whose statistics batch norm uses instead of its running ones; none: the running ones.
   const Dataset* statisticsDataset = nullptr;
   const std::uint32_t* statisticsIndices = nullptr;
@@ -72,6 +81,13 @@ struct CalibrateJob {
   int batchSize = 1;
   ThresholdOptions thresholds;
   bool perChannel = false;  // thresholds of each output channel's weights as well
+  Watch watch;
+};
+struct ClusterJob {
+  std::vector<int> bits;         // one a quantizable operator; 0: no codebook
+  int iterations = 50;
+  bool keepZeros = false;
+  const double* uniforms = nullptr;  // (operators, 256) in [0, 1)
   Watch watch;
 };
 // Tables have one entry for each of 0..8 bits; entry 0 is 0.

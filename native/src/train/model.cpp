@@ -8,6 +8,8 @@
 #include "core/thread_pool.h"
 #include "kernels/loss.h"
 #include "quantize/calibrate.h"
+#include "quantize/integer_pass.h"
+#include "quantize/kmeans.h"
 
 namespace lathe {
 
@@ -24,17 +26,23 @@ Model::Model(Program program) : program_(std::move(program)), layout_((CheckProg
   }
 }
 
-TrainingPass& Model::PreparePass(const Kernels& kernels, int batchSize) {
-  if (!pass_ || pass_->batch() != batchSize || &pass_->kernels() != &kernels) {
-    pass_.reset();
-    auto graph = Graph::Build(program_.ops, {program_.input}, layout_, false);
-    pass_ = std::make_unique<TrainingPass>(std::move(graph), kernels, batchSize);
-  }
+TrainingPass& Model::PreparePass(const TrainJob& job) {
+  auto quantized = MakeQuantized(job);
+  const bool same = pass_ && pass_->batch() == job.batchSize && &pass_->kernels() == job.kernels;
+  const bool sameEdges = quantized && quantized_ ? quantized_->Adopt(*quantized) : !quantized && !quantized_;
+  if (same && sameEdges) return *pass_;
+  pass_.reset();
+  if (!sameEdges) quantized_ = std::move(quantized);
+  const auto ranges = quantized_ ? quantized_->ranges() : std::vector<ActivationRange*>{};
+  auto graph = Graph::Build(program_.ops, {program_.input}, layout_, false, ranges);
+  pass_ = std::make_unique<TrainingPass>(std::move(graph), *job.kernels, job.batchSize);
   return *pass_;
 }
 
 TrainResult Model::Train(const TrainJob& job) {
-  TrainingPass& pass = PreparePass(*job.kernels, job.batchSize);
+  TrainingPass& pass = PreparePass(job);
+  QuantizedTraining* quantized = quantized_.get();
+  if (quantized) quantized->Start(parameters_.data());
   const std::size_t imageFloats = program_.input.size();
   std::vector<std::uint8_t> labels(job.batchSize);
   TrainResult result;
@@ -50,7 +58,8 @@ TrainResult Model::Train(const TrainJob& job) {
         labels[i] = job.dataset->label(order[i]);
       }
     });
-    if (!pass.Forward(parameters_.data(), job.watch.cancelled)) break;
+    const float* weights = quantized ? quantized->Quantized(pass.kernels(), parameters_.data()) : parameters_.data();
+    if (!pass.Forward(weights, job.watch.cancelled)) break;
     const LossSums sums = SoftmaxCrossEntropy(pass.Result(), labels.data(), job.batchSize, program_.classes,
                                               job.batchSize, pass.resultGradient());
     const double loss = sums.loss / job.batchSize;
@@ -58,8 +67,17 @@ TrainResult Model::Train(const TrainJob& job) {
       throw std::runtime_error("training diverged: loss is not finite at step " + std::to_string(step) +
                                "; lower the learning rate");
     }
-    if (!pass.Backward(parameters_.data(), gradients_.data(), job.watch.cancelled)) break;
+    if (!pass.Backward(weights, gradients_.data(), job.watch.cancelled)) break;
+    if (quantized && !quantized->finite()) {
+      throw std::runtime_error("training diverged: a range of activations is not finite at step " + std::to_string(step) +
+                               "; lower the learning rate");
+    }
+    if (quantized) quantized->ShareGradients(gradients_.data());
     Descend(job, job.learningRates[step]);
+    if (quantized) {
+      quantized->PinClusters(parameters_.data());
+      quantized->StepRanges(job.learningRates[step]);
+    }
     pass.CommitRunning(parameters_.data());
 
     result.losses.push_back(static_cast<float>(loss));
@@ -74,6 +92,14 @@ TrainResult Model::Train(const TrainJob& job) {
     if (job.watch.stop()) break;
   }
   result.cancelled = result.stepsDone < job.steps;
+  if (quantized) {
+    const auto byOp = quantized->Result(parameters_.data());
+    const auto velocities = quantized->velocities();
+    for (const int op : quantizable_) {
+      result.quantizers.push_back(byOp[op]);
+      result.rangeVelocities.push_back(velocities[op]);
+    }
+  }
   return result;
 }
 
@@ -95,24 +121,55 @@ void Model::Descend(const TrainJob& job, float learningRate) {
   });
 }
 
+std::vector<OpQuantizer> Model::ByOp(const Graph& graph, const std::vector<OpQuantizer>& quantizers) const {
+  std::vector<OpQuantizer> byOp(program_.ops.size());
+  for (std::size_t i = 0; i < quantizable_.size(); ++i) {
+    const int op = quantizable_[i];
+    byOp[op] = quantizers[i];
+    byOp[op].activation.isSigned = !graph.NonNegative(program_.ops[op].inputs[0]);
+  }
+  return byOp;
+}
+
+std::unique_ptr<QuantizedTraining> Model::MakeQuantized(const TrainJob& job) const {
+  if (job.quantizers.empty()) return nullptr;
+  const auto graph = Graph::Build(program_.ops, {program_.input}, layout_, false);
+  std::vector<float> velocities;
+  if (!job.rangeVelocities.empty()) {
+    velocities.resize(program_.ops.size());
+    for (std::size_t i = 0; i < quantizable_.size(); ++i) velocities[quantizable_[i]] = job.rangeVelocities[i];
+  }
+  return std::make_unique<QuantizedTraining>(layout_, ByOp(*graph, job.quantizers), std::move(velocities),
+                                             job.quantizedTraining);
+}
+
+std::vector<std::shared_ptr<const Codebook>> Model::Cluster(const ClusterJob& job) const {
+  std::vector<std::shared_ptr<const Codebook>> books(quantizable_.size());
+  ParallelFor(static_cast<int>(quantizable_.size()), [&](int i) {
+    if (job.bits[i] == 0 || job.watch.stop()) return;
+    ClusterOptions options;
+    options.bits = job.bits[i];
+    options.iterations = job.iterations;
+    options.keepZeros = job.keepZeros;
+    options.uniforms = job.uniforms + static_cast<std::ptrdiff_t>(i) * 256;
+    const Parameter& weight = *layout_.Find(quantizable_[i], Role::kWeight);
+    books[i] = std::make_shared<const Codebook>(
+        ClusterWeights(parameters_.data() + weight.offset, weight.length, options));
+  });
+  if (job.watch.stop()) books.clear();
+  return books;
+}
+
 std::unique_ptr<InferencePass> Model::MakeInference(const Kernels& kernels,
                                                     const std::vector<OpQuantizer>& quantizers) const {
-  std::vector<OpQuantizer> byOp;
   auto graph = Graph::Build(program_.ops, {program_.input}, layout_, false);
-  if (!quantizers.empty()) {
-    byOp.resize(program_.ops.size());
-    for (std::size_t i = 0; i < quantizable_.size(); ++i) {
-      const int op = quantizable_[i];
-      byOp[op] = quantizers[i];
-      byOp[op].activation.isSigned = !graph->NonNegative(program_.ops[op].inputs[0]);
-    }
-  }
+  const std::vector<OpQuantizer> byOp = quantizers.empty() ? quantizers : ByOp(*graph, quantizers);
   return std::make_unique<InferencePass>(std::move(graph), kernels, layout_, parameters_.data(), byOp);
 }
 
 EvaluateResult Model::Evaluate(const EvaluateJob& job) {
   const auto pass = MakeInference(*job.kernels, job.quantizers);
-  const int few = pass->capacity(), classes = program_.classes;
+  const int classes = program_.classes;
   const std::size_t imageFloats = program_.input.size();
   EvaluateResult result;
   if (job.statisticsCount > 0) {
@@ -122,6 +179,12 @@ EvaluateResult Model::Evaluate(const EvaluateJob& job) {
       return result;
     }
   }
+  std::unique_ptr<IntegerPass> integer;
+  if (job.integer) {
+    integer = std::make_unique<IntegerPass>(*pass, program_.ops, layout_, parameters_.data(),
+                                            IntegerKernelsFor(job.kernels->level));
+  }
+  const int few = integer ? integer->capacity() : pass->capacity();
   if (job.wantLogits) result.logits.resize(job.count * classes);
   std::vector<LossSums> sums((job.batchSize + few - 1) / few);  // by chunk
   double lossSum = 0;
@@ -132,15 +195,14 @@ EvaluateResult Model::Evaluate(const EvaluateJob& job) {
       const int some = std::min(few, images - chunk * few);
       const std::size_t first = result.count + static_cast<std::size_t>(chunk) * few;
       std::uint8_t labels[256];
-      const float* logits = pass->Run(
-          some,
-          [&](int, float* input) {
-            for (int i = 0; i < some; ++i) {
-              job.dataset->Load(job.indices[first + i], input + i * imageFloats);
-              labels[i] = job.dataset->label(job.indices[first + i]);
-            }
-          },
-          job.watch.cancelled);
+      const auto load = [&](int, float* input) {
+        for (int i = 0; i < some; ++i) {
+          job.dataset->Load(job.indices[first + i], input + i * imageFloats);
+          labels[i] = job.dataset->label(job.indices[first + i]);
+        }
+      };
+      const float* logits =
+          integer ? integer->Run(some, load, job.watch.cancelled) : pass->Run(some, load, job.watch.cancelled);
       if (!logits) return;
       sums[chunk] = SoftmaxCrossEntropy(logits, labels, some, classes, some, nullptr);
       if (job.wantLogits)

@@ -33,12 +33,18 @@ class Model {
   // step before.
   TrainResult Train(const TrainJob& job);
   EvaluateResult Evaluate(const EvaluateJob& job);
+  // A k-means codebook of each wanted operator's weights, null for the others; empty after a cancel.
+  std::vector<std::shared_ptr<const Codebook>> Cluster(const ClusterJob& job) const;
   // Empty after a cancel.
   std::vector<Calibration> Calibrate(const CalibrateJob& job);
 
  private:
-  TrainingPass& PreparePass(const Kernels& kernels, int batchSize);
+  // The pass of this batch size, kept from call to call; what is quantized in it belongs to quantized_.
+  TrainingPass& PreparePass(const TrainJob& job);
   void Descend(const TrainJob& job, float learningRate);
+  // `quantizers` (one a quantizable operator) by operator of the program, activations signed where they may be negative.
+  std::vector<OpQuantizer> ByOp(const Graph& graph, const std::vector<OpQuantizer>& quantizers) const;
+  std::unique_ptr<QuantizedTraining> MakeQuantized(const TrainJob& job) const;
   std::unique_ptr<InferencePass> MakeInference(const Kernels& kernels,
                                                const std::vector<OpQuantizer>& quantizers) const;
 
@@ -46,7 +52,8 @@ class Model {
   ParameterLayout layout_;
   std::vector<int> quantizable_;
   AlignedFloats parameters_, momentum_, gradients_;
-  std::unique_ptr<TrainingPass> pass_;  // of the last batch size
+  std::unique_ptr<QuantizedTraining> quantized_;  // of the last training; null: float
+  std::unique_ptr<TrainingPass> pass_;            // of the last batch size
 };
 
 }  // namespace lathe

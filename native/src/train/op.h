@@ -9,6 +9,7 @@
 #include "core/thread_pool.h"
 #include "kernels/kernels.h"
 #include "train/program.h"
+#include "train/quantized_training.h"
 #include "train/tensor.h"
 
 namespace lathe {
@@ -100,6 +101,7 @@ std::unique_ptr<Op> MakePointwise(const OpSpec& spec, WeightParameters parameter
 std::unique_ptr<Op> MakeDense(const OpSpec& spec, WeightParameters parameters);      // any other convolution
 std::unique_ptr<Op> MakeDepthwise(const OpSpec& spec, WeightParameters parameters);
 std::unique_ptr<Op> MakeIdentity();  // a batch norm or activation that follows nothing it could be merged with
+std::unique_ptr<Op> MakeFakeQuantize(ActivationRange* range);  // in training, in front of a quantized operator
 std::unique_ptr<Op> MakeAdd();
 std::unique_ptr<Op> MakeAveragePool(const OpSpec& spec);  // global: kernel 0
 

@@ -132,6 +132,7 @@ export interface NativeTrainOptions {
   readonly learningRates: Float32Array; // one a step
   readonly momentum: number;
   readonly weightDecay: number; // on convolution and linear weights only
+  readonly quantized?: NativeQuantizedTraining;
   readonly control?: NativeControl;
   readonly onProgress?: (progress: NativeProgress) => void; // at most ten a second
 }
@@ -141,6 +142,8 @@ export interface NativeTrainResult {
   readonly cancelled: boolean;
   readonly losses: Float32Array; // a step each
   readonly correct: Uint32Array; // a step each
+  /** Behind the last step, for the next call and for `evaluate`; null where nothing was quantized. */
+  readonly quantized: { readonly quantization: NativeQuantization; readonly rangeVelocities: Float32Array } | null;
 }
 
 /**
@@ -157,13 +160,46 @@ export interface NativeQuantization {
   readonly activationBits: Uint8Array;
   readonly weightThresholds: Float32Array;
   readonly activationThresholds: Float32Array;
+  /** A threshold for each output channel of the weights, the operators' one behind the other; instead of `weightThresholds`. */
+  readonly channelThresholds?: Float32Array;
+  /** One an operator; null: linear weights. Weights with a codebook are `centroids[assignment]`, whatever their bits say. */
+  readonly codebooks?: readonly (NativeCodebook | null)[];
 }
+
+/** Weights that share few values (Han et al. 2016, Deep Compression). */
+export interface NativeCodebook {
+  readonly centroids: Float32Array; // 1..256
+  readonly assignment: Uint8Array; // a weight each: its centroid
+  readonly keepsZeros: boolean; // the centroid 0 is what was pruned, and stays 0
+}
+
+/**
+ * Training with quantized weights and activations; gradients pass straight through rounding. The model keeps float weights
+ * (with a codebook: the centroids). Ranges start at `activationThresholds`; learned ones (PACT) step with the weights' rate:
+ * v = rangeMomentum * v + gradient + rangeDecay * range. One-bit weights take the mean of |w| anew for each step. A codebook's
+ * weights share one gradient: its sum (Deep Compression) or its mean (HAQ's code).
+ */
+export interface NativeQuantizedTraining {
+  readonly quantization: NativeQuantization;
+  readonly learnRanges: boolean;
+  readonly rangeDecay: number;
+  readonly rangeMomentum: number;
+  readonly rangeVelocities?: Float32Array; // one an operator, of the call before; absent: zeros
+  readonly clusterGradient: 'sum' | 'mean';
+}
+
+/** `fake`: floats that stand for codes. `integer`: the codes themselves, with 32-bit sums. */
+export type NativeArithmetic = 'fake' | 'integer';
+
+/** `mse`: least squared error. `kl`: HAQ's divergence. `percentile`: a share of the values is not clipped. */
+export type ThresholdRule = 'mse' | 'maximum' | 'kl' | 'percentile';
 
 export interface NativeEvaluateOptions {
   readonly dataset: NativeDataset;
   readonly indices: Uint32Array;
   readonly batchSize: number;
   readonly quantization?: NativeQuantization;
+  readonly arithmetic?: NativeArithmetic; // of a quantized evaluation; default: fake
   /**
    * Batch norm uses the statistics of these images, measured with the same quantization, instead of its running ones. The
    * model keeps its own. Holds the activations of all these images in memory at once.
@@ -187,8 +223,9 @@ export interface NativeCalibration {
   readonly signed: boolean;
   readonly minimum: number;
   readonly maximum: number;
-  readonly activationThresholds: Float32Array; // 9; least mean squared error over a 2048-bin histogram
-  readonly weightThresholds: Float32Array; // 9; least mean squared error; 1 bit: mean |w|; where every value is 0: 1
+  readonly activationThresholds: Float32Array; // 9; over a 2048-bin histogram
+  readonly weightThresholds: Float32Array; // 9; 1 bit: mean |w|; where every value is 0: 1
+  readonly channelThresholds?: Float32Array; // (9, out channels) where asked
 }
 
 /** A network with its weights, batch-norm statistics and momentum. One call at a time; a second one is refused. */
@@ -203,8 +240,19 @@ export interface NativeModel {
     readonly dataset: NativeDataset;
     readonly indices: Uint32Array;
     readonly batchSize: number;
+    readonly rule?: ThresholdRule; // default: mse
+    readonly percentile?: number; // of that rule, in (0, 1]
+    readonly perChannel?: boolean; // thresholds of each output channel's weights as well
     readonly control?: NativeControl;
   }): Promise<readonly NativeCalibration[]>;
+  /** k-means codebooks of the weights as they stand; null where `bits` is 0. The model is not changed. */
+  cluster(options: {
+    readonly bits: Uint8Array; // one an operator, 0..8
+    readonly iterations: number; // of Lloyd's
+    readonly keepZeros: boolean; // weights that are 0 keep a centroid of their own
+    readonly uniforms: Float64Array; // (operators, 256) in [0, 1): k-means++'s draws
+    readonly control?: NativeControl;
+  }): Promise<readonly (NativeCodebook | null)[]>;
 }
 
 /**

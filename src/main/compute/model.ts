@@ -2,6 +2,7 @@
 import { LatheError } from '../../shared/errors.ts';
 import type {
   NativeCalibration,
+  NativeCodebook,
   NativeDataset,
   NativeEvaluateOptions,
   NativeEvaluateResult,
@@ -9,6 +10,7 @@ import type {
   NativeParameter,
   NativeProgram,
   NativeQuantization,
+  NativeQuantizedTraining,
   NativeTrainOptions,
   NativeTrainResult,
 } from './addon.ts';
@@ -22,6 +24,7 @@ import { checkProgram } from './program-check.ts';
 const largestBatch = 65_536;
 
 type CalibrateOptions = Parameters<NativeModel['calibrate']>[0];
+type ClusterOptions = Parameters<NativeModel['cluster']>[0];
 
 /** As NativeModel, with arguments checked and calls that an AbortSignal cancels. Errors are LatheErrors. */
 export class Model implements NativeModel {
@@ -70,18 +73,20 @@ export class Model implements NativeModel {
     checkFinite('learningRates', learningRates);
     checkNumber('momentum', momentum, 0, 1);
     checkNumber('weightDecay', weightDecay, 0, Number.MAX_VALUE);
+    const quantized = options.quantized ? { quantized: this.#checkQuantizedTraining(options.quantized) } : {};
     return this.#call(options, (cancel) =>
-      this.#native.train({ dataset, order, batchSize, learningRates, momentum, weightDecay, ...cancel, ...listener(options) }),
+      this.#native.train({ dataset, order, batchSize, learningRates, momentum, weightDecay, ...quantized, ...cancel, ...listener(options) }),
     );
   }
 
   /** Accuracy, loss and, where wanted, logits, with weights and activations quantized where asked. Rejects as `train`. */
   async evaluate(options: NativeEvaluateOptions & Cancellable): Promise<NativeEvaluateResult> {
-    const { dataset, indices, batchSize, quantization, statistics, wantLogits } = options;
+    const { dataset, indices, batchSize, quantization, statistics, wantLogits, arithmetic } = options;
     this.#checkDataset(dataset, true);
     checkInteger('batchSize', batchSize, 1, largestBatch);
     checkIndices('indices', indices, factsOf(dataset).count);
     if (quantization) this.#checkQuantization(quantization);
+    if (arithmetic === 'integer' && !quantization) fail('arithmetic integer needs a quantization, found none');
     if (statistics) {
       this.#checkDataset(statistics.dataset, false);
       checkIndices('statistics.indices', statistics.indices, factsOf(statistics.dataset).count);
@@ -93,6 +98,7 @@ export class Model implements NativeModel {
         indices,
         batchSize,
         ...(quantization ? { quantization } : {}),
+        arithmetic: arithmetic ?? 'fake',
         ...(statistics ? { statistics } : {}),
         wantLogits: wantLogits ?? false,
         ...cancel,
@@ -103,16 +109,40 @@ export class Model implements NativeModel {
 
   /** Ranges and clipping thresholds of every quantizable operator. Rejects as `train`, and with LatheError: cancelled. */
   async calibrate(options: CalibrateOptions & Cancellable): Promise<readonly NativeCalibration[]> {
-    const { dataset, indices, batchSize } = options;
+    const { dataset, indices, batchSize, rule, percentile, perChannel } = options;
     this.#checkDataset(dataset, false);
     checkInteger('batchSize', batchSize, 1, largestBatch);
     checkIndices('indices', indices, factsOf(dataset).count);
+    if (rule === 'percentile') checkNumber('percentile', percentile ?? Number.NaN, Number.MIN_VALUE, 1);
+    const thresholds = { rule: rule ?? 'mse', percentile: percentile ?? 1, perChannel: perChannel ?? false };
     if (indices.length === 0) fail('indices must name at least one image, found none');
     return this.#call(options, async (cancel) => {
       try {
-        return await this.#native.calibrate({ dataset, indices, batchSize, ...cancel });
+        return await this.#native.calibrate({ dataset, indices, batchSize, ...thresholds, ...cancel });
       } catch (error) {
         if (cancel.control?.cancelled === true) throw new LatheError('cancelled', 'calibration was cancelled on request');
+        throw error;
+      }
+    });
+  }
+
+  /** k-means codebooks of the weights as they stand. Rejects as `train`, and with LatheError: cancelled. */
+  async cluster(options: ClusterOptions & Cancellable): Promise<readonly (NativeCodebook | null)[]> {
+    const { bits, iterations, keepZeros, uniforms } = options;
+    const count = this.quantizableOps.length;
+    checkLength('bits', bits.length, count, 'one a quantizable operator');
+    bits.forEach((width, index) => {
+      if (width > 8) fail(`bits of ${this.quantizableOps[index] ?? String(index)} must be from 0 to 8, found ${width}`);
+    });
+    checkInteger('iterations', iterations, 0, 100_000);
+    checkLength('uniforms', uniforms.length, count * 256, '256 a quantizable operator');
+    const outside = uniforms.findIndex((value) => !(value >= 0 && value < 1));
+    if (outside >= 0) fail(`uniforms[${outside}] must be at least 0 and below 1, found ${String(uniforms[outside])}`);
+    return this.#call(options, async (cancel) => {
+      try {
+        return await this.#native.cluster({ bits, iterations, keepZeros, uniforms, ...cancel });
+      } catch (error) {
+        if (cancel.control?.cancelled === true) throw new LatheError('cancelled', 'clustering was cancelled on request');
         throw error;
       }
     });
@@ -131,8 +161,55 @@ export class Model implements NativeModel {
     if (needsLabels && largestLabel >= classes) fail(`labels must be below the network's ${classes} classes, found ${largestLabel}`);
   }
 
+  #checkQuantizedTraining(quantized: NativeQuantizedTraining): NativeQuantizedTraining {
+    const { quantization, rangeDecay, rangeMomentum, rangeVelocities } = quantized;
+    this.#checkQuantization(quantization);
+    checkNumber('rangeDecay', rangeDecay, 0, Number.MAX_VALUE);
+    checkNumber('rangeMomentum', rangeMomentum, 0, 1);
+    if (rangeVelocities) {
+      checkLength('rangeVelocities', rangeVelocities.length, this.quantizableOps.length, 'one a quantizable operator');
+      checkFinite('rangeVelocities', rangeVelocities);
+    }
+    return quantized;
+  }
+
+  /** Its output channels, and how many weights they have together. */
+  #weightsOf(op: string): { readonly channels: number; readonly count: number } {
+    const weight = this.parameters.find((parameter) => parameter.op === op && parameter.role === 'weight');
+    return { channels: weight?.shape[0] ?? 0, count: weight?.length ?? 0 };
+  }
+
+  #checkChannelThresholds(thresholds: Float32Array, weightBits: Uint8Array): void {
+    const channels = this.quantizableOps.map((op) => this.#weightsOf(op).channels);
+    const total = channels.reduce((sum, count) => sum + count, 0);
+    checkLength('quantization.channelThresholds', thresholds.length, total, 'one an output channel of each quantizable operator');
+    let at = 0;
+    this.quantizableOps.forEach((op, index) => {
+      const own = thresholds.subarray(at, (at += channels[index] ?? 0));
+      const bad = own.findIndex((threshold) => !(Number.isFinite(threshold) && threshold > 0));
+      if (bad >= 0 && (weightBits[index] ?? 0) > 0) {
+        fail(`quantization.channelThresholds of ${op}, channel ${bad}, must be positive and finite, found ${String(own[bad])}`);
+      }
+    });
+  }
+
+  #checkCodebooks(codebooks: readonly (NativeCodebook | null)[]): void {
+    checkLength('quantization.codebooks', codebooks.length, this.quantizableOps.length, 'one a quantizable operator');
+    codebooks.forEach((book, index) => {
+      const op = this.quantizableOps[index] ?? String(index);
+      if (book === null) return;
+      checkInteger(`centroids of ${op}`, book.centroids.length, 1, 256);
+      checkFinite(`centroids of ${op}`, book.centroids);
+      checkLength(`assignment of ${op}`, book.assignment.length, this.#weightsOf(op).count, 'one a weight');
+      const bad = book.assignment.findIndex((centroid) => centroid >= book.centroids.length);
+      if (bad >= 0) fail(`assignment of ${op} must name one of ${book.centroids.length} centroids, found ${String(book.assignment[bad])}`);
+    });
+  }
+
   #checkQuantization(quantization: NativeQuantization): void {
     const count = this.quantizableOps.length;
+    if (quantization.channelThresholds) this.#checkChannelThresholds(quantization.channelThresholds, quantization.weightBits);
+    if (quantization.codebooks) this.#checkCodebooks(quantization.codebooks);
     const kinds = [
       ['weight', quantization.weightBits, quantization.weightThresholds],
       ['activation', quantization.activationBits, quantization.activationThresholds],
