@@ -42,12 +42,13 @@ class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
   static void Register(Napi::Env env, Napi::Object exports) {
     exports.Set(
         "Model",
-        DefineClass(env, "Model",
-                    {InstanceAccessor<&ModelWrap::Parameters>("parameters"),
-                     InstanceAccessor<&ModelWrap::QuantizableOps>("quantizableOps"),
-                     InstanceMethod<&ModelWrap::GetState>("getState"), InstanceMethod<&ModelWrap::SetState>("setState"),
-                     InstanceMethod<&ModelWrap::Train>("train"), InstanceMethod<&ModelWrap::Evaluate>("evaluate"),
-                     InstanceMethod<&ModelWrap::Calibrate>("calibrate"), InstanceMethod<&ModelWrap::Cluster>("cluster")}));
+        DefineClass(
+            env, "Model",
+            {InstanceAccessor<&ModelWrap::Parameters>("parameters"),
+             InstanceAccessor<&ModelWrap::QuantizableOps>("quantizableOps"),
+             InstanceMethod<&ModelWrap::GetState>("getState"), InstanceMethod<&ModelWrap::SetState>("setState"),
+             InstanceMethod<&ModelWrap::Train>("train"), InstanceMethod<&ModelWrap::Evaluate>("evaluate"),
+             InstanceMethod<&ModelWrap::Calibrate>("calibrate"), InstanceMethod<&ModelWrap::Cluster>("cluster")}));
   }
 
   explicit ModelWrap(const Napi::CallbackInfo& call) : Napi::ObjectWrap<ModelWrap>(call) {

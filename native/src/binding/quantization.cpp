@@ -22,7 +22,8 @@ void FillChannels(const Napi::Object& from, const Model& model, std::vector<OpQu
     if (at + channels > thresholds.size) Refuse(from.Env(), "channelThresholds must have one value an output channel");
     quantizers[i].channelThresholds.assign(thresholds.data + at, thresholds.data + at + channels);
     at += channels;
-    if (quantizers[i].weight.bits > 0 && !std::all_of(quantizers[i].channelThresholds.begin(), quantizers[i].channelThresholds.end(), Usable)) {
+    if (quantizers[i].weight.bits > 0 &&
+        !std::all_of(quantizers[i].channelThresholds.begin(), quantizers[i].channelThresholds.end(), Usable)) {
       Refuse(from.Env(), "channelThresholds must be positive and finite");
     }
   }
@@ -33,7 +34,8 @@ std::shared_ptr<const Codebook> ToCodebook(const Napi::Object& from, std::size_t
   const auto centroids = GetView<float>(from, "centroids");
   const auto assignment = GetView<std::uint8_t>(from, "assignment");
   if (centroids.size < 1 || centroids.size > 256) Refuse(from.Env(), "a codebook must have 1..256 centroids");
-  if (assignment.size != weights) Refuse(from.Env(), "a codebook must assign each of the " + std::to_string(weights) + " weights");
+  if (assignment.size != weights)
+    Refuse(from.Env(), "a codebook must assign each of the " + std::to_string(weights) + " weights");
   for (const std::uint8_t index : assignment) {
     if (index >= centroids.size) Refuse(from.Env(), "a codebook must assign weights to its own centroids");
   }
@@ -68,7 +70,8 @@ std::vector<OpQuantizer> ToQuantizers(const Napi::Object& from, const Model& mod
   const std::size_t count = model.quantizableOps().size();
   if (weightBits.size != count || activationBits.size != count || weightThresholds.size != count ||
       activationThresholds.size != count) {
-    Refuse(from.Env(), "quantization must have one entry for each of the " + std::to_string(count) + " quantizable operators");
+    Refuse(from.Env(),
+           "quantization must have one entry for each of the " + std::to_string(count) + " quantizable operators");
   }
   std::vector<OpQuantizer> quantizers(count);
   const auto fill = [&](Quantizer& quantizer, int bits, float threshold) {
@@ -160,7 +163,8 @@ void FillThresholds(const Napi::Object& options, CalibrateJob& job) {
   } else if (rule == "percentile") {
     job.thresholds.rule = ThresholdRule::kPercentile;
     job.thresholds.percentile = GetNumber(options, "percentile");
-    if (!(job.thresholds.percentile > 0 && job.thresholds.percentile <= 1)) Refuse(options.Env(), "percentile must be in (0, 1]");
+    if (!(job.thresholds.percentile > 0 && job.thresholds.percentile <= 1))
+      Refuse(options.Env(), "percentile must be in (0, 1]");
   } else {
     Refuse(options.Env(), "rule must be 'mse', 'maximum', 'kl' or 'percentile'");
   }

@@ -35,7 +35,8 @@ std::vector<std::int32_t> Product(const IntegerKernels& kernels, int m, int n, i
   PackIntegerWeights(kernels, weights, k, n, packed.data());
   const std::size_t rowBytes = static_cast<std::size_t>(PaddedDepth(kernels, k)) * kernels.elementBytes;
   std::vector<std::uint8_t> prepared(rowBytes * m);
-  for (int i = 0; i < m; ++i) kernels.prepare(codes + static_cast<std::ptrdiff_t>(i) * k, isSigned, k, &prepared[i * rowBytes]);
+  for (int i = 0; i < m; ++i)
+    kernels.prepare(codes + static_cast<std::ptrdiff_t>(i) * k, isSigned, k, &prepared[i * rowBytes]);
   std::vector<std::int32_t> fix(n), c(static_cast<std::size_t>(m) * n);
   for (int j = 0; j < n; ++j) {
     for (int p = 0; p < k; ++p) fix[j] -= kernels.offset * weights[static_cast<std::ptrdiff_t>(j) * k + p];
@@ -64,7 +65,8 @@ Napi::Value RunProduct(const Napi::CallbackInfo& info) {
     const auto weights = GetView<std::int8_t>(options, "weights");
     Require(env, codes.size == static_cast<std::size_t>(m) * k, "codes must be (m, k)");
     Require(env, weights.size == static_cast<std::size_t>(n) * k, "weights must be (n, k)");
-    return MakeInt32Array(env, Product(KernelsNamed(info[1]), m, n, k, GetBool(options, "signed"), codes.data, weights.data));
+    return MakeInt32Array(
+        env, Product(KernelsNamed(info[1]), m, n, k, GetBool(options, "signed"), codes.data, weights.data));
   });
 }
 
@@ -80,8 +82,10 @@ Napi::Value RunDepthwise(const Napi::CallbackInfo& info) {
     const auto codes = GetView<std::uint8_t>(options, "codes");
     const auto weights = GetView<std::int8_t>(options, "weights");
     const int taps = kernel * kernel;
-    Require(env, codes.size == static_cast<std::size_t>(rows) * width * channels, "codes must be (rows, width, channels)");
-    Require(env, weights.size == static_cast<std::size_t>(taps) * channels, "weights must be (channels, kernel, kernel)");
+    Require(env, codes.size == static_cast<std::size_t>(rows) * width * channels,
+            "codes must be (rows, width, channels)");
+    Require(env, weights.size == static_cast<std::size_t>(taps) * channels,
+            "weights must be (channels, kernel, kernel)");
     std::vector<std::int16_t> pairs(static_cast<std::size_t>((taps + 1) / 2) * channels * 2);
     std::vector<std::ptrdiff_t> offsets(taps);
     for (int tap = 0; tap < taps; ++tap) {

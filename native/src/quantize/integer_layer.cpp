@@ -55,9 +55,10 @@ IntegerLayer::IntegerLayer(const OpSpec& spec, const Op& op, const OpQuantizer& 
                            const IntegerKernels& kernels)
     : kernels_(kernels), geometry_(op.in[0]->shape, op.out->shape, spec) {
   if (quantizer.codebook) {
-    throw std::invalid_argument("operator '" + spec.name +
-                                "': its weights are a k-means codebook, which has no integer form; use linear weights or "
-                                "the arithmetic 'fake'");
+    throw std::invalid_argument(
+        "operator '" + spec.name +
+        "': its weights are a k-means codebook, which has no integer form; use linear weights or "
+        "the arithmetic 'fake'");
   }
   const bool linear = spec.kind == OpKind::kLinear;
   groups_ = linear ? 1 : spec.groups;
@@ -111,7 +112,8 @@ void IntegerLayer::PackDepthwise(const std::vector<std::int8_t>& codes) {
     tapOffsets_.push_back(static_cast<std::ptrdiff_t>(ky) * geometry_.dilation.height * rowCodes +
                           static_cast<std::ptrdiff_t>(kx) * geometry_.dilation.width * geometry_.in.channels);
     for (int c = 0; c < n_; ++c) {
-      pairs_[(static_cast<std::size_t>(tap / 2) * n_ + c) * 2 + tap % 2] = codes[static_cast<std::size_t>(c) * k_ + tap];
+      pairs_[(static_cast<std::size_t>(tap / 2) * n_ + c) * 2 + tap % 2] =
+          codes[static_cast<std::size_t>(c) * k_ + tap];
     }
   }
 }
@@ -142,7 +144,8 @@ void IntegerLayer::Run(const Kernels& kernels, int images, const std::uint8_t* c
 }
 
 int IntegerLayer::BlockRows(int depth) const {
-  const std::size_t perRow = std::max(static_cast<std::size_t>(depth) * kernels_.elementBytes, n_ * sizeof(std::int32_t));
+  const std::size_t perRow =
+      std::max(static_cast<std::size_t>(depth) * kernels_.elementBytes, n_ * sizeof(std::int32_t));
   const int fit = static_cast<int>(kBlockBytes / perRow);
   return std::max(kernels_.rows, fit / kernels_.rows * kernels_.rows);
 }
@@ -221,7 +224,8 @@ void IntegerLayer::ForTiles(int images, const std::uint8_t* codes, std::uint8_t*
   }
 }
 
-void IntegerLayer::RunDepthwise(const Kernels& kernels, int images, const std::uint8_t* codes, const Output& out) const {
+void IntegerLayer::RunDepthwise(const Kernels& kernels, int images, const std::uint8_t* codes,
+                                const Output& out) const {
   const int strip = StripRows(), width = geometry_.out.width;
   const std::size_t sumCount = static_cast<std::size_t>(strip) * width * n_;
   Scratch scratch{FloatsFor(geometry_.Tile(0, strip).size(geometry_.in)), sumCount, clamps_ ? 0 : sumCount};
@@ -243,7 +247,8 @@ void IntegerLayer::RunDepthwise(const Kernels& kernels, int images, const std::u
     args.weight = pairs_.data();
     args.y = sums;
     kernels_.depthwise(args);
-    Finish(kernels, count * width, image * geometry_.out.pixels() + static_cast<std::size_t>(row) * width, sums, values, out);
+    Finish(kernels, count * width, image * geometry_.out.pixels() + static_cast<std::size_t>(row) * width, sums, values,
+           out);
   });
 }
 
@@ -252,8 +257,8 @@ void IntegerLayer::RunPatches(const Kernels& kernels, int images, const std::uin
   const int block = std::min(strip * width, BlockRows(depth)), groupChannels = geometry_.in.channels / groups_;
   const std::size_t rowBytes = static_cast<std::size_t>(depth) * kernels_.elementBytes;
   const std::size_t sumCount = static_cast<std::size_t>(block) * n_;
-  Scratch scratch{FloatsFor(geometry_.Tile(0, strip).size(geometry_.in)), FloatsFor(k_), FloatsFor(rowBytes * block), sumCount,
-                  clamps_ ? 0 : sumCount};
+  Scratch scratch{FloatsFor(geometry_.Tile(0, strip).size(geometry_.in)), FloatsFor(k_), FloatsFor(rowBytes * block),
+                  sumCount, clamps_ ? 0 : sumCount};
   std::uint8_t* tile = Bytes(scratch.Next());
   std::uint8_t* patch = Bytes(scratch.Next());
   std::uint8_t* prepared = Bytes(scratch.Next());
@@ -262,14 +267,16 @@ void IntegerLayer::RunPatches(const Kernels& kernels, int images, const std::uin
   const std::ptrdiff_t tileRow = static_cast<std::ptrdiff_t>(geometry_.paddedWidth()) * geometry_.in.channels;
   // The codes under one output pixel's kernel, of one group's channels.
   const auto gather = [&](int pixel, int group) {
-    const std::uint8_t* first = tile + pixel / width * geometry_.stride.height * tileRow +
-                                static_cast<std::ptrdiff_t>(pixel % width) * geometry_.stride.width * geometry_.in.channels +
-                                static_cast<std::ptrdiff_t>(group) * groupChannels;
+    const std::uint8_t* first =
+        tile + pixel / width * geometry_.stride.height * tileRow +
+        static_cast<std::ptrdiff_t>(pixel % width) * geometry_.stride.width * geometry_.in.channels +
+        static_cast<std::ptrdiff_t>(group) * groupChannels;
     std::uint8_t* to = patch;
     for (int ky = 0; ky < geometry_.kernel.height; ++ky) {
       const std::uint8_t* from = first + ky * geometry_.dilation.height * tileRow;
       for (int kx = 0; kx < geometry_.kernel.width; ++kx, to += groupChannels) {
-        std::memcpy(to, from + static_cast<std::ptrdiff_t>(kx) * geometry_.dilation.width * geometry_.in.channels, groupChannels);
+        std::memcpy(to, from + static_cast<std::ptrdiff_t>(kx) * geometry_.dilation.width * geometry_.in.channels,
+                    groupChannels);
       }
     }
   };

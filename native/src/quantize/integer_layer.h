@@ -1,6 +1,6 @@
-// A convolution or linear operator in integer arithmetic, as hardware would run it: codes of 8 bits at most come in, are
-// multiplied by codes of weights into 32-bit sums, and one float multiply and one add a channel (scales, bias and folded
-// batch norm) make the value that leaves, as it is or as the next operator's code.
+// A convolution or linear operator in integer arithmetic, as hardware would run it: codes of 8 bits at most come in,
+// are multiplied by codes of weights into 32-bit sums, and one float multiply and one add a channel (scales, bias and
+// folded batch norm) make the value that leaves, as it is or as the next operator's code.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,9 @@ CodeArgs CodeOf(const Quantizer& quantizer);
 
 class IntegerLayer {
  public:
-  // `op` gives shapes and the folded affine, `weights` is as in the parameter array. Throws std::invalid_argument, naming
-  // the operator, where a sum could leave 32 bits or where its weights are a codebook, which has no integer form.
+  // `op` gives shapes and the folded affine, `weights` is as in the parameter array. Throws std::invalid_argument,
+  // naming the operator, where a sum could leave 32 bits or where its weights are a codebook, which has no integer
+  // form.
   IntegerLayer(const OpSpec& spec, const Op& op, const OpQuantizer& quantizer, const float* weights,
                const IntegerKernels& kernels);
 
@@ -66,12 +67,12 @@ class IntegerLayer {
   Activation activation_;
   float least_, most_;  // the activation where it is a clamp
   bool clamps_;
-  std::vector<float> scale_, shift_;          // (n)
-  std::vector<std::int8_t> packed_;           // by group
-  std::size_t packedGroup_ = 0;               // bytes of a group
-  std::vector<std::int32_t> fix_;             // (n); empty where nothing is to be taken off
-  std::vector<std::int16_t> pairs_;           // depthwise: (ceil(taps / 2), channels, 2)
-  std::vector<std::ptrdiff_t> tapOffsets_;    // depthwise
+  std::vector<float> scale_, shift_;        // (n)
+  std::vector<std::int8_t> packed_;         // by group
+  std::size_t packedGroup_ = 0;             // bytes of a group
+  std::vector<std::int32_t> fix_;           // (n); empty where nothing is to be taken off
+  std::vector<std::int16_t> pairs_;         // depthwise: (ceil(taps / 2), channels, 2)
+  std::vector<std::ptrdiff_t> tapOffsets_;  // depthwise
 };
 
 }  // namespace lathe

@@ -29,7 +29,8 @@ IntegerPass::IntegerPass(const InferencePass& pass, const std::vector<OpSpec>& s
     layers_[i] = std::make_unique<IntegerLayer>(specs[op.spec], op, quantizer, parameters + weight->offset, kernels);
     any = true;
   }
-  if (!any) throw std::invalid_argument("integer arithmetic needs an operator with weight and activation bits, found none");
+  if (!any)
+    throw std::invalid_argument("integer arithmetic needs an operator with weight and activation bits, found none");
 
   // Bytes between two layers; whoever else reads a tensor needs its values.
   stored_.assign(graph.tensors.size(), nullptr);
@@ -86,7 +87,8 @@ const std::uint8_t* IntegerPass::InputCodes(std::size_t op, int images, float* b
   return codes;
 }
 
-const float* IntegerPass::Run(int images, FunctionRef<void(int, float*)> fill, const std::atomic<bool>* cancelled) const {
+const float* IntegerPass::Run(int images, FunctionRef<void(int, float*)> fill,
+                              const std::atomic<bool>* cancelled) const {
   thread_local AlignedFloats memory;
   if (memory.size() < memory_) memory = AlignedFloats(memory_);
   float* base = memory.data();

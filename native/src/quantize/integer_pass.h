@@ -1,7 +1,7 @@
-// Inference of a quantized network in integer arithmetic. Convolutions and linear operators whose weights and activations
-// are both quantized run on codes (IntegerLayer); between two of them a tensor is stored as the bytes of its codes. All
-// other operators (sums, pooling, activations that stand alone, operators left without bits) work on floats, as hardware's
-// vector units do.
+// Inference of a quantized network in integer arithmetic. Convolutions and linear operators whose weights and
+// activations are both quantized run on codes (IntegerLayer); between two of them a tensor is stored as the bytes of
+// its codes. All other operators (sums, pooling, activations that stand alone, operators left without bits) work on
+// floats, as hardware's vector units do.
 #pragma once
 
 #include <atomic>

@@ -8,9 +8,9 @@
 namespace lathe {
 
 struct ClusterOptions {
-  int bits = 0;                     // 1..8: at most 2^bits centroids, fewer where there are fewer different weights
-  int iterations = 50;              // of Lloyd's; ends earlier where nothing moves
-  bool keepZeros = false;           // weights that are exactly 0 keep a centroid of their own, one of the 2^bits
+  int bits = 0;                      // 1..8: at most 2^bits centroids, fewer where there are fewer different weights
+  int iterations = 50;               // of Lloyd's; ends earlier where nothing moves
+  bool keepZeros = false;            // weights that are exactly 0 keep a centroid of their own, one of the 2^bits
   const double* uniforms = nullptr;  // (2^bits) numbers in [0, 1): k-means++'s draws
 };
 

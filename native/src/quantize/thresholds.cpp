@@ -43,7 +43,8 @@ Magnitudes MagnitudesOf(const float* weights, std::size_t count) {
 }
 
 float KlOf(const Magnitudes& m, int bits) {
-  const int bins = std::clamp(static_cast<int>(std::ceil(std::sqrt(static_cast<double>(m.sorted.size())))), 1, kMaxKlBins);
+  const int bins =
+      std::clamp(static_cast<int>(std::ceil(std::sqrt(static_cast<double>(m.sorted.size())))), 1, kMaxKlBins);
   const double width = static_cast<double>(m.largest()) / bins;
   std::vector<double> counts(bins);
   for (const float x : m.sorted) ++counts[std::min(bins - 1, static_cast<int>(x / width))];
@@ -166,7 +167,9 @@ void ChannelThresholds(const float* weights, std::size_t count, int channels, co
       float threshold = 1;
       if (m.largest() > 0) {
         const bool mse = options.rule == ThresholdRule::kMse;
-        threshold = bits == 1 ? static_cast<float>(m.mean) : mse ? ChannelMse(m, bits) : Usable(RuleOf(m, bits, options), m.largest());
+        threshold = bits == 1 ? static_cast<float>(m.mean)
+                    : mse     ? ChannelMse(m, bits)
+                              : Usable(RuleOf(m, bits, options), m.largest());
       }
       thresholds[static_cast<std::size_t>(bits) * channels + c] = threshold;
     }

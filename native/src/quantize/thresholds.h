@@ -20,9 +20,9 @@ struct ThresholdOptions {
   double percentile = 0.9999;  // of kPercentile, in (0, 1]
 };
 
-// counts of magnitudes in equal bins from 0 on, of the given width; `bits` as HAQ counts them: signed activations have one
-// less. The candidate i + 0.5 bins whose cumulative distribution, clipped there and resampled to 2^(bits-1) points and
-// back, is nearest to the true one by the symmetrised Kullback-Leibler divergence in bits; all bins where there are
+// counts of magnitudes in equal bins from 0 on, of the given width; `bits` as HAQ counts them: signed activations have
+// one less. The candidate i + 0.5 bins whose cumulative distribution, clipped there and resampled to 2^(bits-1) points
+// and back, is nearest to the true one by the symmetrised Kullback-Leibler divergence in bits; all bins where there are
 // too few of them. Source: HAQ's released code (mit-han-lab/haq, lib/utils/quantize_utils.py).
 double KlThreshold(const std::vector<double>& counts, double width, int bits);
 

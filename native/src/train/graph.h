@@ -17,8 +17,8 @@ struct Graph {
   std::vector<int> externals;            // tensor numbers of the inputs
   int result = 0;                        // tensor number
 
-  // The result's gradient comes from outside and counts as a reader. `ranges` has an entry an operator of `specs`: where
-  // there is one, what enters that operator is quantized on the way, for training; or none for none at all.
+  // The result's gradient comes from outside and counts as a reader. `ranges` has an entry an operator of `specs`:
+  // where there is one, what enters that operator is quantized on the way, for training; or none for none at all.
   static std::unique_ptr<Graph> Build(const std::vector<OpSpec>& specs, const std::vector<Shape>& inputs,
                                       const ParameterLayout& layout, bool wantInputGradients,
                                       const std::vector<ActivationRange*>& ranges = {});

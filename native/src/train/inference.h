@@ -38,8 +38,8 @@ class InferencePass {
   const float* Run(int images, FunctionRef<void(int, float*)> fill, const std::atomic<bool>* cancelled,
                    const Observer* observer = nullptr) const;
 
-  // Runs one operator of the graph. Where its first input is to be quantized, that goes to `quantized`, which may be the
-  // input itself.
+  // Runs one operator of the graph. Where its first input is to be quantized, that goes to `quantized`, which may be
+  // the input itself.
   void RunOp(std::size_t i, InferContext context, float* quantized) const;
 
  private:

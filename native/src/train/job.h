@@ -84,7 +84,7 @@ struct CalibrateJob {
   Watch watch;
 };
 struct ClusterJob {
-  std::vector<int> bits;         // one a quantizable operator; 0: no codebook
+  std::vector<int> bits;  // one a quantizable operator; 0: no codebook
   int iterations = 50;
   bool keepZeros = false;
   const double* uniforms = nullptr;  // (operators, 256) in [0, 1)

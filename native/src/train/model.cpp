@@ -69,8 +69,8 @@ TrainResult Model::Train(const TrainJob& job) {
     }
     if (!pass.Backward(weights, gradients_.data(), job.watch.cancelled)) break;
     if (quantized && !quantized->finite()) {
-      throw std::runtime_error("training diverged: a range of activations is not finite at step " + std::to_string(step) +
-                               "; lower the learning rate");
+      throw std::runtime_error("training diverged: a range of activations is not finite at step " +
+                               std::to_string(step) + "; lower the learning rate");
     }
     if (quantized) quantized->ShareGradients(gradients_.data());
     Descend(job, job.learningRates[step]);
@@ -153,8 +153,8 @@ std::vector<std::shared_ptr<const Codebook>> Model::Cluster(const ClusterJob& jo
     options.keepZeros = job.keepZeros;
     options.uniforms = job.uniforms + static_cast<std::ptrdiff_t>(i) * 256;
     const Parameter& weight = *layout_.Find(quantizable_[i], Role::kWeight);
-    books[i] = std::make_shared<const Codebook>(
-        ClusterWeights(parameters_.data() + weight.offset, weight.length, options));
+    books[i] =
+        std::make_shared<const Codebook>(ClusterWeights(parameters_.data() + weight.offset, weight.length, options));
   });
   if (job.watch.stop()) books.clear();
   return books;

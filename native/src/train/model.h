@@ -42,7 +42,8 @@ class Model {
   // The pass of this batch size, kept from call to call; what is quantized in it belongs to quantized_.
   TrainingPass& PreparePass(const TrainJob& job);
   void Descend(const TrainJob& job, float learningRate);
-  // `quantizers` (one a quantizable operator) by operator of the program, activations signed where they may be negative.
+  // `quantizers` (one a quantizable operator) by operator of the program, activations signed where they may be
+  // negative.
   std::vector<OpQuantizer> ByOp(const Graph& graph, const std::vector<OpQuantizer>& quantizers) const;
   std::unique_ptr<QuantizedTraining> MakeQuantized(const TrainJob& job) const;
   std::unique_ptr<InferencePass> MakeInference(const Kernels& kernels,

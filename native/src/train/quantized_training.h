@@ -1,6 +1,6 @@
-// What quantization adds to training: weights that are quantized anew for each step, activation ranges that learn (PACT),
-// codebooks whose weights move together. The float weights stay the ones that the optimiser moves; rounding passes their
-// gradients straight through.
+// What quantization adds to training: weights that are quantized anew for each step, activation ranges that learn
+// (PACT), codebooks whose weights move together. The float weights stay the ones that the optimiser moves; rounding
+// passes their gradients straight through.
 #pragma once
 
 #include <vector>
@@ -15,16 +15,16 @@ namespace lathe {
 struct ActivationRange {
   Quantizer quantizer;  // its threshold is the range
   bool learned = false;
-  double gradient = 0;   // of the last backward pass
+  double gradient = 0;  // of the last backward pass
   float velocity = 0;
 };
 
 // How ranges and codebooks learn.
 struct QuantizedTrainingOptions {
   bool learnRanges = false;
-  float rangeDecay = 0;        // added to a range's gradient, times the range
-  float momentum = 0;          // of the ranges
-  bool meanGradient = false;   // codebooks: the mean of a cluster's gradients instead of their sum
+  float rangeDecay = 0;       // added to a range's gradient, times the range
+  float momentum = 0;         // of the ranges
+  bool meanGradient = false;  // codebooks: the mean of a cluster's gradients instead of their sum
 };
 
 class QuantizedTraining {
@@ -35,13 +35,14 @@ class QuantizedTraining {
 
   // By operator of the program: its range, or null where its activations are not quantized. Valid as long as this.
   std::vector<ActivationRange*> ranges();
-  // Takes everything over from another one while the pointers to the ranges stay good; false, and nothing is taken, where
-  // other operators are quantized or learn.
+  // Takes everything over from another one while the pointers to the ranges stay good; false, and nothing is taken,
+  // where other operators are quantized or learn.
   bool Adopt(QuantizedTraining& other);
 
   // Puts every codebook weight onto its centroid.
   void Start(float* parameters) const;
-  // The parameters as this step's passes read them: the same layout, weights quantized. One bit takes the mean of |w| anew.
+  // The parameters as this step's passes read them: the same layout, weights quantized. One bit takes the mean of |w|
+  // anew.
   const float* Quantized(const Kernels& kernels, const float* parameters);
   // Gives the weights of a cluster one gradient: their sum (Deep Compression, section 3.3) or their mean (which is what
   // HAQ's code does by replacing weights by their cluster's mean); what was pruned gets none. An optimiser that works

@@ -17,7 +17,9 @@ function codes(random: Random, length: number, signed: boolean): Uint8Array {
 }
 
 function weights(random: Random, length: number): Int8Array {
-  return Int8Array.from({ length }, () => (random.uniform() < 0.3 ? (random.uniformInt(0, 1) === 0 ? -127 : 127) : random.uniformInt(-127, 127)));
+  return Int8Array.from({ length }, () =>
+    random.uniform() < 0.3 ? (random.uniformInt(0, 1) === 0 ? -127 : 127) : random.uniformInt(-127, 127),
+  );
 }
 
 const valueOf = (code: number, signed: boolean): number => (signed && code > 127 ? code - 256 : code);
@@ -49,7 +51,9 @@ describe('integer products', () => {
         expect([...testing.integerProduct(call, 'reference')], `twin ${m}x${n}x${k}`).toEqual(expected);
         atEveryLevel((level) => {
           for (const form of forms) {
-            expect([...testing.integerProduct(call, form)], `${form}, ${level}, ${m}x${n}x${k}, signed ${String(signed)}`).toEqual(expected);
+            expect([...testing.integerProduct(call, form)], `${form}, ${level}, ${m}x${n}x${k}, signed ${String(signed)}`).toEqual(
+              expected,
+            );
           }
         });
       }
@@ -148,7 +152,9 @@ describe('requantization', () => {
     const negative = { ...sign, shift: Float32Array.of(-0), scale: Float32Array.of(-0) };
     atEveryLevel(() => {
       for (const form of ['fast', 'reference'] as const) {
-        expect([...(testing.requantize(signed, form) as Uint8Array)].map((code) => valueOf(code, true))).toEqual([-3, -2, -2, 0, 0, 0, 2, 2, 3]);
+        expect([...(testing.requantize(signed, form) as Uint8Array)].map((code) => valueOf(code, true))).toEqual([
+          -3, -2, -2, 0, 0, 0, 2, 2, 3,
+        ]);
         expect([...(testing.requantize(sign, form) as Uint8Array)].map((code) => valueOf(code, true))).toEqual([-1, 1, 1]);
         expect([...(testing.requantize(negative, form) as Uint8Array)].map((code) => valueOf(code, true))).toEqual([1, 1, 1]);
       }

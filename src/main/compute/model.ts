@@ -75,7 +75,17 @@ export class Model implements NativeModel {
     checkNumber('weightDecay', weightDecay, 0, Number.MAX_VALUE);
     const quantized = options.quantized ? { quantized: this.#checkQuantizedTraining(options.quantized) } : {};
     return this.#call(options, (cancel) =>
-      this.#native.train({ dataset, order, batchSize, learningRates, momentum, weightDecay, ...quantized, ...cancel, ...listener(options) }),
+      this.#native.train({
+        dataset,
+        order,
+        batchSize,
+        learningRates,
+        momentum,
+        weightDecay,
+        ...quantized,
+        ...cancel,
+        ...listener(options),
+      }),
     );
   }
 

@@ -1,6 +1,6 @@
-// Integer kernels for AVX2. Its byte product VPMADDUBSW saturates sums of two at 16 bits (255 * 127 * 2 does not fit), so
-// bytes are widened to 16 bits and VPMADDWD multiplies: a pair of products is at most 2 * 255 * 127, exact in 32 bits.
-// Compiled with AVX2 alone; includes nothing with inline functions that other files could be linked against.
+// Integer kernels for AVX2. Its byte product VPMADDUBSW saturates sums of two at 16 bits (255 * 127 * 2 does not fit),
+// so bytes are widened to 16 bits and VPMADDWD multiplies: a pair of products is at most 2 * 255 * 127, exact in 32
+// bits. Compiled with AVX2 alone; includes nothing with inline functions that other files could be linked against.
 #include "kernels/integer/tile.h"
 
 #if defined(__AVX2__)
@@ -78,7 +78,8 @@ template <bool kSigned>
 void DepthwisePixels(const IntegerDepthwiseArgs& args) {
   for (int row = 0; row < args.outRows; ++row) {
     for (int pixel = 0; pixel < args.outWidth; ++pixel) {
-      const std::ptrdiff_t from = static_cast<std::ptrdiff_t>(row) * args.strideHeight * args.inWidth + pixel * args.strideWidth;
+      const std::ptrdiff_t from =
+          static_cast<std::ptrdiff_t>(row) * args.strideHeight * args.inWidth + pixel * args.strideWidth;
       const std::uint8_t* x = args.x + from * args.channels;
       std::int32_t* y = args.y + (static_cast<std::ptrdiff_t>(row) * args.outWidth + pixel) * args.channels;
       int c = 0;
@@ -94,7 +95,10 @@ void Depthwise(const IntegerDepthwiseArgs& args) {
 
 struct Coder {
   explicit Coder(const CodeArgs& code)
-      : scale(_mm256_set1_ps(code.scale)), low(_mm256_set1_ps(code.low)), high(_mm256_set1_ps(code.high)), sign(code.sign) {}
+      : scale(_mm256_set1_ps(code.scale)),
+        low(_mm256_set1_ps(code.low)),
+        high(_mm256_set1_ps(code.high)),
+        sign(code.sign) {}
 
   // Eight codes as 32-bit integers. Clamped before rounding, so they fit into a byte.
   __m256i operator()(__m256 x) const {
@@ -112,9 +116,9 @@ struct Coder {
 
 // The lowest bytes of eight integers that are -128..255.
 inline void StoreBytes(std::uint8_t* to, __m256i codes) {
-  const __m256i lowest = _mm256_shuffle_epi8(
-      codes, _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 4, 8, 12, -1, -1, -1, -1, -1,
-                              -1, -1, -1, -1, -1, -1, -1));
+  const __m256i lowest =
+      _mm256_shuffle_epi8(codes, _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 4, 8,
+                                                  12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1));
   const int first = _mm256_extract_epi32(lowest, 0), second = _mm256_extract_epi32(lowest, 4);
   __builtin_memcpy(to, &first, 4);
   __builtin_memcpy(to + 4, &second, 4);
@@ -144,7 +148,8 @@ void Requantize(const RequantizeArgs& args) {
       }
     }
     for (; c < args.channels; ++c) {
-      const __m256 y = value(_mm256_set1_epi32(args.acc[at + c]), _mm256_set1_ps(args.scale[c]), _mm256_set1_ps(args.shift[c]));
+      const __m256 y =
+          value(_mm256_set1_epi32(args.acc[at + c]), _mm256_set1_ps(args.scale[c]), _mm256_set1_ps(args.shift[c]));
       const float single = _mm256_cvtss_f32(y);
       if (args.values) {
         args.values[at + c] = single;

@@ -1,6 +1,6 @@
-// Kernels of the integer path: 8-bit codes times 8-bit codes into 32-bit sums, exactly, and back to codes. One table for
-// each instruction set, chosen like the float ones; the scalar table is the slow twin of the others. All of them give
-// the same bits: sums of integers have no order, and the float steps round in the same places everywhere.
+// Kernels of the integer path: 8-bit codes times 8-bit codes into 32-bit sums, exactly, and back to codes. One table
+// for each instruction set, chosen like the float ones; the scalar table is the slow twin of the others. All of them
+// give the same bits: sums of integers have no order, and the float steps round in the same places everywhere.
 #pragma once
 
 #include <cstddef>
@@ -10,18 +10,18 @@
 
 namespace lathe {
 
-// What an operand of a product may hold: codes lie in bytes, activations as uint8 (0..255) or int8 (-127..127), weights as
-// int8.
+// What an operand of a product may hold: codes lie in bytes, activations as uint8 (0..255) or int8 (-127..127), weights
+// as int8.
 inline constexpr int kLargestUnsignedCode = 255;
 inline constexpr int kLargestSignedCode = 127;
 
 // c = a b, all of it replaced.
 struct IntegerGemmArgs {
   int m = 0, n = 0, k = 0;
-  const void* a = nullptr;              // (m, aRow elements) as `prepare` wrote them
-  const std::int8_t* b = nullptr;       // packed: IntegerPackedSize bytes, see PackIntegerWeights
-  const std::int32_t* fix = nullptr;    // (n) added to every row: what `prepare`'s offset costs; null where it has none
-  std::int32_t* c = nullptr;            // (m, n), rows ldc apart
+  const void* a = nullptr;            // (m, aRow elements) as `prepare` wrote them
+  const std::int8_t* b = nullptr;     // packed: IntegerPackedSize bytes, see PackIntegerWeights
+  const std::int32_t* fix = nullptr;  // (n) added to every row: what `prepare`'s offset costs; null where it has none
+  std::int32_t* c = nullptr;          // (m, n), rows ldc apart
   std::ptrdiff_t ldc = 0;
 };
 
@@ -33,18 +33,20 @@ struct IntegerDepthwiseArgs {
   const std::ptrdiff_t* tapOffsets = nullptr;  // (taps): codes from an output pixel's first tap to each
   bool isSigned = false;
   const std::uint8_t* x = nullptr;
-  const std::int16_t* weight = nullptr;  // (ceil(taps / 2), channels, 2): neighbouring taps side by side, 0 for the odd one
-  std::int32_t* y = nullptr;             // (outRows, outWidth, channels)
+  const std::int16_t* weight =
+      nullptr;                // (ceil(taps / 2), channels, 2): neighbouring taps side by side, 0 for the odd one
+  std::int32_t* y = nullptr;  // (outRows, outWidth, channels)
 };
 
-// How values become codes: clamp(x / scale, low, high) to the nearest whole number, ties to even; or the sign, +1 for 0.
+// How values become codes: clamp(x / scale, low, high) to the nearest whole number, ties to even; or the sign, +1 for
+// 0.
 struct CodeArgs {
   float scale = 1, low = 0, high = 255;
   bool sign = false;
 };
 
-// y = clamp(float(acc) * scale + shift, least, most), a channel each: two roundings, never fused. Goes to `values` as it
-// is, or through `code` to `codes`.
+// y = clamp(float(acc) * scale + shift, least, most), a channel each: two roundings, never fused. Goes to `values` as
+// it is, or through `code` to `codes`.
 struct RequantizeArgs {
   int rows = 0, channels = 0;
   const std::int32_t* acc = nullptr;  // (rows, channels)

@@ -44,9 +44,11 @@ void scalar::Depthwise(const IntegerDepthwiseArgs& args) {
     for (int pixel = 0; pixel < args.outWidth; ++pixel) {
       for (int c = 0; c < args.channels; ++c) {
         std::int32_t sum = 0;
-        const std::ptrdiff_t first = static_cast<std::ptrdiff_t>(row) * args.strideHeight * args.inWidth + pixel * args.strideWidth;
+        const std::ptrdiff_t first =
+            static_cast<std::ptrdiff_t>(row) * args.strideHeight * args.inWidth + pixel * args.strideWidth;
         for (int tap = 0; tap < args.taps; ++tap) {
-          const std::int32_t weight = args.weight[(static_cast<std::ptrdiff_t>(tap / 2) * args.channels + c) * 2 + tap % 2];
+          const std::int32_t weight =
+              args.weight[(static_cast<std::ptrdiff_t>(tap / 2) * args.channels + c) * 2 + tap % 2];
           sum += Code(args.x[first * args.channels + args.tapOffsets[tap] + c], args.isSigned) * weight;
         }
         args.y[(static_cast<std::ptrdiff_t>(row) * args.outWidth + pixel) * args.channels + c] = sum;
@@ -115,8 +117,8 @@ struct EmulatedVnni {
     for (int i = 0; i < kWidth * kGroup; ++i) codes.bytes[i] = p[i % kGroup];
     return codes;
   }
-  // VPDPBUSD (Intel SDM, volume 2): four products of an unsigned and a signed byte, each a 16-bit value, are added to the
-  // 32-bit lane without saturation.
+  // VPDPBUSD (Intel SDM, volume 2): four products of an unsigned and a signed byte, each a 16-bit value, are added to
+  // the 32-bit lane without saturation.
   static Sum Add(Sum sum, const Codes& a, const Codes& b) {
     for (int lane = 0; lane < kWidth; ++lane) {
       std::uint32_t total = static_cast<std::uint32_t>(sum.lanes[lane]);
@@ -141,8 +143,10 @@ const IntegerKernels& EmulatedVnniKernels() {
       .group = EmulatedVnni::kGroup,
       .elementBytes = 1,
       .offset = 128,
-      .prepare = [](const std::uint8_t* codes, bool isSigned, int k,
-                    void* out) { PrepareOffsetBytes(codes, isSigned, k, EmulatedVnni::kGroup, static_cast<std::uint8_t*>(out)); },
+      .prepare =
+          [](const std::uint8_t* codes, bool isSigned, int k, void* out) {
+            PrepareOffsetBytes(codes, isSigned, k, EmulatedVnni::kGroup, static_cast<std::uint8_t*>(out));
+          },
       .gemm = IntegerProduct<EmulatedVnni>,
       .depthwise = scalar::Depthwise,
       .requantize = scalar::Requantize,

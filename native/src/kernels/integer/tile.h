@@ -60,7 +60,8 @@ void IntegerProduct(const IntegerGemmArgs& args) {
 }
 
 // Activations as bytes without a sign: signed codes move up by 128.
-[[maybe_unused]] void PrepareOffsetBytes(const std::uint8_t* codes, bool isSigned, int k, int group, std::uint8_t* out) {
+[[maybe_unused]] void PrepareOffsetBytes(const std::uint8_t* codes, bool isSigned, int k, int group,
+                                         std::uint8_t* out) {
   const std::uint8_t flip = isSigned ? 0x80 : 0;
   for (int i = 0; i < k; ++i) out[i] = static_cast<std::uint8_t>(codes[i] ^ flip);
   for (int i = k; i % group != 0; ++i) out[i] = 0;

@@ -1,7 +1,7 @@
-// The integer product with AVX-512 VNNI: VPDPBUSD sums four products of an unsigned and a signed byte into 32 bits, without
-// saturation on the way. Signed activations move up by 128 to become unsigned; 128 times the sum of a column's weights
-// is taken off again. Everything but this file's seven lines of intrinsics is shared with the emulated form that tests run
-// on every processor. The other kernels are AVX2's.
+// The integer product with AVX-512 VNNI: VPDPBUSD sums four products of an unsigned and a signed byte into 32 bits,
+// without saturation on the way. Signed activations move up by 128 to become unsigned; 128 times the sum of a column's
+// weights is taken off again. Everything but this file's seven lines of intrinsics is shared with the emulated form
+// that tests run on every processor. The other kernels are AVX2's.
 #include "kernels/integer/tile.h"
 
 #if defined(__AVX512VNNI__)
@@ -11,8 +11,8 @@ namespace lathe {
 namespace {
 
 struct DotBytes {
-  // 12 x 2 sums, two vectors of weights and a repeated group leave five of 32 registers; 24 products in flight cover the
-  // latency of 5 cycles on two ports.
+  // 12 x 2 sums, two vectors of weights and a repeated group leave five of 32 registers; 24 products in flight cover
+  // the latency of 5 cycles on two ports.
   static constexpr int kWidth = 16, kGroup = 4, kRows = 12;
   using Sum = __m512i;
   using Codes = __m512i;

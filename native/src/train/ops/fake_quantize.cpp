@@ -1,6 +1,7 @@
-// Quantizes what enters an operator while training, on an edge of its own, so that other readers of the tensor keep their
-// values. Rounding passes gradients straight through (Bengio et al. 2013); the clipping at the range does not: PACT
-// (Choi et al. 2018, arXiv 1805.06085, equations 1 to 3), for signed values its symmetric form as in HAQ's released code.
+// Quantizes what enters an operator while training, on an edge of its own, so that other readers of the tensor keep
+// their values. Rounding passes gradients straight through (Bengio et al. 2013); the clipping at the range does not:
+// PACT (Choi et al. 2018, arXiv 1805.06085, equations 1 to 3), for signed values its symmetric form as in HAQ's
+// released code.
 #include <vector>
 
 #include "core/scratch.h"
