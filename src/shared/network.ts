@@ -47,6 +47,20 @@ export const layerInfoSchema = z.object({
 });
 export type LayerInfo = z.infer<typeof layerInfoSchema>;
 
+/** What was published about a network; absent: not stated there. Accuracies on ImageNet's validation images unless the note says else. */
+export const publishedSchema = z.object({
+  width: z.number().positive().optional(), // absent: 1
+  macs: z.number().positive().optional(),
+  params: z.number().positive().optional(),
+  top1: z.number().min(0).max(1).optional(),
+  top5: z.number().min(0).max(1).optional(),
+  latencies: z.array(z.object({ device: z.string(), ms: z.number().positive() })).optional(), // of one image unless the device says a batch
+  memoryBytes: z.number().positive().optional(),
+  source: z.string(),
+  note: z.string().optional(),
+});
+export type Published = z.infer<typeof publishedSchema>;
+
 export const networkSummarySchema = z.object({
   id: z.string(),
   title: z.string(),

@@ -74,6 +74,7 @@ export type NodeSpec =
   | (Unary<'averagePool'> & Window & { readonly countPadding: boolean })
   /** (H, W, C) -> (C). */
   | Unary<'globalAveragePool'>
+  /** Values around the image; a negative number takes rows or columns away instead. */
   | (Unary<'pad'> & { readonly padding: Padding; readonly value: number })
   /** (H, W, C) -> (H * W * C), in that order. */
   | Unary<'flatten'>

@@ -164,7 +164,7 @@ function inferConcat(spec: NodeSpec, shapes: readonly Shape[]): Inferred {
 function inferPad(spec: Extract<NodeSpec, { kind: 'pad' }>, input: Shape): Inferred {
   const [height, width, channels] = imageShape(spec, input);
   const [top, left, bottom, right] = spec.padding;
-  for (const amount of spec.padding) checkInteger(spec.name, 'padding', amount, 0, largestSide);
+  for (const amount of spec.padding) checkInteger(spec.name, 'padding', amount, -largestSide, largestSide);
   if (!Number.isFinite(spec.value)) throw refused(spec, `value must be a finite number, found ${spec.value}`);
   checkInteger(spec.name, 'height', height + top + bottom, 1, largestSide);
   checkInteger(spec.name, 'width', width + left + right, 1, largestSide);

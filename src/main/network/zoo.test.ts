@@ -13,7 +13,12 @@ describe('resolveNetwork, misuse', () => {
         message: `there is no network mobilnet-v2; known: ${networkIds.join(', ')}; did you mean mobilenet-v2?`,
       }),
     );
-    expect(() => resolveNetwork({ id: 'resnet50' })).toThrow(/there is no network resnet50; known: mobilenet-v1, [^;]*$/);
+    expect(() => resolveNetwork({ id: 'resnet50' })).toThrow(/; did you mean resnet-50\?$/);
+    expect(() => resolveNetwork({ id: 'alexnet' })).toThrow(/there is no network alexnet; known: mobilenet-v1, [^;]*$/);
+    expect(() => resolveNetwork({ id: 'mobilenet-v1-amc-50-flops-0.5' })).toThrow(/behind mobilenet-v1- a width above 0/);
+    expect(() => resolveNetwork({ id: 'mobilenet-v1-amc-50-time', width: 0.5 })).toThrow(
+      'network mobilenet-v1-amc-50-time: its channels are fixed, found width 0.5; leave the width out',
+    );
   });
 
   it.each([
