@@ -5,8 +5,8 @@
  */
 import { z } from 'zod';
 import { datasetInfoSchema } from './dataset.ts';
-import { networkInfoSchema, networkRefSchema, networkSummarySchema, simulationSchema, targetInfoSchema } from './network.ts';
-import { budgetSchema, costSchema, quantizePolicySchema } from './policy.ts';
+import { networkInfoSchema, networkRefSchema, networkSummarySchema } from './network.ts';
+import { bitsSchema, budgetSchema, costSchema, quantizePolicySchema } from './policy.ts';
 import {
   metricSchema,
   quantizeParametersSchema,
@@ -17,6 +17,8 @@ import {
   trainingParametersSchema,
   trialSchema,
 } from './run.ts';
+import { findingSchema, simulationSchema, timelineSchema } from './simulation.ts';
+import { targetInfoSchema, targetSchema } from './target.ts';
 
 export const contractVersion = 1;
 
@@ -30,6 +32,22 @@ export type DoctorCheck = z.infer<typeof doctorCheckSchema>;
 
 const empty = z.object({}).strict();
 const runId = z.object({ id: z.string().min(1) }).strict();
+
+/** A network on a target: what `simulate` and its kin are asked. */
+const networkOnTarget = {
+  network: networkRefSchema,
+  dataset: z.string().optional(), // fits the network's variant to this data set
+  target: z.string(),
+  batch: z.number().int().min(1).max(4096).optional(),
+};
+const simulateInput = z
+  .object({
+    ...networkOnTarget,
+    weightBits: bitsSchema.default(8),
+    activationBits: bitsSchema.default(8),
+    policy: quantizePolicySchema.optional(), // instead of uniform bits
+  })
+  .strict();
 
 /** The cost of one uniform policy against the budget, known before anything runs. */
 const uniformCostSchema = costSchema.extend({
@@ -56,6 +74,17 @@ export const contract = {
 
   'target.list': { input: empty, output: z.array(targetInfoSchema) },
   'target.show': { input: z.object({ id: z.string() }).strict(), output: targetInfoSchema },
+  'target.add': {
+    // A target of the user's; one of the same id is replaced only where that is asked for.
+    input: z.object({ target: targetSchema, replace: z.boolean().default(false) }).strict(),
+    output: targetInfoSchema,
+  },
+  'target.validate': {
+    // A target file's text: a sentence for every figure that is not as it should be.
+    input: z.object({ text: z.string().max(1_000_000) }).strict(),
+    output: z.object({ valid: z.boolean(), problems: z.array(z.string()), target: targetSchema.nullable() }),
+  },
+  'target.remove': { input: z.object({ id: z.string() }).strict(), output: z.object({ id: z.string() }) },
 
   'dataset.list': { input: empty, output: z.array(datasetInfoSchema) },
   'dataset.show': { input: z.object({ id: z.string() }).strict(), output: datasetInfoSchema },
@@ -79,19 +108,20 @@ export const contract = {
   },
   'dataset.remove': { input: z.object({ id: z.string() }).strict(), output: z.object({ id: z.string() }) },
 
-  simulate: {
+  simulate: { input: simulateInput, output: simulationSchema },
+  'simulate.lint': { input: simulateInput, output: z.array(findingSchema) },
+  'simulate.timeline': {
     input: z
       .object({
-        network: networkRefSchema,
-        dataset: z.string().optional(), // fits the network's variant to this data set
-        target: z.string(),
-        batch: z.number().int().min(1).max(4096).optional(),
-        weightBits: z.number().int().min(1).max(8).default(8),
-        activationBits: z.number().int().min(1).max(8).default(8),
-        policy: quantizePolicySchema.optional(), // instead of uniform bits
+        ...networkOnTarget,
+        layer: z.string().min(1),
+        weightBits: bitsSchema.default(8),
+        activationBits: bitsSchema.default(8),
+        fromTile: z.number().int().min(0).default(0),
+        tiles: z.number().int().min(1).max(2000).default(200),
       })
       .strict(),
-    output: simulationSchema,
+    output: timelineSchema,
   },
 
   'run.preview': {

@@ -9,6 +9,6 @@ void RegisterInfo(Napi::Env env, Napi::Object exports);      // info, setThreads
 void RegisterModel(Napi::Env env, Napi::Object exports);     // Model, Dataset, Control
 void RegisterMlp(Napi::Env env, Napi::Object exports);       // Mlp
 void RegisterTesting(Napi::Env env, Napi::Object exports);   // testing
-void RegisterSimulate(Napi::Env env, Napi::Object exports);  // simulateBismo
+void RegisterSimulate(Napi::Env env, Napi::Object exports);  // Simulator
 
 }  // namespace lathe::binding

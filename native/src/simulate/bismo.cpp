@@ -4,12 +4,9 @@
 
 #include <algorithm>
 #include <array>
-#include <stdexcept>
 
 namespace lathe::simulate {
 namespace {
-
-std::int64_t CeilDiv(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 // One operand of a matrix product: its rows (pixels or output channels), how many make a tile, and its bits.
 struct Operand {
@@ -76,30 +73,19 @@ struct Product {
   std::int64_t repeats = 0;  // groups * images
 };
 
-Product ToProduct(const BismoTarget& target, const BismoLayer& layer, std::int64_t weight_bits,
-                  std::int64_t activation_bits, std::int64_t batch) {
-  const std::int64_t taps = layer.kernel * layer.kernel;
-  const std::int64_t group = target.depthwise_group_channels;
+Product ToProduct(const BismoTarget& target, const Layer& layer, std::int64_t weight_bits, std::int64_t activation_bits,
+                  std::int64_t batch) {
   Product product;
-  std::int64_t inner = taps * layer.in_channels;
-  std::int64_t outputs = layer.out_channels;
-  std::int64_t pixels = layer.out_pixels;
-  switch (layer.kind) {
-    case BismoLayerKind::kConv:
-      product.repeats = batch;
-      break;
-    case BismoLayerKind::kDepthwise:  // dense products over groups of channels; a last group that is not full costs a
-                                      // full one
-      inner = taps * group;
-      outputs = group;
-      product.repeats = CeilDiv(layer.in_channels, group) * batch;
-      break;
-    case BismoLayerKind::kLinear:
-      pixels = 1;
-      product.repeats = 1;
-      break;
+  std::int64_t inner = layer.taps() * layer.group_inputs();
+  std::int64_t outputs = layer.group_outputs();
+  product.repeats = layer.linear ? 1 : layer.groups * batch;
+  if (layer.depthwise()) {  // dense products over groups of channels; a last group that is not full costs a full one
+    const std::int64_t group = target.depthwise_group_channels;
+    inner = layer.taps() * group;
+    outputs = group;
+    product.repeats = CeilDiv(layer.in_channels, group) * batch;
   }
-  product.activations = {pixels, target.rows, activation_bits};
+  product.activations = {layer.linear ? 1 : layer.out_pixels(), target.rows, activation_bits};
   product.weights = {outputs, target.columns, weight_bits};
   product.words = CeilDiv(inner, target.word_bits);
   return product;
@@ -117,14 +103,13 @@ void CheckRange(const BismoTarget& target, const Product& product) {
                         (activation_words * weight_tiles + weight_words * activation_tiles) * 8 *
                             static_cast<double>(target.word_bits)) *
                        static_cast<double>(repeats);
-  if (!(bound < 9007199254740992.0))
-    throw std::range_error("a layer is too large to simulate: its counts would exceed 2^53");
+  CheckCount(bound);
 }
 
 }  // namespace
 
-BismoCost SimulateBismo(const BismoTarget& target, const BismoLayer& layer, std::int64_t weight_bits,
-                        std::int64_t activation_bits, std::int64_t batch) {
+Cost SimulateBismo(const BismoTarget& target, const Layer& layer, std::int64_t batch, std::int64_t weight_bits,
+                   std::int64_t activation_bits) {
   const Product product = ToProduct(target, layer, weight_bits, activation_bits, batch);
   CheckRange(target, product);
   const auto& [activations, weights, words, repeats] = product;
@@ -139,7 +124,8 @@ BismoCost SimulateBismo(const BismoTarget& target, const BismoLayer& layer, std:
   std::int64_t weights_resident = 0;      // order X of the derivation
   std::int64_t activations_resident = 0;  // order Y
   std::int64_t tile_pairs = 0;
-  std::int64_t fetched_words = 0;
+  std::int64_t weight_words = 0;
+  std::int64_t activation_words = 0;
   for (const auto& [pixels, pixel_count] : pixel_sizes) {
     for (const auto& [outputs, output_count] : output_sizes) {
       if (pixels == 0 || outputs == 0) continue;
@@ -149,12 +135,19 @@ BismoCost SimulateBismo(const BismoTarget& target, const BismoLayer& layer, std:
       weights_resident += count * BlockCycles(block_weights, block_activations, words);
       activations_resident += count * BlockCycles(block_activations, block_weights, words);
       tile_pairs += count * CeilDiv(pixels, activations.tile) * CeilDiv(outputs, weights.tile);
-      fetched_words += count * words * (pixels * activations.bits + outputs * weights.bits);
+      weight_words += count * words * outputs * weights.bits;
+      activation_words += count * words * pixels * activations.bits;
     }
   }
   // The order is chosen once a layer, not once a block.
-  return {std::min(weights_resident, activations_resident) * repeats,
-          tile_pairs * words * weights.bits * activations.bits * repeats, fetched_words * target.word_bits * repeats};
+  Cost cost;
+  cost.cycles = std::min(weights_resident, activations_resident) * repeats;
+  cost.compute_cycles = tile_pairs * words * weights.bits * activations.bits * repeats;
+  cost.weight_bits = weight_words * target.word_bits * repeats;
+  cost.input_bits = activation_words * target.word_bits * repeats;
+  cost.peak_macs_per_cycle = static_cast<double>(target.rows * target.columns * target.word_bits) /
+                             static_cast<double>(weight_bits * activation_bits);
+  return cost;
 }
 
 }  // namespace lathe::simulate

@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { addCatalogueCommands } from './commands/catalogue.ts';
+import { addHardwareCommands } from './commands/hardware.ts';
 import { addRunCommands } from './commands/runs.ts';
 import { addSearchCommands } from './commands/search.ts';
 import { addSystemCommands } from './commands/system.ts';
@@ -19,6 +20,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     .showHelpAfterError('(add --help for usage)')
     .exitOverride();
   addCatalogueCommands(program);
+  addHardwareCommands(program);
   addSearchCommands(program);
   addRunCommands(program);
   addSystemCommands(program);

@@ -276,26 +276,155 @@ export interface NativeMlp {
   softUpdateFrom(source: NativeMlp, tau: number): void;
 }
 
-/** One layer as the simulator takes it. */
-export interface NativeBismoLayer {
-  readonly kind: 'conv' | 'depthwise' | 'linear';
+/** One layer as the simulator takes it: a convolution, or a linear layer as one of a single pixel. */
+export interface NativeLayer {
+  readonly name: string; // for sentences
+  readonly linear: boolean;
+  readonly first: boolean; // reads the network's input
   readonly inChannels: number;
   readonly outChannels: number;
-  readonly kernel: number;
-  readonly outPixels: number; // output height * width of one image
+  readonly groups: number;
+  readonly kernelHeight: number;
+  readonly kernelWidth: number;
+  readonly strideHeight: number;
+  readonly strideWidth: number;
+  readonly dilationHeight: number;
+  readonly dilationWidth: number;
+  readonly inHeight: number;
+  readonly inWidth: number;
+  readonly outHeight: number;
+  readonly outWidth: number;
 }
-export interface NativeBismoTarget {
+/** Three double-buffered buffers and the one bus to the memory. */
+export interface NativeMemory {
+  readonly weightBufferBits: number;
+  readonly inputBufferBits: number;
+  readonly outputBufferBits: number;
+  readonly busBitsPerCycle: number;
+  readonly sumBits: number; // of a partial sum
+  readonly storedBits: number; // of every operand; 0: each at its own bits
+}
+/** Picojoules: of the array a multiply-accumulate and a working cycle, of buffers and memory a bit. */
+export interface NativeEnergy {
+  readonly macPj: number;
+  readonly cyclePj: number;
+  readonly weightReadPj: number;
+  readonly weightWritePj: number;
+  readonly inputReadPj: number;
+  readonly inputWritePj: number;
+  readonly outputReadPj: number;
+  readonly outputWritePj: number;
+  readonly dramPj: number;
+}
+interface NativeSides {
   readonly rows: number;
   readonly columns: number;
-  readonly wordBits: number;
-  readonly weightBufferWords: number;
-  readonly activationBufferWords: number;
-  readonly depthwiseGroupChannels: number;
 }
-export interface NativeBismoResult {
-  readonly cycles: Float64Array; // a layer each, whole batch
-  readonly computeCycles: Float64Array; // the array busy
-  readonly dramBits: Float64Array; // fetched, both operands, whole batch
+/** A target as one of the laws takes it; `energy` null: unknown. */
+export type NativeTarget =
+  | ({
+      readonly law: 'systolic';
+      readonly dataflow: 'output-stationary' | 'weight-stationary' | 'input-stationary';
+      readonly energy: NativeEnergy | null;
+    } & NativeSides &
+      NativeMemory)
+  | ({ readonly law: 'row-stationary'; readonly energy: NativeEnergy | null } & NativeSides & NativeMemory)
+  | ({
+      readonly law: 'bitfusion' | 'bitfusion-compatible';
+      readonly maximumBits: number;
+      readonly minimumBits: number;
+      readonly energy: NativeEnergy | null;
+    } & NativeSides &
+      NativeMemory)
+  | ({
+      readonly law: 'bismo';
+      readonly wordBits: number;
+      readonly weightBufferWords: number;
+      readonly activationBufferWords: number;
+      readonly depthwiseGroupChannels: number;
+      readonly energy: null;
+    } & NativeSides)
+  | ({
+      readonly law: 'bismo-stages';
+      readonly wordBits: number;
+      readonly leftEntries: number;
+      readonly rightEntries: number;
+      readonly regions: number;
+      readonly portBitsPerCycle: number;
+      readonly sumBits: number;
+      readonly depthwiseGroupChannels: number;
+      readonly energy: null;
+    } & NativeSides)
+  | {
+      readonly law: 'roofline';
+      readonly busBitsPerCycle: number;
+      readonly precisions: readonly { readonly operandBits: number; readonly macsPerCycle: number }[];
+      readonly energy: null;
+    };
+/** Which layers to simulate at which bits (1..8), an entry a row. */
+export interface NativeRows {
+  readonly layer: Uint32Array;
+  readonly weightBits: Uint8Array;
+  readonly activationBits: Uint8Array;
+}
+/** An entry a row, all of the whole batch; what a law does not know is NaN. Traffic and accesses in bits, energy in picojoules. */
+export interface NativeCosts {
+  readonly cycles: Float64Array;
+  readonly computeCycles: Float64Array; // the array works
+  readonly weightBits: Float64Array; // from the memory, as the next
+  readonly inputBits: Float64Array;
+  readonly partialBits: Float64Array; // unfinished sums, out and back
+  readonly outputBits: Float64Array;
+  readonly weightBufferReadBits: Float64Array;
+  readonly weightBufferWriteBits: Float64Array;
+  readonly inputBufferReadBits: Float64Array;
+  readonly inputBufferWriteBits: Float64Array;
+  readonly outputBufferReadBits: Float64Array;
+  readonly outputBufferWriteBits: Float64Array;
+  readonly computePj: Float64Array;
+  readonly bufferPj: Float64Array;
+  readonly dramPj: Float64Array;
+  readonly peakMacsPerCycle: Float64Array; // of the array at these bits
+  readonly tiles: Float64Array; // 0: the law has none
+  readonly tilings: Int32Array; // seven a row: groups, images, rows, columns, inputs, outputs, loop order (an index)
+}
+/** Totals over the tiles of each row, walked one by one. */
+export interface NativeReplay {
+  readonly cycles: Float64Array;
+  readonly steps: Float64Array;
+  readonly macs: Float64Array;
+  readonly computeCycles: Float64Array;
+  readonly weightLoadCycles: Float64Array;
+  readonly inputLoadCycles: Float64Array;
+  readonly partialLoadCycles: Float64Array;
+  readonly partialStoreCycles: Float64Array;
+  readonly outputStoreCycles: Float64Array;
+}
+/** Steps of one layer through load, compute and store; times in cycles, an entry a step. */
+export interface NativeTimeline {
+  readonly cycles: number; // of the layer
+  readonly steps: number; // of the layer
+  readonly step: Float64Array;
+  readonly loadBegin: Float64Array;
+  readonly weightLoad: Float64Array; // cycles, one after the other from loadBegin on
+  readonly inputLoad: Float64Array;
+  readonly partialLoad: Float64Array;
+  readonly computeBegin: Float64Array;
+  readonly computeEnd: Float64Array;
+  readonly storeBegin: Float64Array;
+  readonly storeEnd: Float64Array; // storeBegin: nothing is stored
+  readonly complete: Float64Array; // 1: what is stored is complete
+  readonly macs: Float64Array;
+}
+/** A target that layers are simulated on; it keeps what it has simulated. `batch` is from 1 to 2^20 images. */
+export interface NativeSimulator {
+  /** The best tiling of each row, or the given one. */
+  run(layers: readonly NativeLayer[], rows: NativeRows, batch: number, tilings?: Int32Array): NativeCosts;
+  /** The array alone, as if everything were in its buffers. */
+  array(layers: readonly NativeLayer[], rows: NativeRows, batch: number): NativeCosts;
+  replay(layers: readonly NativeLayer[], rows: NativeRows, batch: number, tilings?: Int32Array): NativeReplay;
+  /** Steps `fromStep` and at most `steps` of them, of the one row. */
+  timeline(layers: readonly NativeLayer[], rows: NativeRows, batch: number, fromStep: number, steps: number): NativeTimeline;
 }
 
 /** One operator alone, for tests: the fast kernel or its slow twin, which works in double precision. */
@@ -368,14 +497,7 @@ export interface NativeAddon {
   readonly Dataset: new (options: NativeDatasetOptions) => NativeDataset;
   readonly Control: new () => NativeControl;
   readonly Mlp: new (options: { readonly sizes: readonly number[]; readonly output: 'linear' | 'sigmoid' }) => NativeMlp;
-  /** Cycles of each layer; weightBits and activationBits have one entry a layer, 1..8. */
-  simulateBismo(
-    target: NativeBismoTarget,
-    layers: readonly NativeBismoLayer[],
-    weightBits: Uint8Array,
-    activationBits: Uint8Array,
-    batch: number,
-  ): NativeBismoResult;
+  readonly Simulator: new (target: NativeTarget) => NativeSimulator;
   readonly testing: {
     runOperator(call: NativeOperatorCall, implementation: 'fast' | 'reference'): NativeOperatorResult;
     quantizeWeights(weights: Float32Array, bits: number, threshold: number, implementation: 'fast' | 'reference'): Float32Array;

@@ -5,6 +5,7 @@
  */
 import { engineProtocolVersion, hostMessageSchema, type EngineMessage, type HostMessage } from '../../shared/engine-messages.ts';
 import { LatheError, toErrorPayload } from '../../shared/errors.ts';
+import { useTargetsOf } from '../hardware/targets.ts';
 import { RunningJob } from './job.ts';
 import { answer } from './requests.ts';
 
@@ -39,6 +40,7 @@ function handle(message: HostMessage): void {
         send({ type: 'failed', error: new LatheError('conflict', 'this engine process already has a run').toPayload() });
         return;
       }
+      useTargetsOf(message.job.dataDir);
       job = new RunningJob(message.job, send);
       void job.run();
       return;

@@ -1,57 +1,85 @@
 /** Short questions that need the addon: what it is, what a network costs. */
 import { z } from 'zod';
-import { networkRefSchema, type Simulation } from '../../shared/network.ts';
-import { quantizePolicySchema } from '../../shared/policy.ts';
+import { networkRefSchema } from '../../shared/network.ts';
+import { bitsSchema, quantizePolicySchema } from '../../shared/policy.ts';
 import type { Output } from '../../shared/contract.ts';
+import type { Finding, Simulation, Timeline } from '../../shared/simulation.ts';
+import { targetSchema } from '../../shared/target.ts';
 import { addonInfo } from '../compute/index.ts';
 import { costTable } from '../hardware/cost-table.ts';
-import { simulate } from '../hardware/simulate.ts';
-import { findTarget } from '../hardware/targets.ts';
+import { lint } from '../hardware/lint.ts';
+import { simulate, timeline } from '../hardware/simulate.ts';
 import { quantizableLayerInfos, networkTitle } from '../network/describe.ts';
+import type { Graph } from '../network/graph.ts';
 import { resolveNetwork } from '../network/zoo.ts';
 import { fromPolicy, lockedLayers, uniformBits } from '../search/quantize/bits.ts';
 
-/** Resolved by the service: the network's variant is complete. */
-export const simulateQuestionSchema = z.object({
+/** Resolved by the service: the network's variant is complete, the target is there as a whole. */
+const networkOnTarget = {
   network: networkRefSchema.required(),
-  target: z.string(),
+  target: targetSchema,
   batch: z.number().int().positive().optional(),
-  weightBits: z.number().int().min(1).max(8),
-  activationBits: z.number().int().min(1).max(8),
+};
+export const simulateQuestionSchema = z.object({
+  ...networkOnTarget,
+  weightBits: bitsSchema,
+  activationBits: bitsSchema,
   policy: quantizePolicySchema.optional(),
 });
+type SimulateQuestion = z.output<typeof simulateQuestionSchema>;
+export const timelineQuestionSchema = z.object({
+  ...networkOnTarget,
+  layer: z.string(),
+  weightBits: bitsSchema,
+  activationBits: bitsSchema,
+  fromTile: z.number().int(),
+  tiles: z.number().int(),
+});
 export const previewQuestionSchema = z.object({
-  network: networkRefSchema.required(),
-  target: z.string(),
-  batch: z.number().int().positive().optional(),
-  minimumBits: z.number().int().min(1).max(8),
+  ...networkOnTarget,
+  minimumBits: bitsSchema,
   protectFirstAndLast: z.boolean(),
 });
 
-export async function answer(name: 'describe' | 'simulate' | 'preview', input: unknown): Promise<unknown> {
+export async function answer(name: 'describe' | 'simulate' | 'lint' | 'timeline' | 'preview', input: unknown): Promise<unknown> {
   switch (name) {
     case 'describe':
       return addonInfo();
     case 'simulate':
-      return answerSimulate(simulateQuestionSchema.parse(input));
+      return answerSimulate(simulateQuestionSchema.parse(input)).simulation;
+    case 'lint':
+      return answerLint(simulateQuestionSchema.parse(input));
+    case 'timeline':
+      return answerTimeline(timelineQuestionSchema.parse(input));
     case 'preview':
       return answerPreview(previewQuestionSchema.parse(input));
   }
 }
 
-function answerSimulate(question: z.output<typeof simulateQuestionSchema>): Simulation {
+function answerSimulate(question: SimulateQuestion): { graph: Graph; simulation: Simulation } {
   const { graph, ref } = resolveNetwork(question.network);
-  const { target } = findTarget(question.target);
+  const { target } = question;
   const names = quantizableLayerInfos(graph).map((layer) => layer.name);
   const bits = question.policy
     ? fromPolicy(names, question.policy)
     : { weightBits: names.map(() => question.weightBits), activationBits: names.map(() => question.activationBits) };
-  return simulate({ graph, title: networkTitle(ref), target, batch: question.batch ?? target.defaultBatch, bits });
+  const batch = question.batch ?? target.defaultBatch;
+  return { graph, simulation: simulate({ graph, title: networkTitle(ref), target, batch, bits }) };
+}
+
+function answerLint(question: SimulateQuestion): Finding[] {
+  const { graph, simulation } = answerSimulate(question);
+  return lint(graph, question.target, simulation);
+}
+
+function answerTimeline({ network, batch, ...question }: z.output<typeof timelineQuestionSchema>): Timeline {
+  const { graph } = resolveNetwork(network);
+  return timeline({ ...question, graph, batch: batch ?? question.target.defaultBatch });
 }
 
 function answerPreview(question: z.output<typeof previewQuestionSchema>): Output<'run.preview'> {
   const { graph, ref } = resolveNetwork(question.network);
-  const { target } = findTarget(question.target);
+  const { target } = question;
   const batch = question.batch ?? target.defaultBatch;
   const locked = lockedLayers(quantizableLayerInfos(graph).length, question.protectFirstAndLast);
   const { costOf } = costTable(graph, target, batch);

@@ -1,6 +1,6 @@
 /** The cost of policies: the table against the simulation, sizes counted by hand, and what goes into a total. */
 import { describe, expect, it } from 'vitest';
-import { simulationSchema } from '../../shared/network.ts';
+import { simulationSchema } from '../../shared/simulation.ts';
 import { Random } from '../../shared/random.ts';
 import { createGraph, inputName } from '../network/graph.ts';
 import { resolveNetwork } from '../network/zoo.ts';

@@ -4,13 +4,11 @@
  */
 import type { Cost } from '../../shared/policy.ts';
 import { maximumBits, minimumBits } from '../../shared/policy.ts';
-import type { Target } from '../../shared/network.ts';
-import type { NativeBismoLayer, NativeBismoResult, NativeBismoTarget } from '../compute/addon.ts';
-import { simulateBismo } from '../compute/index.ts';
-import { describePair } from '../network/shape.ts';
-import { LatheError } from '../../shared/errors.ts';
+import type { Target } from '../../shared/target.ts';
+import type { NativeCosts } from '../compute/addon.ts';
 import { quantizableLayers } from '../network/graph.ts';
 import type { Graph, QuantizableLayer } from '../network/graph.ts';
+import { simulatorOf, toNativeLayers } from './native.ts';
 
 /** Bits of every quantizable layer, in network order. */
 export interface PolicyBits {
@@ -24,9 +22,11 @@ export interface CostTable {
   readonly layers: readonly QuantizableLayer[];
   /** Cycles of one layer for the whole batch. */
   readonly cyclesOf: (layer: number, weightBits: number, activationBits: number) => number;
+  /** Energy of one layer for the whole batch; null: the target has no model for it. */
+  readonly energyMjOf: (layer: number, weightBits: number, activationBits: number) => number | null;
   /**
-   * A policy's cost: latency of the whole batch over all layers, energy (null: the target has no model for it), multiply-
-   * accumulates of one image, and the size of the quantized network (`quantizedSizeBytes`).
+   * A policy's cost: latency and energy of the whole batch over all layers (energy null: the target has no model for it),
+   * multiply-accumulates of one image, and the size of the quantized network (`quantizedSizeBytes`).
    */
   readonly costOf: (bits: PolicyBits) => Cost;
 }
@@ -43,27 +43,39 @@ export function costTable(graph: Graph, target: Target, batch: number): CostTabl
       activationBits: minimumBits + (pair % widths),
     })),
   );
-  const { cycles } = simulateLayers(target, layers, pairs, batch);
-  const cyclesOf = (layer: number, weightBits: number, activationBits: number): number => {
+  const costs = simulateLayers(target, layers, pairs, batch);
+  const { cycles } = costs;
+  const energyMj = Float64Array.from(cycles, (_, row) => energyMjAt(costs, row));
+  const hasEnergy = energyMj.every((mj) => !Number.isNaN(mj));
+  const at = (column: Float64Array, layer: number, weightBits: number, activationBits: number): number => {
     checkBits(layers[layer]?.name ?? `layer ${layer}`, 'weightBits', weightBits);
     checkBits(layers[layer]?.name ?? `layer ${layer}`, 'activationBits', activationBits);
-    const found = cycles[(layer * widths + weightBits - minimumBits) * widths + activationBits - minimumBits];
+    const found = column[(layer * widths + weightBits - minimumBits) * widths + activationBits - minimumBits];
     if (found === undefined) throw new RangeError(`layer must be from 0 to ${layers.length - 1}, found ${layer}`);
     return found;
   };
+  const total = (column: Float64Array, bits: PolicyBits): number => {
+    let sum = 0;
+    for (let layer = 0; layer < layers.length; layer++) sum += at(column, layer, bits.weightBits[layer] ?? 0, bits.activationBits[layer] ?? 0);
+    return sum;
+  };
   const costOf = (bits: PolicyBits): Cost => {
     checkLengths(bits, layers.length);
-    let total = 0;
-    for (let layer = 0; layer < layers.length; layer++)
-      total += cyclesOf(layer, bits.weightBits[layer] ?? 0, bits.activationBits[layer] ?? 0);
     return {
-      latencyMs: cyclesToMs(total, target),
-      energyMj: target.energy,
+      latencyMs: cyclesToMs(total(cycles, bits), target),
+      energyMj: hasEnergy ? total(energyMj, bits) : null,
       sizeBytes: quantizedSizeBytes(graph, layers, bits.weightBits),
       macs: graph.macs,
     };
   };
-  return { target, batch, layers, cyclesOf, costOf };
+  return {
+    target,
+    batch,
+    layers,
+    cyclesOf: (layer, weightBits, activationBits) => at(cycles, layer, weightBits, activationBits),
+    energyMjOf: (layer, weightBits, activationBits) => (hasEnergy ? at(energyMj, layer, weightBits, activationBits) : null),
+    costOf,
+  };
 }
 
 /** One row for the simulator: a layer of the network at two bit-widths. */
@@ -73,25 +85,28 @@ export interface LayerAtBits {
   readonly activationBits: number;
 }
 
-/** Simulates rows in one call of the addon; results are in the order of the rows. */
+/** Simulates rows in one call of the addon; results are in the order of the rows. Throws LatheError bad-input naming the layer. */
 export function simulateLayers(
   target: Target,
   layers: readonly QuantizableLayer[],
   rows: readonly LayerAtBits[],
   batch: number,
-): NativeBismoResult {
-  const nativeLayers = layers.map(toNativeLayer);
-  return simulateBismo(
-    toNativeTarget(target),
-    rows.map(({ layer }) => {
-      const native = nativeLayers[layer];
-      if (!native) throw new RangeError(`layer must be from 0 to ${layers.length - 1}, found ${layer}`);
-      return native;
-    }),
-    Uint8Array.from(rows, (row) => row.weightBits),
-    Uint8Array.from(rows, (row) => row.activationBits),
+): NativeCosts {
+  return simulatorOf(target).run(
+    toNativeLayers(layers),
+    {
+      layer: Uint32Array.from(rows, (row) => row.layer),
+      weightBits: Uint8Array.from(rows, (row) => row.weightBits),
+      activationBits: Uint8Array.from(rows, (row) => row.activationBits),
+    },
     batch,
   );
+}
+
+/** Energy of a row of a simulation; NaN: unknown. */
+export function energyMjAt(costs: NativeCosts, row: number): number {
+  const pj = (costs.computePj[row] ?? Number.NaN) + (costs.bufferPj[row] ?? Number.NaN) + (costs.dramPj[row] ?? Number.NaN);
+  return pj / 1e9;
 }
 
 /**
@@ -126,17 +141,4 @@ function checkBits(layer: string, name: string, bits: number): void {
   if (!Number.isInteger(bits) || bits < minimumBits || bits > maximumBits) {
     throw new RangeError(`${layer}: ${name} must be from ${minimumBits} to ${maximumBits}, found ${bits}`);
   }
-}
-
-function toNativeTarget(target: Target): NativeBismoTarget {
-  const { array, weightBufferWords, activationBufferWords, depthwiseGroupChannels } = target;
-  return { ...array, weightBufferWords, activationBufferWords, depthwiseGroupChannels };
-}
-
-function toNativeLayer({ kind, inChannels, outChannels, kernel, groups, outputPixels, name }: QuantizableLayer): NativeBismoLayer {
-  const [height, width] = kernel;
-  if (height !== width) throw new LatheError('bad-input', `${name}: this law prices square kernels only, found ${describePair(kernel)}`);
-  if (kind === 'conv' && groups > 1)
-    throw new LatheError('bad-input', `${name}: this law prices no grouped convolution, found ${groups} groups`);
-  return { kind: kind === 'pointwise' ? 'conv' : kind, inChannels, outChannels, kernel: height, outPixels: outputPixels };
 }

@@ -114,6 +114,7 @@ export interface QuantizableLayer {
   readonly outChannels: number;
   readonly kernel: Pair; // 1 x 1 of a linear layer
   readonly stride: Pair; // 1 x 1 of a linear layer
+  readonly dilation: Pair; // 1 x 1 of a linear layer
   readonly groups: number;
   readonly weights: number; // without the bias
   readonly macs: number; // of one image
@@ -172,7 +173,7 @@ function quantizableLayer({ spec, kind, inputShapes, outputShape, macs, params }
   if (kind === null || (spec.kind !== 'conv' && spec.kind !== 'linear')) return null;
   const inputShape = inputShapes[0] ?? [];
   const outChannels = outputShape.at(-1) ?? 0;
-  const window = spec.kind === 'conv' ? spec : ({ kernel: [1, 1], stride: [1, 1], groups: 1 } as const);
+  const window = spec.kind === 'conv' ? spec : ({ kernel: [1, 1], stride: [1, 1], dilation: [1, 1], groups: 1 } as const);
   return {
     name: spec.name,
     kind,
@@ -180,6 +181,7 @@ function quantizableLayer({ spec, kind, inputShapes, outputShape, macs, params }
     outChannels,
     kernel: window.kernel,
     stride: window.stride,
+    dilation: window.dilation,
     groups: window.groups,
     weights: params - (spec.bias ? outChannels : 0),
     macs,

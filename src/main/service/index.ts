@@ -17,6 +17,7 @@ import { ManifestMaker } from './manifests.ts';
 import { Networks } from './networks.ts';
 import { Runs } from './runs.ts';
 import { latheVersion, Machine } from './machine.ts';
+import { Targets } from './targets.ts';
 
 export interface ServiceOptions {
   readonly dataDir: string;
@@ -46,18 +47,20 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const bus = new EventBus();
   try {
     const datasets = new Datasets(store, options.dataDir, options.log);
-    const networks = new Networks(requests, datasets);
-    const machine = new Machine(requests, store, datasets);
+    const networks = new Networks(datasets);
+    const targets = new Targets(options.dataDir, requests, datasets);
+    const machine = new Machine(requests, store, datasets, targets);
     const manifests = new ManifestMaker({
       dataset: (id) => datasets.require(id),
-      preview: (input) => networks.preview(input),
+      target: (id) => targets.find(id),
+      preview: (input) => targets.preview(input),
       machine: () => machine.describe(),
     });
     const runs = await Runs.open(
       { store, dataDir: options.dataDir, launchEngine: options.launchEngine, manifests, datasets, bus, log: options.log },
       options.adoptQueued === true,
     );
-    return new LocalService(makeHandlers({ options, store, datasets, networks, machine, runs }), bus, runs, async () => {
+    return new LocalService(makeHandlers({ options, store, datasets, networks, targets, machine, runs }), bus, runs, async () => {
       await runs.close();
       requests.close();
       await store.close();
@@ -76,11 +79,12 @@ interface Parts {
   readonly store: Store;
   readonly datasets: Datasets;
   readonly networks: Networks;
+  readonly targets: Targets;
   readonly machine: Machine;
   readonly runs: Runs;
 }
 
-function makeHandlers({ options, store, datasets, networks, machine, runs }: Parts): Handlers {
+function makeHandlers({ options, store, datasets, networks, targets, machine, runs }: Parts): Handlers {
   return {
     'system.info': async () => ({
       version: latheVersion,
@@ -92,14 +96,19 @@ function makeHandlers({ options, store, datasets, networks, machine, runs }: Par
     'system.doctor': () => machine.doctor(),
     'network.list': () => networks.list(),
     'network.show': (input) => networks.show(input),
-    'target.list': () => networks.listTargets(),
-    'target.show': ({ id }) => networks.showTarget(id),
+    'target.list': async () => targets.list(),
+    'target.show': async ({ id }) => targets.find(id),
+    'target.add': async (input) => targets.add(input),
+    'target.validate': async ({ text }) => targets.validate(text),
+    'target.remove': async ({ id }) => targets.remove(id),
     'dataset.list': () => datasets.list(),
     'dataset.show': ({ id }) => datasets.show(id),
     'dataset.add': (input) => datasets.add(input),
     'dataset.remove': ({ id }) => datasets.remove(id),
-    simulate: (input) => networks.simulate(input),
-    'run.preview': (input) => networks.preview(input),
+    simulate: (input) => targets.simulate(input),
+    'simulate.lint': (input) => targets.lint(input),
+    'simulate.timeline': (input) => targets.timeline(input),
+    'run.preview': (input) => targets.preview(input),
     'run.create': (input) => runs.create(input),
     'run.list': () => store.listRuns(),
     'run.show': ({ id }) => runs.show(id),

@@ -12,6 +12,7 @@ import { toErrorPayload } from '../../shared/errors.ts';
 import type { EngineRequests } from '../engine/host.ts';
 import type { Store } from '../store/types.ts';
 import type { Datasets } from './datasets.ts';
+import type { Targets } from './targets.ts';
 
 const run = promisify(execFile);
 
@@ -35,12 +36,14 @@ export class Machine {
   private readonly requests: EngineRequests;
   private readonly store: Store;
   private readonly datasets: Datasets;
+  private readonly targets: Targets;
   private addon: Promise<AddonInfo> | null = null;
 
-  constructor(requests: EngineRequests, store: Store, datasets: Datasets) {
+  constructor(requests: EngineRequests, store: Store, datasets: Datasets, targets: Targets) {
     this.requests = requests;
     this.store = store;
     this.datasets = datasets;
+    this.targets = targets;
   }
 
   /** Versions of all that decides a result, and the physical cores. */
@@ -75,6 +78,7 @@ export class Machine {
       electronCheck(),
       displayCheck(),
       ...(await this.datasetChecks()),
+      ...this.targetChecks(),
     ];
     // Tools that build the addon are needed only where it is not built yet.
     const required = checks.filter((check) => check.status === 'missing');
@@ -109,6 +113,15 @@ export class Machine {
       status: dataset.available ? 'ok' : 'warning',
       value: dataset.available ? `${String(dataset.train)} + ${String(dataset.test)} images` : 'not added yet',
       advice: dataset.available ? null : dataset.hint,
+    }));
+  }
+
+  private targetChecks(): DoctorCheck[] {
+    return this.targets.problems().map((problem) => ({
+      name: 'own target',
+      status: 'warning',
+      value: problem,
+      advice: 'correct the file or remove it; until then there is no such target',
     }));
   }
 }

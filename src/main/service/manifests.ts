@@ -8,7 +8,7 @@ import { budget as budgetText } from '../../shared/format.ts';
 import type { LayerInfo } from '../../shared/network.ts';
 import { quantizeParametersSchema, trainingParametersSchema, type Manifest } from '../../shared/run.ts';
 import { LatheError } from '../../shared/errors.ts';
-import { findTarget } from '../hardware/targets.ts';
+import type { TargetInfo } from '../../shared/target.ts';
 import { networkLabel, quantizableLayerInfos } from '../network/describe.ts';
 import { graphSha256 } from '../network/graph-form.ts';
 import type { Graph } from '../network/graph.ts';
@@ -26,6 +26,8 @@ export interface MadeManifest {
 export interface ManifestSources {
   /** The data set, ready to be read; throws a LatheError that says how to get it. */
   dataset(id: string): Promise<DatasetRecord>;
+  /** A target by its id; throws a LatheError that names those there are. */
+  target(id: string): TargetInfo;
   preview(input: Parsed<'run.preview'>): Promise<Output<'run.preview'>>;
   /** Versions of all that decides a result, and the physical cores. */
   machine(): Promise<{ readonly versions: Readonly<Record<string, string>>; readonly cores: number }>;
@@ -64,7 +66,7 @@ export class ManifestMaker {
     if (request.method === 'train') {
       return { manifest: { method: 'train', ...base }, name: `train ${networkTitle}`, networkTitle, layers };
     }
-    const { target, sha256: targetSha256 } = findTarget(request.target);
+    const { target, sha256: targetSha256 } = this.sources.target(request.target);
     const manifest: Manifest = {
       method: 'quantize',
       ...base,

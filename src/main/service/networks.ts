@@ -1,19 +1,13 @@
-/** Networks and targets: what there is, and what one costs on the other. */
-import type { Output, Parsed } from '../../shared/contract.ts';
-import { networkInfoSchema, simulationSchema, type NetworkInfo, type NetworkSummary, type TargetInfo } from '../../shared/network.ts';
-import { contract } from '../../shared/contract.ts';
-import type { EngineRequests } from '../engine/host.ts';
-import { findTarget, listTargets } from '../hardware/targets.ts';
+/** Networks: what there is, and one in full. */
+import type { Parsed } from '../../shared/contract.ts';
+import { networkInfoSchema, type NetworkInfo, type NetworkSummary } from '../../shared/network.ts';
 import { describeNetwork, listNetworks } from '../network/describe.ts';
-import { resolveNetwork } from '../network/zoo.ts';
 import type { Datasets } from './datasets.ts';
 
 export class Networks {
-  private readonly requests: EngineRequests;
   private readonly datasets: Datasets;
 
-  constructor(requests: EngineRequests, datasets: Datasets) {
-    this.requests = requests;
+  constructor(datasets: Datasets) {
     this.datasets = datasets;
   }
 
@@ -23,33 +17,5 @@ export class Networks {
 
   async show({ network, dataset }: Parsed<'network.show'>): Promise<NetworkInfo> {
     return networkInfoSchema.parse(describeNetwork(network, dataset === undefined ? undefined : await this.datasets.show(dataset)));
-  }
-
-  async listTargets(): Promise<TargetInfo[]> {
-    return [...listTargets()];
-  }
-
-  async showTarget(id: string): Promise<TargetInfo> {
-    return findTarget(id);
-  }
-
-  async simulate({ network, dataset, ...rest }: Parsed<'simulate'>): Promise<Output<'simulate'>> {
-    findTarget(rest.target); // refuses an unknown one before an engine is started
-    const { ref } = resolveNetwork(network, dataset === undefined ? undefined : await this.datasets.show(dataset));
-    return simulationSchema.parse(await this.requests.ask('simulate', { network: ref, ...rest }));
-  }
-
-  async preview({
-    network,
-    dataset,
-    target,
-    batch,
-    minimumBits,
-    protectFirstAndLast,
-  }: Parsed<'run.preview'>): Promise<Output<'run.preview'>> {
-    findTarget(target);
-    const { ref } = resolveNetwork(network, await this.datasets.show(dataset));
-    const question = { network: ref, target, batch, minimumBits: minimumBits ?? 2, protectFirstAndLast: protectFirstAndLast ?? true };
-    return contract['run.preview'].output.parse(await this.requests.ask('preview', question));
   }
 }

@@ -5,7 +5,8 @@
 import type { Input, LatheEvent, Method, Output } from '../../shared/contract.ts';
 import type { DatasetInfo } from '../../shared/dataset.ts';
 import { LatheError } from '../../shared/errors.ts';
-import type { LayerInfo, NetworkInfo, NetworkRef, TargetInfo } from '../../shared/network.ts';
+import type { LayerInfo, NetworkInfo, NetworkRef } from '../../shared/network.ts';
+import type { TargetInfo } from '../../shared/target.ts';
 import type { Budget, Cost } from '../../shared/policy.ts';
 import {
   quantizeParametersSchema,

@@ -1,16 +1,14 @@
-/** Commands about what there is: networks, targets, data sets; and what a network costs on a target. */
+/** Commands about what there is: networks and data sets. */
 import type { Command } from 'commander';
 import { resolve } from 'node:path';
-import { bytes, count, ms, millijoules, percent, shape, si } from '../../../shared/format.ts';
-import { integer, networkRef, readPolicy, withVariantOptions, type VariantOptions } from '../arguments.ts';
+import { count, shape, si } from '../../../shared/format.ts';
+import { integer, networkRef, withVariantOptions, type VariantOptions } from '../arguments.ts';
 import { globalOptions, withService } from '../context.ts';
 import { printJson, printLine, printTable } from '../output.ts';
 
 export function addCatalogueCommands(program: Command): void {
   addNetworkCommands(program);
-  addTargetCommands(program);
   addDatasetCommands(program);
-  addSimulateCommand(program);
 }
 
 function addNetworkCommands(program: Command): void {
@@ -54,34 +52,6 @@ function addNetworkCommands(program: Command): void {
         ]),
         [4, 5],
       );
-    });
-}
-
-function addTargetCommands(program: Command): void {
-  const target = program.command('target').description('the hardware targets that Lathe knows');
-  target
-    .command('list')
-    .description('all targets')
-    .action(async (_options, command: Command) => {
-      const options = globalOptions(command);
-      const targets = await withService(options, (service) => service.call('target.list', {}));
-      if (options.json) {
-        printJson(targets.map((entry) => entry.target));
-        return;
-      }
-      printTable(
-        ['id', 'law', 'clock (MHz)', 'batch', 'figures', 'title'],
-        targets.map(({ target: t }) => [t.id, t.law, String(t.clockMhz), String(t.defaultBatch), t.calibration, t.title]),
-        [2, 3],
-      );
-    });
-  target
-    .command('show <target>')
-    .description('the target as stored')
-    .action(async (id: string, _own, command: Command) => {
-      const options = globalOptions(command);
-      const info = await withService(options, (service) => service.call('target.show', { id }));
-      printJson(info.target);
     });
 }
 
@@ -171,63 +141,5 @@ function addDatasetCommands(program: Command): void {
       const removed = await withService(options, (service) => service.call('dataset.remove', { id }));
       if (options.json) printJson(removed);
       else printLine(`${removed.id} removed`);
-    });
-}
-
-interface SimulateOptions extends VariantOptions {
-  readonly target: string;
-  readonly weightBits: number;
-  readonly activationBits: number;
-  readonly policy?: string;
-  readonly batch?: number;
-  readonly dataset?: string;
-}
-
-function addSimulateCommand(program: Command): void {
-  withVariantOptions(program.command('simulate <network>').description('what a network costs on a target, layer by layer'))
-    .requiredOption('--target <id>', 'the hardware target')
-    .option('--weight-bits <n>', 'bits of all weights', integer(1, 8), 8)
-    .option('--activation-bits <n>', 'bits of all activations', integer(1, 8), 8)
-    .option('--policy <file>', 'bits layer by layer instead, from a policy file')
-    .option('--batch <n>', "images at once (default: the target's)", integer(1, 4096))
-    .option('--dataset <id>', 'the variant that fits this data set')
-    .action(async (id: string, own: SimulateOptions, command: Command) => {
-      const options = globalOptions(command);
-      const policy = own.policy === undefined ? undefined : await readPolicy(own.policy);
-      const simulation = await withService(options, (service) =>
-        service.call('simulate', {
-          network: networkRef(id, own),
-          target: own.target,
-          weightBits: own.weightBits,
-          activationBits: own.activationBits,
-          ...(policy === undefined ? {} : { policy }),
-          ...(own.batch === undefined ? {} : { batch: own.batch }),
-          ...(own.dataset === undefined ? {} : { dataset: own.dataset }),
-        }),
-      );
-      if (options.json) {
-        printJson(simulation);
-        return;
-      }
-      printLine(
-        `${simulation.network} on ${simulation.target}, batch ${String(simulation.batch)} (simulated): ${ms(simulation.latencyMs)} ms, ${count(simulation.cycles)} cycles, ` +
-          `DRAM ${bytes(simulation.dramBits / 8)}, energy ${simulation.energyMj === null ? 'not modelled by this target' : `${millijoules(simulation.energyMj)} mJ`}, weights ${bytes(simulation.sizeBytes)}\n`,
-      );
-      printTable(
-        ['layer', 'kind', 'w bits', 'a bits', 'latency (ms)', 'cycles', 'compute', 'stall', 'DRAM (bit)', 'utilization (%)'],
-        simulation.layers.map((layer) => [
-          layer.name,
-          layer.kind,
-          String(layer.weightBits),
-          String(layer.activationBits),
-          ms(layer.latencyMs),
-          count(layer.cycles),
-          count(layer.computeCycles),
-          count(layer.stallCycles),
-          count(layer.dramBits),
-          percent(layer.utilization, 1),
-        ]),
-        [2, 3, 4, 5, 6, 7, 8, 9],
-      );
     });
 }

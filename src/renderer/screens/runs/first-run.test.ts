@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { DatasetInfo } from '../../../shared/dataset.ts';
-import type { NetworkSummary, TargetInfo } from '../../../shared/network.ts';
+import type { NetworkSummary } from '../../../shared/network.ts';
+import type { TargetInfo } from '../../../shared/target.ts';
 import { runRequestSchema } from '../../../shared/run.ts';
 import { firstRun } from './first-run.ts';
 

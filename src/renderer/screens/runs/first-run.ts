@@ -1,6 +1,7 @@
 /** The first useful search, chosen from what this machine has: small enough to end within minutes. */
 import type { DatasetInfo } from '../../../shared/dataset.ts';
-import type { NetworkSummary, TargetInfo } from '../../../shared/network.ts';
+import type { NetworkSummary } from '../../../shared/network.ts';
+import type { TargetInfo } from '../../../shared/target.ts';
 import type { RunRequest } from '../../../shared/run.ts';
 
 export interface FirstRun {

@@ -1,0 +1,95 @@
+/** Targets: Lathe's and the user's own; kept, checked, and what a network costs on them. */
+import { contract, type Output, type Parsed } from '../../shared/contract.ts';
+import { LatheError } from '../../shared/errors.ts';
+import type { ResolvedNetworkRef } from '../../shared/network.ts';
+import { findingSchema, simulationSchema, timelineSchema } from '../../shared/simulation.ts';
+import { targetSchema, type Target, type TargetInfo } from '../../shared/target.ts';
+import type { EngineRequests } from '../engine/host.ts';
+import { TargetLibrary } from '../hardware/targets.ts';
+import { resolveNetwork } from '../network/zoo.ts';
+import type { Datasets } from './datasets.ts';
+
+export class Targets {
+  private readonly library: TargetLibrary;
+  private readonly requests: EngineRequests;
+  private readonly datasets: Datasets;
+
+  constructor(dataDir: string, requests: EngineRequests, datasets: Datasets) {
+    this.library = new TargetLibrary(dataDir);
+    this.requests = requests;
+    this.datasets = datasets;
+  }
+
+  list(): TargetInfo[] {
+    return this.library.list();
+  }
+
+  find(id: string): TargetInfo {
+    return this.library.find(id);
+  }
+
+  /** A sentence for each file of the user's that is not a target. */
+  problems(): string[] {
+    return this.library.problems();
+  }
+
+  add({ target, replace }: Parsed<'target.add'>): TargetInfo {
+    const existing = this.list().find((info) => info.target.id === target.id);
+    if (existing && !existing.builtIn && !replace)
+      throw new LatheError('conflict', `there is a target ${target.id} already; choose another id, or replace it`);
+    return this.library.put(target);
+  }
+
+  remove(id: string): { id: string } {
+    this.library.remove(id);
+    return { id };
+  }
+
+  validate(text: string): Output<'target.validate'> {
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch (error) {
+      return { valid: false, problems: [`not JSON: ${error instanceof Error ? error.message : String(error)}`], target: null };
+    }
+    const parsed = targetSchema.safeParse(value);
+    if (parsed.success) return { valid: true, problems: [], target: parsed.data };
+    const problems = parsed.error.issues.map((issue) =>
+      issue.path.length === 0 ? issue.message : `${issue.path.map(String).join('.')}: ${issue.message}`,
+    );
+    return { valid: false, problems, target: null };
+  }
+
+  async simulate(input: Parsed<'simulate'>): Promise<Output<'simulate'>> {
+    return simulationSchema.parse(await this.requests.ask('simulate', await this.question(input)));
+  }
+
+  async lint(input: Parsed<'simulate.lint'>): Promise<Output<'simulate.lint'>> {
+    return findingSchema.array().parse(await this.requests.ask('lint', await this.question(input)));
+  }
+
+  async timeline(input: Parsed<'simulate.timeline'>): Promise<Output<'simulate.timeline'>> {
+    return timelineSchema.parse(await this.requests.ask('timeline', await this.question(input)));
+  }
+
+  async preview({ minimumBits, protectFirstAndLast, ...input }: Parsed<'run.preview'>): Promise<Output<'run.preview'>> {
+    const question = {
+      ...(await this.question(input)),
+      minimumBits: minimumBits ?? 2,
+      protectFirstAndLast: protectFirstAndLast ?? true,
+    };
+    return contract['run.preview'].output.parse(await this.requests.ask('preview', question));
+  }
+
+  /** The same input with the target and the network's variant in full; refuses an unknown one before an engine is started. */
+  private async question<T extends { readonly network: Parsed<'simulate'>['network']; readonly dataset?: string | undefined; readonly target: string }>({
+    network,
+    dataset,
+    target: id,
+    ...rest
+  }: T): Promise<Omit<T, 'network' | 'dataset' | 'target'> & { network: ResolvedNetworkRef; target: Target }> {
+    const { target } = this.find(id);
+    const { ref } = resolveNetwork(network, dataset === undefined ? undefined : await this.datasets.show(dataset));
+    return { ...rest, network: ref, target };
+  }
+}
