@@ -24,7 +24,12 @@ export const hostMessageSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('run'), job: jobSchema }),
   z.object({ type: z.literal('cancel') }), // stop at the next safe point, with a checkpoint
   z.object({ type: z.literal('ack'), seq: z.number().int() }), // the batch is on disk
-  z.object({ type: z.literal('request'), id: z.number().int(), name: z.enum(['describe', 'simulate', 'lint', 'timeline', 'preview']), input: z.unknown() }),
+  z.object({
+    type: z.literal('request'),
+    id: z.number().int(),
+    name: z.enum(['describe', 'simulate', 'lint', 'timeline', 'preview']),
+    input: z.unknown(),
+  }),
 ]);
 export type HostMessage = z.infer<typeof hostMessageSchema>;
 

@@ -30,14 +30,20 @@ export const calibrationSchema = z.enum(['exact', 'documented', 'not calibrated'
 
 const common = {
   formatVersion: z.literal(1),
-  id: z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'expected lower-case letters, digits and dashes').max(64),
+  id: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]*$/, 'expected lower-case letters, digits and dashes')
+    .max(64),
   title: z.string().min(1).max(200),
   source: z.string().min(1),
   sources: z.record(z.string(), z.string().min(1)).optional(), // by the figure's path
   calibration: calibrationSchema, // how far to trust it
   clockMhz: z.number().positive().max(100_000),
   defaultBatch: count(4096),
-  area: z.strictObject({ mm2: z.number().positive(), source: z.string().min(1) }).nullable().optional(), // absent or null: unknown
+  area: z
+    .strictObject({ mm2: z.number().positive(), source: z.string().min(1) })
+    .nullable()
+    .optional(), // absent or null: unknown
 };
 
 /** Three double-buffered buffers (a tile may fill half of one) and one bus to the memory. */
@@ -122,7 +128,10 @@ export const rooflineTargetSchema = z
     ...common,
     law: z.literal('roofline'),
     // operands up to these bits are stored and multiplied at this width; ascending
-    precisions: z.array(z.strictObject({ operandBits: count(64), macsPerCycle: z.number().positive().max(1e12) })).min(1).max(16),
+    precisions: z
+      .array(z.strictObject({ operandBits: count(64), macsPerCycle: z.number().positive().max(1e12) }))
+      .min(1)
+      .max(16),
     dramBitsPerCycle: z.number().positive().max(1e12),
     energy: z.null(),
   })

@@ -56,7 +56,8 @@ export function costTable(graph: Graph, target: Target, batch: number): CostTabl
   };
   const total = (column: Float64Array, bits: PolicyBits): number => {
     let sum = 0;
-    for (let layer = 0; layer < layers.length; layer++) sum += at(column, layer, bits.weightBits[layer] ?? 0, bits.activationBits[layer] ?? 0);
+    for (let layer = 0; layer < layers.length; layer++)
+      sum += at(column, layer, bits.weightBits[layer] ?? 0, bits.activationBits[layer] ?? 0);
     return sum;
   };
   const costOf = (bits: PolicyBits): Cost => {

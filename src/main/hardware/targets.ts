@@ -79,7 +79,10 @@ export class TargetLibrary {
       writeFileSync(`${path}.tmp`, `${JSON.stringify(target, null, 2)}\n`);
       renameSync(`${path}.tmp`, path); // whole or not at all
     } catch (error) {
-      throw new LatheError('unavailable', `target ${target.id} cannot be written to ${path} (${error instanceof Error ? error.message : String(error)})`);
+      throw new LatheError(
+        'unavailable',
+        `target ${target.id} cannot be written to ${path} (${error instanceof Error ? error.message : String(error)})`,
+      );
     }
     return { target, sha256: sha256OfJson(target), builtIn: false };
   }

@@ -82,7 +82,9 @@ export class Targets {
   }
 
   /** The same input with the target and the network's variant in full; refuses an unknown one before an engine is started. */
-  private async question<T extends { readonly network: Parsed<'simulate'>['network']; readonly dataset?: string | undefined; readonly target: string }>({
+  private async question<
+    T extends { readonly network: Parsed<'simulate'>['network']; readonly dataset?: string | undefined; readonly target: string },
+  >({
     network,
     dataset,
     target: id,

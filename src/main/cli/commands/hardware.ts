@@ -1,13 +1,13 @@
 /** Commands about hardware: targets, Lathe's and the user's; and what a network costs on them. */
 import type { Command } from 'commander';
 import { readFile, writeFile } from 'node:fs/promises';
+import type { Input } from '../../../shared/contract.ts';
 import { LatheError } from '../../../shared/errors.ts';
 import { bytes, count, fixed, millijoules, ms, percent, si, significant } from '../../../shared/format.ts';
 import type { QuantizePolicy } from '../../../shared/policy.ts';
 import { roofline, type Roofline } from '../../../shared/roofline.ts';
 import type { Finding, Simulation } from '../../../shared/simulation.ts';
 import { lawLabels, type TargetInfo } from '../../../shared/target.ts';
-import type { Service } from '../../service/index.ts';
 import { integer, networkRef, readPolicy, withVariantOptions, type VariantOptions } from '../arguments.ts';
 import { globalOptions, withService } from '../context.ts';
 import { printJson, printLine, printTable } from '../output.ts';
@@ -151,9 +151,7 @@ function withBitOptions(command: Command): Command {
     .option('--dataset <id>', 'the variant that fits this data set');
 }
 
-type SimulateInput = Parameters<typeof callSimulate>[1];
-
-function simulateInput(id: string, target: string, own: BitOptions, policy: QuantizePolicy | undefined) {
+function simulateInput(id: string, target: string, own: BitOptions, policy: QuantizePolicy | undefined): Input<'simulate'> {
   return {
     network: networkRef(id, own),
     target,
@@ -163,10 +161,6 @@ function simulateInput(id: string, target: string, own: BitOptions, policy: Quan
     ...(own.batch === undefined ? {} : { batch: own.batch }),
     ...(own.dataset === undefined ? {} : { dataset: own.dataset }),
   };
-}
-
-async function callSimulate(service: Service, input: ReturnType<typeof simulateInput>): Promise<Simulation> {
-  return await service.call('simulate', input);
 }
 
 interface SimulateOptions extends BitOptions {
@@ -182,14 +176,10 @@ function addSimulateCommand(program: Command): void {
     .option('--roofline', 'also operation intensity, attained and attainable performance of each layer')
     .action(async (id: string, own: SimulateOptions, command: Command) => {
       const options = globalOptions(command);
-      const input: SimulateInput = simulateInput(
-        id,
-        own.target,
-        own,
-        own.policy === undefined ? undefined : await readPolicy(own.policy),
-      );
+      const policy = own.policy === undefined ? undefined : await readPolicy(own.policy);
+      const input = simulateInput(id, own.target, own, policy);
       const { simulation, findings } = await withService(options, async (service) => ({
-        simulation: await callSimulate(service, input),
+        simulation: await service.call('simulate', input),
         findings: own.lint === true ? await service.call('simulate.lint', input) : null,
       }));
       const roof = own.roofline === true ? roofline(simulation) : null;
@@ -277,10 +267,14 @@ function addTargetCompare(target: Command): void {
   ).action(async (a: string, b: string, own: BitOptions & { network: string }, command: Command) => {
     const options = globalOptions(command);
     const policy = own.policy === undefined ? undefined : await readPolicy(own.policy);
-    const [first, second] = await withService(options, async (service) => [
-      await callSimulate(service, simulateInput(own.network, a, own, policy)),
-      await callSimulate(service, simulateInput(own.network, b, own, policy)),
-    ] as const);
+    const [first, second] = await withService(
+      options,
+      async (service) =>
+        [
+          await service.call('simulate', simulateInput(own.network, a, own, policy)),
+          await service.call('simulate', simulateInput(own.network, b, own, policy)),
+        ] as const,
+    );
     if (options.json) printJson({ a: first, b: second });
     else printComparison(first, second);
   });
