@@ -72,26 +72,31 @@ describe.skipIf(referenceFolder === null)(`systolic arrays, SCALE-Sim v3${absent
 });
 
 describe('systolic arrays, single figures', () => {
-  it.each(['os', 'ws', 'is'] as const)('%s: a fold costs what the tool counts, also on arrays and layers that it was not run on', (dataflow) => {
-    const [rows, columns] = [5, 9];
-    const layer = layerOf({
-      inChannels: 7,
-      outChannels: 11,
-      kernelHeight: 3,
-      kernelWidth: 2,
-      outHeight: 4,
-      outWidth: 6,
-      inHeight: 6,
-      inWidth: 7,
-    });
-    const { target } = findTarget(`systolic-32x32-${dataflow}`);
-    const simulator = createSimulator({ ...toNativeTarget(target), rows, columns } as Parameters<typeof createSimulator>[0]);
-    const [inner, pixels, outputs] = [42, 24, 11];
-    const folds = { os: [5, 2], ws: [9, 2], is: [9, 3] } as const; // by hand: 24/5, 11/9; 42/5, 11/9; 42/5, 24/9
-    const [down, across] = folds[dataflow];
-    const length = { os: rows + columns + inner - 2, ws: 2 * rows + columns + pixels - 2, is: 2 * rows + columns + outputs - 2 }[dataflow];
-    expect(simulator.array([layer], rowOf(8, 8), 1).cycles[0]).toBe(down * across * length);
-  });
+  it.each(['os', 'ws', 'is'] as const)(
+    '%s: a fold costs what the tool counts, also on arrays and layers that it was not run on',
+    (dataflow) => {
+      const [rows, columns] = [5, 9];
+      const layer = layerOf({
+        inChannels: 7,
+        outChannels: 11,
+        kernelHeight: 3,
+        kernelWidth: 2,
+        outHeight: 4,
+        outWidth: 6,
+        inHeight: 6,
+        inWidth: 7,
+      });
+      const { target } = findTarget(`systolic-32x32-${dataflow}`);
+      const simulator = createSimulator({ ...toNativeTarget(target), rows, columns } as Parameters<typeof createSimulator>[0]);
+      const [inner, pixels, outputs] = [42, 24, 11];
+      const folds = { os: [5, 2], ws: [9, 2], is: [9, 3] } as const; // by hand: 24/5, 11/9; 42/5, 11/9; 42/5, 24/9
+      const [down, across] = folds[dataflow];
+      const length = { os: rows + columns + inner - 2, ws: 2 * rows + columns + pixels - 2, is: 2 * rows + columns + outputs - 2 }[
+        dataflow
+      ];
+      expect(simulator.array([layer], rowOf(8, 8), 1).cycles[0]).toBe(down * across * length);
+    },
+  );
 });
 
 describe.skipIf(referenceFolder === null)(`BitFusion, compatible with the authors' simulator${absentNote}`, () => {

@@ -1,5 +1,6 @@
-// Simulator: a target that layers are simulated on. A layer costs a microsecond from memory and well below a millisecond
-// with its search, so calls run on the caller's thread; a whole table of a network is the engine process's to make.
+// Simulator: a target that layers are simulated on. A layer costs a microsecond from memory and well below a
+// millisecond with its search, so calls run on the caller's thread; a whole table of a network is the engine process's
+// to make.
 #include "simulate/simulator.h"
 
 #include <cmath>
@@ -73,8 +74,11 @@ class Fields {
 };
 
 simulate::Memory ParseMemory(const Fields& f) {
-  return {f.Integer("weightBufferBits", kMaxBits), f.Integer("inputBufferBits", kMaxBits),
-          f.Integer("outputBufferBits", kMaxBits), f.Integer("busBitsPerCycle", 1 << 24), f.Integer("sumBits", 64),
+  return {f.Integer("weightBufferBits", kMaxBits),
+          f.Integer("inputBufferBits", kMaxBits),
+          f.Integer("outputBufferBits", kMaxBits),
+          f.Integer("busBitsPerCycle", 1 << 24),
+          f.Integer("sumBits", 64),
           f.Integer("storedBits", 64, 0)};
 }
 
@@ -138,7 +142,8 @@ simulate::Law ParseLaw(const Fields& f) {
   }
   if (law == "roofline") return ParseRoofline(f);
   f.Fail(
-      "law must be systolic, row-stationary, bitfusion, bitfusion-compatible, bismo, bismo-stages or roofline, found '" +
+      "law must be systolic, row-stationary, bitfusion, bitfusion-compatible, bismo, bismo-stages or roofline, found "
+      "'" +
       law + "'");
 }
 
@@ -153,8 +158,8 @@ simulate::Target ParseTarget(const Napi::Value& value) {
   }
   const Fields e = f.In("energy");
   const auto pj = [&](const char* name) { return e.Number(name, 0, 1e12); };
-  target.energy = {pj("macPj"),          pj("cyclePj"),          pj("weightReadPj"), pj("weightWritePj"), pj("inputReadPj"),
-                   pj("inputWritePj"),   pj("outputReadPj"),     pj("outputWritePj"), pj("dramPj")};
+  target.energy = {pj("macPj"),        pj("cyclePj"),      pj("weightReadPj"),  pj("weightWritePj"), pj("inputReadPj"),
+                   pj("inputWritePj"), pj("outputReadPj"), pj("outputWritePj"), pj("dramPj")};
   return target;
 }
 
@@ -227,8 +232,7 @@ Rows ParseRows(const Napi::CallbackInfo& call) {
   const Napi::Object object = ToObject(call[1], "rows");
   rows.layer = ArrayOf<Napi::Uint32Array>(object.Get("layer"), "rows.layer", napi_uint32_array, 0);
   const std::size_t count = rows.layer.ElementLength();
-  rows.weight_bits =
-      ArrayOf<Napi::Uint8Array>(object.Get("weightBits"), "rows.weightBits", napi_uint8_array, count);
+  rows.weight_bits = ArrayOf<Napi::Uint8Array>(object.Get("weightBits"), "rows.weightBits", napi_uint8_array, count);
   rows.activation_bits =
       ArrayOf<Napi::Uint8Array>(object.Get("activationBits"), "rows.activationBits", napi_uint8_array, count);
   for (std::size_t i = 0; i < count; ++i) {
@@ -237,10 +241,11 @@ Rows ParseRows(const Napi::CallbackInfo& call) {
                                            std::to_string(rows.layers.size()) + ", found " +
                                            std::to_string(rows.layer[i]));
     }
-    for (const auto& [name, bits] : {std::pair{"weightBits", rows.weight_bits[i]}, std::pair{"activationBits", rows.activation_bits[i]}}) {
+    for (const auto& [name, bits] :
+         {std::pair{"weightBits", rows.weight_bits[i]}, std::pair{"activationBits", rows.activation_bits[i]}}) {
       if (bits < 1 || bits > 8) {
-        throw Napi::RangeError::New(env, rows.name(i) + ": " + name + " must be from 1 to 8, found " +
-                                             std::to_string(bits));
+        throw Napi::RangeError::New(env,
+                                    rows.name(i) + ": " + name + " must be from 1 to 8, found " + std::to_string(bits));
       }
     }
   }
@@ -287,7 +292,8 @@ class Tilings {
     tile.depthwise = layer.depthwise();
     if ((tile.columns < layer.out_width && tile.rows * tile.images > 1) ||
         (tile.rows < layer.out_height && tile.images > 1)) {
-      throw std::invalid_argument("a tiling cuts pixels along one axis: columns of one row, rows of one image, or images");
+      throw std::invalid_argument(
+          "a tiling cuts pixels along one axis: columns of one row, rows of one image, or images");
     }
     if (tile.groups > 1 && (tile.inputs < layer.group_inputs() || tile.outputs < layer.group_outputs())) {
       throw std::invalid_argument("a tiling of several groups takes each as a whole");
@@ -360,8 +366,12 @@ Napi::Object ToColumns(Napi::Env env, const std::vector<Cost>& costs) {
   auto tilings = Napi::Int32Array::New(env, kTilingFields * costs.size());
   for (std::size_t i = 0; i < costs.size(); ++i) {
     const simulate::Tile& tile = costs[i].tile;
-    const std::int64_t values[kTilingFields] = {tile.groups,  tile.images, tile.rows,
-                                                tile.columns, tile.inputs, tile.outputs,
+    const std::int64_t values[kTilingFields] = {tile.groups,
+                                                tile.images,
+                                                tile.rows,
+                                                tile.columns,
+                                                tile.inputs,
+                                                tile.outputs,
                                                 static_cast<std::int64_t>(costs[i].order)};
     for (int f = 0; f < kTilingFields; ++f) tilings[kTilingFields * i + f] = static_cast<std::int32_t>(values[f]);
   }
@@ -448,17 +458,16 @@ class SimulatorWrap final : public Napi::ObjectWrap<SimulatorWrap> {
 
   Replayed ReplayOne(const Question& question, const std::optional<Tiling>& tiling) const {
     Replayed total;
-    total.cycles =
-        simulator_->Timeline(question, tiling, [&](const simulate::Step& step, const simulate::Tile& tile) {
-          const std::int64_t stored = step.store_end - step.store_begin;
-          total.steps += 1;
-          total.macs += tile.macs();
-          total.compute += step.compute_end - step.compute_begin;
-          total.weight_load += step.weight_load;
-          total.input_load += step.input_load;
-          total.partial_load += step.partial_load;
-          (step.complete ? total.output_store : total.partial_store) += stored;
-        });
+    total.cycles = simulator_->Timeline(question, tiling, [&](const simulate::Step& step, const simulate::Tile& tile) {
+      const std::int64_t stored = step.store_end - step.store_begin;
+      total.steps += 1;
+      total.macs += tile.macs();
+      total.compute += step.compute_end - step.compute_begin;
+      total.weight_load += step.weight_load;
+      total.input_load += step.input_load;
+      total.partial_load += step.partial_load;
+      (step.complete ? total.output_store : total.partial_store) += stored;
+    });
     return total;
   }
 
@@ -473,11 +482,11 @@ class SimulatorWrap final : public Napi::ObjectWrap<SimulatorWrap> {
       std::int64_t cycles = 0;
       std::int64_t count = 0;
       ForEachRow(rows, [&](std::size_t) {
-        cycles = simulator_->Timeline(rows.at(0), std::nullopt,
-                                      [&](const simulate::Step& step, const simulate::Tile& tile) {
-                                        if (step.index >= from && step.index < from + limit) steps.emplace_back(step, tile);
-                                        count = step.index + 1;
-                                      });
+        cycles =
+            simulator_->Timeline(rows.at(0), std::nullopt, [&](const simulate::Step& step, const simulate::Tile& tile) {
+              if (step.index >= from && step.index < from + limit) steps.emplace_back(step, tile);
+              count = step.index + 1;
+            });
       });
       Columns columns(call.Env(), steps.size());
       const auto add = [&](const char* name, auto member) {

@@ -21,16 +21,17 @@ struct BismoTarget {
   std::int64_t depthwise_group_channels = 0;
 };
 
-// Cycles, the cycles in which the array executes (tile pairs * words * weight bits * activation bits) and the fetched bits:
-// every block fetches both of its chunks once, in padded words, whatever its order. All of the whole batch, but a linear
-// layer costs the same for every batch. Writing results never shows and is not counted; energy is unknown.
-// Every field at least 1, bits in 1..8. Throws std::range_error when a count would exceed 2^53, where doubles stop
-// being exact.
+// Cycles, the cycles in which the array executes (tile pairs * words * weight bits * activation bits) and the fetched
+// bits: every block fetches both of its chunks once, in padded words, whatever its order. All of the whole batch, but a
+// linear layer costs the same for every batch. Writing results never shows and is not counted; energy is unknown. Every
+// field at least 1, bits in 1..8. Throws std::range_error when a count would exceed 2^53, where doubles stop being
+// exact.
 Cost SimulateBismo(const BismoTarget& target, const Layer& layer, std::int64_t batch, std::int64_t weight_bits,
                    std::int64_t activation_bits);
 
-// The same array by the minima of its stages, as BISMO's documentation gives them: fetch, execute and result run side by
-// side over one memory port, and the longest of them decides (docs/algorithms/bismo.md). For boards whose overlap is not known.
+// The same array by the minima of its stages, as BISMO's documentation gives them: fetch, execute and result run side
+// by side over one memory port, and the longest of them decides (docs/algorithms/bismo.md). For boards whose overlap is
+// not known.
 struct BismoStages {
   std::int64_t rows = 0;
   std::int64_t columns = 0;

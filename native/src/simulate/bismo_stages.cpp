@@ -1,6 +1,6 @@
 // BISMO by the minima of its stages (github.com/EECS-NTNU/bismo, doc/instrumentation.md). A product of `left` rows,
-// `right` columns and `inner` positions; its loop is: for each stripe of columns, load it; for each stripe of rows, load
-// it, execute all pairs of bit planes, write one tile of results.
+// `right` columns and `inner` positions; its loop is: for each stripe of columns, load it; for each stripe of rows,
+// load it, execute all pairs of bit planes, write one tile of results.
 #include <algorithm>
 
 #include "simulate/bismo.h"
@@ -31,8 +31,8 @@ Stages Product(const BismoStages& target, const Side& left, const Side& right, s
   const std::int64_t right_tiles = CeilDiv(right.rows, target.columns);
   const std::int64_t left_stripe = words * left.bits;  // entries
   const std::int64_t right_stripe = words * right.bits;
-  const bool fits = left_stripe <= target.left_entries / target.regions &&
-                    right_stripe <= target.right_entries / target.regions;
+  const bool fits =
+      left_stripe <= target.left_entries / target.regions && right_stripe <= target.right_entries / target.regions;
   CheckCount(static_cast<double>(left_tiles) * static_cast<double>(right_tiles) * static_cast<double>(words) * 64 *
              static_cast<double>(repeats) * static_cast<double>(target.word_bits) *
              static_cast<double>(target.rows + target.columns));
@@ -47,7 +47,8 @@ Stages Product(const BismoStages& target, const Side& left, const Side& right, s
   const std::int64_t bus = target.port_bits;
   // One port for both ways: what is fetched and what is written add up.
   const std::int64_t moved = CeilDiv(stages.left_bits + stages.right_bits + stages.result_bits, bus);
-  const std::int64_t first_fetch = CeilDiv(std::min(left_tile_bits + right_tile_bits, stages.left_bits + stages.right_bits), bus);
+  const std::int64_t first_fetch =
+      CeilDiv(std::min(left_tile_bits + right_tile_bits, stages.left_bits + stages.right_bits), bus);
   stages.fill = first_fetch + CeilDiv(result_tile_bits, bus);
   stages.cycles = std::max(moved, stages.execute + stages.fill);
   return stages;

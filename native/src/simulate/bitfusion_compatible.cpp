@@ -1,6 +1,6 @@
-// The authors' simulator (github.com/hsharma35/bitfusion), counted again from its description in docs/algorithms/bitfusion.md:
-// every loop order, power-of-two tiles, outputs that cross the bus as 32-bit sums both ways, fill and drain as two bursts
-// at the ends. Its names: N rows, M columns, pf the multipliers of a unit.
+// The authors' simulator (github.com/hsharma35/bitfusion), counted again from its description in
+// docs/algorithms/bitfusion.md: every loop order, power-of-two tiles, outputs that cross the bus as 32-bit sums both
+// ways, fill and drain as two bursts at the ends. Its names: N rows, M columns, pf the multipliers of a unit.
 #include "simulate/bitfusion_compatible.h"
 
 #include <algorithm>
@@ -29,8 +29,8 @@ struct Moved {
   std::int64_t largest;  // bits that were together in the buffer
 };
 
-// From the innermost loop outward: a stream stays in its buffer over loops that do not change it, for as long as what has
-// come together fits.
+// From the innermost loop outward: a stream stays in its buffer over loops that do not change it, for as long as what
+// has come together fits.
 Moved Walk(const Stream& stream, const std::array<int, kLoops>& order, const std::array<std::int64_t, kLoops>& counts) {
   Moved moved = {stream.tile_bits, stream.tile_bits};
   bool promoted = true;
@@ -114,8 +114,8 @@ class Search {
 
   void Try(const Shape& t, const std::vector<std::array<int, kLoops>>& orders) {
     const std::int64_t padded = CeilDiv(layer_.taps() * t.ic, lanes_) * lanes_;
-    const Stream weights = {{false, false, false, true, true}, padded * t.oc * weight_bits_,
-                            memory_.weight_buffer_bits / 2};
+    const Stream weights = {
+        {false, false, false, true, true}, padded * t.oc * weight_bits_, memory_.weight_buffer_bits / 2};
     const Stream inputs = {{true, true, true, true, false}, InputBits(t), memory_.input_buffer_bits / 2};
     const Stream outputs = {{true, true, true, false, true},
                             t.ow * t.oh * CeilDiv(t.oc, array_.columns) * array_.columns * t.b * memory_.sum_bits,
@@ -123,10 +123,9 @@ class Search {
     for (const Stream* stream : {&weights, &inputs, &outputs}) {
       if (stream->tile_bits > stream->half_buffer_bits) return;
     }
-    const std::array<std::int64_t, kLoops> counts = {CeilDiv(batch_, t.b), CeilDiv(layer_.out_width, t.ow),
-                                                     CeilDiv(layer_.out_height, t.oh),
-                                                     CeilDiv(layer_.in_channels, t.ic),
-                                                     CeilDiv(layer_.out_channels, t.oc)};
+    const std::array<std::int64_t, kLoops> counts = {
+        CeilDiv(batch_, t.b), CeilDiv(layer_.out_width, t.ow), CeilDiv(layer_.out_height, t.oh),
+        CeilDiv(layer_.in_channels, t.ic), CeilDiv(layer_.out_channels, t.oc)};
     std::int64_t tiles = 1;
     for (const std::int64_t count : counts) tiles *= count;
     const std::int64_t compute = tiles * TileCycles(t);

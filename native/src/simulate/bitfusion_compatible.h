@@ -1,5 +1,5 @@
-// The authors' simulator of BitFusion, for a whole layer: tiling, traffic, stalls, accesses and energy as it counts them.
-// docs/algorithms/bitfusion.md has every formula, and what is better in our own mode (bitfusion.h with tiling.h).
+// The authors' simulator of BitFusion, for a whole layer: tiling, traffic, stalls, accesses and energy as it counts
+// them. docs/algorithms/bitfusion.md has every formula, and what is better in our own mode (bitfusion.h with tiling.h).
 #pragma once
 
 #include "simulate/bitfusion.h"

@@ -82,8 +82,8 @@ struct Memory {
   std::int64_t weight_buffer_bits = 0;
   std::int64_t input_buffer_bits = 0;
   std::int64_t output_buffer_bits = 0;
-  std::int64_t bus_bits = 1;  // a cycle
-  std::int64_t sum_bits = 32;  // of a partial sum
+  std::int64_t bus_bits = 1;     // a cycle
+  std::int64_t sum_bits = 32;    // of a partial sum
   std::int64_t stored_bits = 0;  // of every operand, in buffers and memory; 0: each at its own bits
 };
 

@@ -63,7 +63,8 @@ struct Tile {
   std::int64_t macs() const { return groups * pixels() * outputs * inner(); }
 };
 
-// Words that the array reads from its buffers and writes back while it works on a tile. Negative: the law does not tell.
+// Words that the array reads from its buffers and writes back while it works on a tile. Negative: the law does not
+// tell.
 struct TileAccesses {
   std::int64_t weight_reads = 0;
   std::int64_t input_reads = 0;

@@ -3,9 +3,9 @@
 //   bus    L0 L1 S0 L2 S1 L3 S2 ...    a tile is loaded while the one before it is worked on, and the one before that
 //   array     C0 ...  C1 ...  C2       is stored; the bus keeps this order
 //
-// Load t begins when the bus is free and the half of the buffers that step t - 2 used is (its compute is done); compute t
-// when its load and compute t - 1 are done; store t when compute t and the bus are. A step loads only what changed since
-// the step before, and stores its output only when the next step works on another.
+// Load t begins when the bus is free and the half of the buffers that step t - 2 used is (its compute is done); compute
+// t when its load and compute t - 1 are done; store t when compute t and the bus are. A step loads only what changed
+// since the step before, and stores its output only when the next step works on another.
 //
 // Two forms that give the same cycles: Replay walks tile by tile; SteadyState uses that a step is a linear map of the
 // (max, +) algebra, so that a loop is a power of a matrix and a nest costs the logarithm of its steps.

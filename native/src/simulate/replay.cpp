@@ -52,7 +52,8 @@ bool Advance(const Nest& nest, Position& at) {
 class Machine {
  public:
   void Load(Step& step) {
-    // The step before this one is loaded and not yet computed: the last one that was is two before, and frees its halves.
+    // The step before this one is loaded and not yet computed: the last one that was is two before, and frees its
+    // halves.
     step.load_begin = std::max(bus_free_, compute_end_);
     step.load_end = step.load_begin + step.weight_load + step.input_load + step.partial_load;
     bus_free_ = step.load_end;

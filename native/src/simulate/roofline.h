@@ -1,5 +1,5 @@
-// The roofline law (Williams et al., CACM 2009) for a machine of which only peak and bandwidth are known: a layer takes as
-// long as its arithmetic at the peak or its compulsory traffic at the full bandwidth, whichever is longer
+// The roofline law (Williams et al., CACM 2009) for a machine of which only peak and bandwidth are known: a layer takes
+// as long as its arithmetic at the peak or its compulsory traffic at the full bandwidth, whichever is longer
 // (docs/algorithms/roofline.md). Optimistic on purpose.
 #pragma once
 

@@ -66,8 +66,8 @@ std::size_t Simulator::Hash::operator()(const Question& question) const {
   std::uint64_t hash = 14695981039346656037ull;
   for (const std::int64_t value :
        {l.in_channels, l.out_channels, l.groups, l.kernel_height * 64 + l.kernel_width,
-        l.stride_height * 64 + l.stride_width, l.dilation_height * 64 + l.dilation_width, l.in_height * 65536 + l.in_width,
-        l.out_height * 65536 + l.out_width, question.batch,
+        l.stride_height * 64 + l.stride_width, l.dilation_height * 64 + l.dilation_width,
+        l.in_height * 65536 + l.in_width, l.out_height * 65536 + l.out_width, question.batch,
         question.weight_bits * 64 + question.activation_bits * 4 + (l.linear ? 2 : 0) + (l.first ? 1 : 0)}) {
     hash = (hash ^ static_cast<std::uint64_t>(value)) * 1099511628211ull;
     hash ^= hash >> 29;
@@ -108,15 +108,9 @@ std::int64_t Simulator::Timeline(const Question& question, const std::optional<T
 Cost Simulator::ArrayOnly(const Question& question) const {
   const TiledProblem problem = ProblemOf(target_, TiledOf(target_), question);
   const Layer& layer = question.layer;
-  const Tile tile = {layer.groups,
-                     question.batch,
-                     layer.out_height,
-                     layer.out_width,
-                     layer.group_inputs(),
-                     layer.group_outputs(),
-                     layer.kernel_height,
-                     layer.kernel_width,
-                     layer.depthwise()};
+  const Tile tile = {layer.groups,        question.batch,       layer.out_height,
+                     layer.out_width,     layer.group_inputs(), layer.group_outputs(),
+                     layer.kernel_height, layer.kernel_width,   layer.depthwise()};
   Cost cost;
   cost.compute_cycles = cost.cycles = std::visit([&](const auto& law) { return law.Cycles(tile); }, problem.array);
   const TileAccesses words = std::visit([&](const auto& law) { return law.Accesses(tile); }, problem.array);

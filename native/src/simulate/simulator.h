@@ -1,5 +1,5 @@
-// A target that layers are simulated on: one law with its figures, and the layers that were simulated before. Simulate and
-// Timeline may be called from several threads.
+// A target that layers are simulated on: one law with its figures, and the layers that were simulated before. Simulate
+// and Timeline may be called from several threads.
 #pragma once
 
 #include <cstdint>
@@ -55,10 +55,11 @@ class Simulator {
   explicit Simulator(Target target) : target_(std::move(target)) {}
 
   Cost Simulate(const Question& question);
-  // At a tiling that is given instead of searched for; a law without tiles throws std::invalid_argument. Whether it fits
-  // the buffers is not asked.
+  // At a tiling that is given instead of searched for; a law without tiles throws std::invalid_argument. Whether it
+  // fits the buffers is not asked.
   Cost SimulateAt(const Question& question, const Tiling& tiling) const;
-  // The tiles of a layer one by one, at the best tiling or a given one; a law without tiles throws std::invalid_argument. Returns the cycles.
+  // The tiles of a layer one by one, at the best tiling or a given one; a law without tiles throws
+  // std::invalid_argument. Returns the cycles.
   std::int64_t Timeline(const Question& question, const std::optional<Tiling>& given,
                         const std::function<void(const Step&, const Tile&)>& visit) const;
   // Cycles and buffer accesses of the array alone, as if every tensor were in its buffer.

@@ -23,8 +23,8 @@ constexpr std::array<std::array<Loop, kLoops>, kLoopOrders> kOrders = {{
     {kGroupLoop, kInputLoop, kOutputLoop, kPixelOuterLoop, kPixelLoop},
 }};
 constexpr std::int64_t kEndless = std::int64_t{1} << 60;
-constexpr std::array<std::uint8_t, kLoops> kTensorsOf = {kInput | kWeight | kOutput, kInput | kOutput,
-                                                         kInput | kOutput, kWeight | kOutput, kInput | kWeight};
+constexpr std::array<std::uint8_t, kLoops> kTensorsOf = {kInput | kWeight | kOutput, kInput | kOutput, kInput | kOutput,
+                                                         kWeight | kOutput, kInput | kWeight};
 
 // A loop over `size` in steps of `tile`.
 struct Cut {
@@ -34,8 +34,8 @@ struct Cut {
   std::int64_t rest() const { return size % tile; }  // 0: none
 };
 
-// Pixels are cut along one axis only: whole images, or strips of rows of one image, or strips of a row. So two loops are
-// enough: an even one over what is cut to single pieces, and one that may have a rest.
+// Pixels are cut along one axis only: whole images, or strips of rows of one image, or strips of a row. So two loops
+// are enough: an even one over what is cut to single pieces, and one that may have a rest.
 struct Cuts {
   std::array<Cut, kLoops> loops;
   enum Axis { kImages, kRows, kColumns } axis = kImages;
@@ -137,8 +137,8 @@ std::vector<ChannelTile> ChannelTiles(const Layer& layer) {
 }
 
 Tile MakeTile(const Layer& layer, const PixelTile& pixels, const ChannelTile& channels) {
-  return {channels.groups,     pixels.images,      pixels.rows,        pixels.columns,   channels.inputs,
-          channels.outputs,    layer.kernel_height, layer.kernel_width, layer.depthwise()};
+  return {channels.groups,  pixels.images,       pixels.rows,        pixels.columns,   channels.inputs,
+          channels.outputs, layer.kernel_height, layer.kernel_width, layer.depthwise()};
 }
 
 // Of the orders that differ only in where a loop of one step stands, one is tried.
@@ -160,8 +160,8 @@ bool IsDistinct(LoopOrder order, bool pixels, bool outputs, bool inputs) {
   return true;
 }
 
-// How often a tensor moves as a whole: the steps of the loops that it does not depend on and that lie outside of one that
-// it does depend on.
+// How often a tensor moves as a whole: the steps of the loops that it does not depend on and that lie outside of one
+// that it does depend on.
 std::int64_t Passes(const Cuts& cuts, LoopOrder order, Tensor tensor) {
   const auto& loops = kOrders[static_cast<int>(order)];
   std::int64_t passes = 1;
@@ -261,7 +261,8 @@ std::int64_t LeastCycles(const TiledProblem& problem, const Cuts& cuts, const Ti
                                 " bits, and half of the buffer holds " + std::to_string(buffer / 2) +
                                 "; give the target a larger buffer");
   };
-  if (2 * bits.weight > problem.memory.weight_buffer_bits) say("weights", bits.weight, problem.memory.weight_buffer_bits);
+  if (2 * bits.weight > problem.memory.weight_buffer_bits)
+    say("weights", bits.weight, problem.memory.weight_buffer_bits);
   if (2 * bits.input > problem.memory.input_buffer_bits) say("inputs", bits.input, problem.memory.input_buffer_bits);
   say("outputs", bits.partial, problem.memory.output_buffer_bits);
   throw std::logic_error("unreachable");
@@ -413,8 +414,8 @@ Cost CostOf(const TiledProblem& problem, const Tiling& tiling) {
   cost.input_buffer_read_bits = bits(total.input_reads, problem.activation_bits);
   cost.input_buffer_write_bits = static_cast<double>(traffic.input);
   // Half of the partial sums' traffic comes in, half goes out; complete outputs are read as they leave.
-  cost.output_buffer_read_bits = bits(total.output_reads, sum_bits) + static_cast<double>(traffic.partial) / 2 +
-                                 bits(outputs, sum_bits);
+  cost.output_buffer_read_bits =
+      bits(total.output_reads, sum_bits) + static_cast<double>(traffic.partial) / 2 + bits(outputs, sum_bits);
   cost.output_buffer_write_bits = bits(total.output_writes, sum_bits) + static_cast<double>(traffic.partial) / 2;
   if (problem.energy != nullptr) Account(*problem.energy, problem.layer.macs() * problem.batch, cost);
   return cost;

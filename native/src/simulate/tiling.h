@@ -1,7 +1,8 @@
 // The tiled law: an array (systolic, row stationary or BitFusion) behind three double-buffered buffers and one bus. A
-// layer is cut into tiles that fit half of each buffer; of all tilings and loop orders the one with the fewest cycles is
-// taken, then the one with the least traffic. The candidates do not depend on the buffers, the bits or the bus: those only
-// decide which fit and how long they take, so that more of them is never worse. docs/algorithms/systolic.md has it all.
+// layer is cut into tiles that fit half of each buffer; of all tilings and loop orders the one with the fewest cycles
+// is taken, then the one with the least traffic. The candidates do not depend on the buffers, the bits or the bus:
+// those only decide which fit and how long they take, so that more of them is never worse. docs/algorithms/systolic.md
+// has it all.
 #pragma once
 
 #include <string>
@@ -37,8 +38,8 @@ struct Tiling {
 // The best tiling. Throws std::invalid_argument when not even the smallest tile fits.
 Tiling SearchTiling(const TiledProblem& problem);
 
-// The tiling's loops and sizes in cycles. At most five levels: groups, and three in the tiling's order of which the pixels
-// take two.
+// The tiling's loops and sizes in cycles. At most five levels: groups, and three in the tiling's order of which the
+// pixels take two.
 Nest MakeNest(const TiledProblem& problem, const Tiling& tiling);
 
 // A tile of a class of the nest.
