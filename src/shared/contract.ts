@@ -4,7 +4,14 @@
  * A new call is one entry here, one handler in `service/`, and one test.
  */
 import { z } from 'zod';
-import { datasetInfoSchema } from './dataset.ts';
+import {
+  addPathSchema,
+  datasetIdSchema,
+  datasetInfoSchema,
+  datasetInspectionSchema,
+  datasetProgressSchema,
+  imageCacheSchema,
+} from './dataset.ts';
 import { networkInfoSchema, networkRefSchema, networkSummarySchema } from './network.ts';
 import { bitsSchema, budgetSchema, costSchema, quantizePolicySchema } from './policy.ts';
 import {
@@ -89,13 +96,14 @@ export const contract = {
   'dataset.list': { input: empty, output: z.array(datasetInfoSchema) },
   'dataset.show': { input: z.object({ id: z.string() }).strict(), output: datasetInfoSchema },
   'dataset.add': {
-    // `fashion-mnist` needs no files; an IDX set of the user's needs an id and its four files.
+    // `fashion-mnist` needs no files; an IDX set an id and its four files; `path` takes a folder or file as it lies. Answered when
+    // all is added: `dataset.progress` tells how far it is, `dataset.cancel` stops it and leaves nothing behind.
     input: z.discriminatedUnion('kind', [
       z.object({ kind: z.literal('fashion-mnist') }).strict(),
       z
         .object({
           kind: z.literal('idx'),
-          id: z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'expected lower-case letters, digits and dashes'),
+          id: datasetIdSchema,
           trainImages: z.string(),
           trainLabels: z.string(),
           testImages: z.string(),
@@ -103,8 +111,33 @@ export const contract = {
           classes: z.number().int().min(2).max(65_535).optional(), // default: the largest label + 1
         })
         .strict(),
+      addPathSchema,
     ]),
     output: datasetInfoSchema,
+  },
+  'dataset.inspect': { input: addPathSchema.pick({ path: true, format: true }).strict(), output: datasetInspectionSchema }, // before it is added
+  'dataset.adding': { input: empty, output: z.array(datasetProgressSchema) }, // what is being added by this Lathe
+  'dataset.cancel': { input: z.object({ id: z.string() }).strict(), output: z.object({ id: z.string() }) },
+  'dataset.samples': {
+    // Training images of one class in a row, as a PNG.
+    input: z.object({ id: z.string(), label: z.number().int().nonnegative(), count: z.number().int().min(1).max(64).default(12) }).strict(),
+    output: z.object({
+      png: z.string(), // base64
+      tileHeight: z.number().int(),
+      tileWidth: z.number().int(),
+      gap: z.number().int(), // pixels between images
+      indices: z.array(z.number().int()), // of the training images, from left to right
+    }),
+  },
+  'dataset.sheet': {
+    // A row of training images for each class with its name, as one PNG.
+    input: z.object({ id: z.string(), perClass: z.number().int().min(1).max(64).default(10) }).strict(),
+    output: z.object({ png: z.string(), width: z.number().int(), height: z.number().int(), classes: z.number().int() }),
+  },
+  'dataset.cache': {
+    // The cache of decoded images; with a bound, sets it.
+    input: z.object({ limitBytes: z.number().int().min(1_000_000).optional() }).strict(),
+    output: imageCacheSchema,
   },
   'dataset.remove': { input: z.object({ id: z.string() }).strict(), output: z.object({ id: z.string() }) },
 
@@ -204,6 +237,8 @@ export type Output<M extends Method> = z.output<Contract[M]['output']>;
  * metrics from these steps on are gone and come again.
  */
 export const events = {
+  'dataset.progress': datasetProgressSchema,
+  'dataset.changed': z.object({ id: z.string() }), // added, removed, or adding it ended: read the list again
   'run.changed': runSummarySchema,
   'run.trials': z.object({ id: z.string(), trials: z.array(trialSchema) }),
   'run.metrics': z.object({ id: z.string(), metrics: z.array(metricSchema) }),

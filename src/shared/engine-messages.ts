@@ -1,6 +1,6 @@
 /** What host and engine process say to each other. Checked by schema on both sides: they may be of different builds. */
 import { z } from 'zod';
-import { datasetRecordSchema } from './dataset.ts';
+import { datasetProgressSchema, datasetRecordSchema } from './dataset.ts';
 import { errorPayloadSchema } from './errors.ts';
 import { budgetSchema } from './policy.ts';
 import { logLineSchema, manifestSchema, metricSchema, progressSchema, solutionSchema, trialSchema } from './run.ts';
@@ -20,16 +20,25 @@ export const jobSchema = z.object({
 });
 export type Job = z.infer<typeof jobSchema>;
 
+/** What an engine can be asked. Adding a data set takes long: it has an engine of its own, tells its progress and can be cancelled. */
+export const requestNameSchema = z.enum([
+  'describe',
+  'simulate',
+  'lint',
+  'timeline',
+  'preview',
+  'dataset.inspect',
+  'dataset.add',
+  'dataset.samples',
+  'dataset.sheet',
+]);
+export type RequestName = z.infer<typeof requestNameSchema>;
+
 export const hostMessageSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('run'), job: jobSchema }),
   z.object({ type: z.literal('cancel') }), // stop at the next safe point, with a checkpoint
   z.object({ type: z.literal('ack'), seq: z.number().int() }), // the batch is on disk
-  z.object({
-    type: z.literal('request'),
-    id: z.number().int(),
-    name: z.enum(['describe', 'simulate', 'lint', 'timeline', 'preview']),
-    input: z.unknown(),
-  }),
+  z.object({ type: z.literal('request'), id: z.number().int(), name: requestNameSchema, input: z.unknown() }),
 ]);
 export type HostMessage = z.infer<typeof hostMessageSchema>;
 
@@ -69,6 +78,7 @@ export const engineMessageSchema = z.discriminatedUnion('type', [
   }),
   z.object({ type: z.literal('finished'), outcome: z.enum(['completed', 'cancelled']) }),
   z.object({ type: z.literal('failed'), error: errorPayloadSchema }),
+  z.object({ type: z.literal('working'), id: z.number().int(), progress: datasetProgressSchema }), // on a request
   z.object({
     type: z.literal('response'),
     id: z.number().int(),

@@ -57,7 +57,8 @@ const manifestBase = {
   network: networkRefSchema.required(), // every choice resolved
   networkSha256: z.string(),
   dataset: z.string(),
-  datasetSha256: z.string(),
+  datasetSha256: z.string(), // of the decoded content
+  datasetListingSha256: z.string().optional(), // of the listing of the files that it was decoded from
   validation: z.object({ images: z.number().int().positive(), seed: z.number().int() }),
   training: trainingParametersSchema.required(),
   seed: z.number().int().min(0).max(0xffff_ffff),

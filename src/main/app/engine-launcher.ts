@@ -2,12 +2,16 @@
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { utilityProcess } from 'electron';
-import type { EngineLauncher } from '../engine/launcher.ts';
+import { engineEnvironment, type EngineLauncher } from '../engine/launcher.ts';
 
 const engineFile = join(dirname(fileURLToPath(import.meta.url)), 'engine.js');
 
 export const launchUtilityEngine: EngineLauncher = () => {
-  const child = utilityProcess.fork(engineFile, [], { serviceName: 'Lathe engine', stdio: ['ignore', 'inherit', 'inherit'] });
+  const child = utilityProcess.fork(engineFile, [], {
+    serviceName: 'Lathe engine',
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: engineEnvironment(),
+  });
   let running = true;
   child.once('exit', () => {
     running = false;

@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { addCatalogueCommands } from './commands/catalogue.ts';
+import { addDatasetCommands } from './commands/datasets.ts';
 import { addHardwareCommands } from './commands/hardware.ts';
 import { addRunCommands } from './commands/runs.ts';
 import { addSearchCommands } from './commands/search.ts';
@@ -20,6 +21,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     .showHelpAfterError('(add --help for usage)')
     .exitOverride();
   addCatalogueCommands(program);
+  addDatasetCommands(program);
   addHardwareCommands(program);
   addSearchCommands(program);
   addRunCommands(program);

@@ -44,8 +44,11 @@ export function printTable(head: readonly string[], rows: readonly (readonly str
   printLine(table.toString());
 }
 
+/** Progress of anything that has phases. */
+export type ShownProgress = Omit<Progress, 'phase'> & { readonly phase: string };
+
 export interface RunProgressView {
-  show(progress: Progress, detail: string): void;
+  show(progress: ShownProgress, detail: string): void;
   stop(): void;
 }
 
@@ -104,10 +107,10 @@ function lineView(): RunProgressView {
   };
 }
 
-function rateText(progress: Progress): string {
+function rateText(progress: ShownProgress): string {
   return progress.ratePerSecond === null ? '' : rate(progress.ratePerSecond);
 }
 
-function etaText(progress: Progress): string {
+function etaText(progress: ShownProgress): string {
   return progress.etaSeconds === null ? '' : `${duration(progress.etaSeconds)} left`;
 }

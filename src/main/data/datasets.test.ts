@@ -96,13 +96,14 @@ describe('addIdx', () => {
         test: 2,
         shape: [2, 3, 1],
       });
-      const train = await openTrainSplit(record, { height: 4, width: 4 });
-      expect([...train.images.subarray(0, 16)]).toEqual([0, 0, 0, 0, 0, 1, 2, 0, 3, 4, 5, 0, 0, 0, 0, 0]);
+      const train = await openTrainSplit(record, { dataDir: folder, height: 4, width: 4 });
+      expect(train.images).toEqual(Uint8Array.from({ length: 24 }, (_, index) => index));
+      expect([train.height, train.width, train.inputHeight, train.inputWidth]).toEqual([2, 3, 4, 4]);
       expect([...train.labels]).toEqual([0, 1, 2, 1]);
-      expect(train.normalisationOf(Uint32Array.of(0)).mean).toEqual([15 / 16 / 255]);
-      const test = await openTestSplit(record);
+      expect((await train.normalisationOf(Uint32Array.of(0))).mean).toEqual([15 / 16 / 255]);
+      const test = await openTestSplit(record, { dataDir: folder });
       expect([test.count, test.height, test.width, test.channels, test.classes]).toEqual([2, 2, 3, 1, 3]);
-      expect(new Set(test.images)).toEqual(new Set([9]));
+      expect(test.images).toEqual(new Uint8Array(12).fill(9));
     });
   });
 
@@ -124,23 +125,23 @@ describe('opening a data set', () => {
       const files = await write(folder);
       const record = await addIdx(files);
       await writeFile(files.trainImages, good.trainImages.subarray(0, 30));
-      await expect(openTrainSplit(record)).rejects.toMatchObject({
+      await expect(openTrainSplit(record, { dataDir: folder })).rejects.toMatchObject({
         code: 'corrupt',
         message: `data set mine: ${files.trainImages}: truncated: expected 40 bytes for 4 x 2 x 3, found 30; add it again`,
       });
       await writeFile(files.trainImages, idxBytes([4, 2, 3]));
-      await expect(openTrainSplit(record)).rejects.toMatchObject({
+      await expect(openTrainSplit(record, { dataDir: folder })).rejects.toMatchObject({
         code: 'corrupt',
         message: expect.stringMatching(
           /is not the file that was added: expected SHA-256 [0-9a-f]{12}…, found [0-9a-f]{12}…; add it again$/,
         ) as string,
       });
       await rm(files.trainImages);
-      await expect(openTrainSplit(record)).rejects.toMatchObject({
+      await expect(openTrainSplit(record, { dataDir: folder })).rejects.toMatchObject({
         code: 'unavailable',
         message: `data set mine: ${files.trainImages}: there is no such file; add it again`,
       });
-      expect((await openTestSplit(record)).count).toBe(2); // the test part is another pair of files
+      expect((await openTestSplit(record, { dataDir: folder })).count).toBe(2); // the test part is another pair of files
     });
   });
 });

@@ -2,34 +2,52 @@
  * Data sets as records, and their images: a training part, from which training and validation images are split, and a test part,
  * which has a function of its own and is opened only to report a result.
  */
-import { access } from 'node:fs/promises';
+import { access, readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { DatasetInfo, DatasetRecord } from '../../shared/dataset.ts';
+import type { DatasetInfo, DatasetProgress, DatasetRecord } from '../../shared/dataset.ts';
 import { LatheError } from '../../shared/errors.ts';
 import { sha256Hex } from '../compute/hash.ts';
+import { restorePacked } from './add-path.ts';
 import { fashionMnistRecord } from './fashion-mnist.ts';
 import { generateShapes, generatedClassNames, generatedCounts } from './generated.ts';
 import type { GeneratedPart } from './generated.ts';
 import { readIdx } from './idx.ts';
 import type { IdxFile } from './idx.ts';
-import { checkLabels, maximumClasses, normalisationOf, padImages } from './images.ts';
-import type { ImageNormalisation, ImageSet } from './images.ts';
-import { datasetSha256 } from './records.ts';
+import { ImageCache } from './image-cache.ts';
+import { checkLabels, maximumClasses, normalisationOf, requireFits } from './images.ts';
+import type { ImageNormalisation, LabelledImages } from './images.ts';
+import { classCountsOf, datasetSha256 } from './records.ts';
 import type { PartRole } from './records.ts';
 
-export type { ImageNormalisation, ImageSet } from './images.ts';
+export type { ImageNormalisation, LabelledImages } from './images.ts';
 
-/** The training part. Mean and deviation are taken of those of its images that a network is trained on. */
-export interface TrainSplit extends ImageSet {
-  readonly normalisationOf: (indices: Uint32Array) => ImageNormalisation;
+/** Images and the size in which a network sees them: centred on zeros where it is larger. */
+export interface OpenedImages extends LabelledImages {
+  readonly inputHeight: number;
+  readonly inputWidth: number;
+}
+
+/** The training part. Mean and deviation are the data set's own, or those of the images that a network is trained on. */
+export interface TrainSplit extends OpenedImages {
+  readonly normalisationOf: (indices: Uint32Array) => Promise<ImageNormalisation>;
 }
 
 export interface OpenOptions {
-  /** The images are padded with zeros to this size, centred; default: as they are. */
+  readonly dataDir: string;
+  /** What a network takes; default: the images as they are. */
   readonly height?: number;
   readonly width?: number;
   readonly signal?: AbortSignal;
+  /** Leave images in their file wherever they lie in a plain one, to look at a few of them. */
+  readonly stream?: boolean;
+  /** Whether images that the cache has no longer are decoded again; default: yes. */
+  readonly restore?: boolean;
+  /** Hears of images that are decoded again because the cache has them no longer. */
+  readonly onProgress?: (progress: Pick<DatasetProgress, 'phase' | 'done' | 'total'>) => void;
 }
+
+/** Images of up to this many bytes are read into memory; larger parts stay in their file, and memory stays flat. */
+const inMemoryBytes = 2 ** 28;
 
 /** SHA-256 of the generated images and labels: what `generateShapes` must give on every machine. */
 const generatedSha256: Readonly<Record<PartRole, string>> = {
@@ -40,6 +58,11 @@ const generatedSha256: Readonly<Record<PartRole, string>> = {
 };
 const generatedShape: [number, number, number] = [32, 32, 3];
 
+/** The same number of images of each class. */
+function evenCounts(train: number, test: number, classes: number): NonNullable<DatasetRecord['classCounts']> {
+  return { train: new Array<number>(classes).fill(train / classes), test: new Array<number>(classes).fill(test / classes) };
+}
+
 export const generatedRecord: DatasetRecord = {
   id: 'generated',
   kind: 'generated',
@@ -48,6 +71,7 @@ export const generatedRecord: DatasetRecord = {
   classNames: [...generatedClassNames],
   ...generatedCounts,
   shape: generatedShape,
+  classCounts: evenCounts(generatedCounts.train, generatedCounts.test, generatedClassNames.length),
   sha256: datasetSha256(generatedSha256, generatedShape, generatedClassNames.length),
   source: 'drawn by Lathe from a fixed seed',
   files: [],
@@ -60,22 +84,65 @@ export const builtInDatasetIds: readonly string[] = ['fashion-mnist', 'generated
  * The training images of a data set, (count, H, W, C). Throws LatheError: unavailable when a file is gone, corrupt when its
  * content is no longer what was added.
  */
-export async function openTrainSplit(record: DatasetRecord, options: OpenOptions = {}): Promise<TrainSplit> {
+export async function openTrainSplit(record: DatasetRecord, options: OpenOptions): Promise<TrainSplit> {
   const set = await openPart(record, 'train', options);
-  return { ...set, normalisationOf: (indices) => normalisationOf(set, indices) };
+  const { normalisation } = record;
+  const inputPixels = set.inputHeight * set.inputWidth;
+  return { ...set, normalisationOf: async (indices) => normalisation ?? (await normalisationOf(set, indices, inputPixels)) };
 }
 
 /** The test images. Not for a search: only for the last measurement of what it found. Errors as `openTrainSplit`. */
-export async function openTestSplit(record: DatasetRecord, options: OpenOptions = {}): Promise<ImageSet> {
+export async function openTestSplit(record: DatasetRecord, options: OpenOptions): Promise<OpenedImages> {
   return openPart(record, 'test', options);
 }
 
-async function openPart(record: DatasetRecord, part: GeneratedPart, { height, width, signal }: OpenOptions): Promise<ImageSet> {
-  const set = record.kind === 'generated' ? openGenerated(part) : await openFiles(record, part, signal);
-  return padImages(set, { height: height ?? set.height, width: width ?? set.width });
+async function openPart(record: DatasetRecord, part: GeneratedPart, options: OpenOptions): Promise<OpenedImages> {
+  const set = await openBytes(record, part, options);
+  const input = { height: options.height ?? set.height, width: options.width ?? set.width };
+  requireFits(set, input);
+  return { ...set, inputHeight: input.height, inputWidth: input.width };
 }
 
-function openGenerated(part: GeneratedPart): ImageSet {
+async function openBytes(record: DatasetRecord, part: GeneratedPart, options: OpenOptions): Promise<LabelledImages> {
+  if (record.kind === 'generated') return openGenerated(part);
+  return record.packed ? openPacked(record, part, options) : openFiles(record, part, options);
+}
+
+/** From the cache; what is there no longer, or damaged, is decoded again first. */
+async function openPacked(record: DatasetRecord, part: GeneratedPart, options: OpenOptions): Promise<LabelledImages> {
+  const cache = new ImageCache(options.dataDir);
+  const hashes = record.packed;
+  if (!hashes) throw new Error(`data set ${record.id} is not packed`);
+  const find = async (): Promise<{ images: string; labels: string } | null> => {
+    const images = await cache.find(hashes[`${part}-images`], options.signal);
+    const labels = await cache.find(hashes[`${part}-labels`], options.signal);
+    return images !== null && labels !== null ? { images, labels } : null;
+  };
+  let paths = await find();
+  if (!paths && options.restore === false) {
+    throw new LatheError(
+      'unavailable',
+      `data set ${record.id}: its decoded images are not in the cache at present; the next run that uses them, or "dataset preview ${record.id}", decodes them again`,
+    );
+  }
+  if (!paths) {
+    const signal = options.signal ?? new AbortController().signal;
+    await restorePacked(record, { cache, signal, onProgress: options.onProgress ?? (() => undefined) });
+    paths = await find();
+  }
+  if (!paths) throw new LatheError('unavailable', `data set ${record.id}: the image cache lost its images while they were read; try again`);
+  const labels = new Uint8Array(await readFile(paths.labels));
+  const [height, width, channels] = record.shape;
+  const sizeBytes = labels.length * height * width * channels;
+  const images = sizeBytes <= mostInMemory(options) ? new Uint8Array(await readFile(paths.images)) : { path: paths.images, offset: 0 };
+  return { images, labels, count: labels.length, height, width, channels, classes: record.classes };
+}
+
+function mostInMemory({ stream }: OpenOptions): number {
+  return stream === true ? 0 : inMemoryBytes;
+}
+
+function openGenerated(part: GeneratedPart): LabelledImages {
   const set = generateShapes(part);
   if (sha256Hex(set.images) !== generatedSha256[`${part}-images`] || sha256Hex(set.labels) !== generatedSha256[`${part}-labels`]) {
     throw new LatheError(
@@ -86,19 +153,26 @@ function openGenerated(part: GeneratedPart): ImageSet {
   return set;
 }
 
-async function openFiles(record: DatasetRecord, part: GeneratedPart, signal: AbortSignal | undefined): Promise<ImageSet> {
-  const images = await openFile(record, `${part}-images`, signal);
-  const labels = await openFile(record, `${part}-labels`, signal);
+async function openFiles(record: DatasetRecord, part: GeneratedPart, options: OpenOptions): Promise<LabelledImages> {
+  const file = await openFile(record, `${part}-images`, options);
+  const labels = await openFile(record, `${part}-labels`, options);
   const [height, width, channels] = record.shape;
-  return { images: images.values, labels: labels.values, count: labels.values.length, height, width, channels, classes: record.classes };
+  const images = file.idx.values.length > 0 ? file.idx.values : { path: file.path, offset: file.idx.headerBytes };
+  return { images, labels: labels.idx.values, count: labels.idx.values.length, height, width, channels, classes: record.classes };
 }
 
 /** A file of a record. It was validated as it was added, so its hash is all there is to check. */
-async function openFile(record: DatasetRecord, role: PartRole, signal: AbortSignal | undefined): Promise<IdxFile> {
+async function openFile(
+  record: DatasetRecord,
+  role: PartRole,
+  options: OpenOptions,
+): Promise<{ readonly path: string; readonly idx: IdxFile }> {
   const file = record.files.find((candidate) => candidate.role === role);
   if (!file) throw new LatheError('corrupt', `data set ${record.id}: its record names no file of ${role}; add it again`);
   const expect = role.endsWith('images') ? 'images' : 'labels';
-  const idx = await readIdx(file.path, { expect, ...(signal ? { signal } : {}) }).catch((error: unknown) => {
+  const { signal } = options;
+  const keep = expect === 'images' ? { keepBelowBytes: mostInMemory(options) } : {};
+  const idx = await readIdx(file.path, { expect, ...keep, ...(signal ? { signal } : {}) }).catch((error: unknown) => {
     if (!(error instanceof LatheError)) throw error;
     if (error.code === 'not-found') throw new LatheError('unavailable', `data set ${record.id}: ${error.message}; add it again`);
     if (error.code === 'bad-input') throw new LatheError('corrupt', `data set ${record.id}: ${error.message}; add it again`);
@@ -110,7 +184,7 @@ async function openFile(record: DatasetRecord, role: PartRole, signal: AbortSign
       `data set ${record.id}: ${file.path} is not the file that was added: expected SHA-256 ${file.sha256.slice(0, 12)}…, found ${idx.sha256.slice(0, 12)}…; add it again`,
     );
   }
-  return idx;
+  return { path: file.path, idx };
 }
 
 export interface AddIdxOptions {
@@ -143,7 +217,7 @@ export async function addIdx(options: AddIdxOptions): Promise<DatasetRecord> {
   }
   const read = async (path: string, expect: 'images' | 'labels'): Promise<IdxFile> => {
     log(`${id}: reading ${path}`);
-    return readIdx(path, { expect, ...(signal ? { signal } : {}) });
+    return readIdx(path, { expect, ...(expect === 'images' ? { keepBelowBytes: 0 } : {}), ...(signal ? { signal } : {}) });
   };
   const train = checkPart(
     options.trainImages,
@@ -192,6 +266,7 @@ export async function addIdx(options: AddIdxOptions): Promise<DatasetRecord> {
     sha256: datasetSha256(hashes, train.shape, classes),
     source: "the user's IDX files",
     files: roles.map((role) => ({ role, path: resolve(path[role]), sha256: hashes[role] })),
+    classCounts: { train: classCountsOf(train.labels, classes), test: classCountsOf(test.labels, classes) },
   };
 }
 
@@ -231,15 +306,25 @@ function largest(labels: Uint8Array): number {
 export async function describeDatasets(stored: readonly DatasetRecord[], dataDir: string): Promise<DatasetInfo[]> {
   const fashionMnist = stored.find(({ id }) => id === 'fashion-mnist') ?? fashionMnistRecord(dataDir);
   const own = stored.filter(({ id }) => !builtInDatasetIds.includes(id)).sort((a, b) => (a.id < b.id ? -1 : 1));
-  return Promise.all([fashionMnist, generatedRecord, ...own].map(describeDataset));
+  return Promise.all([fashionMnist, generatedRecord, ...own].map((record) => describeDataset(record, dataDir)));
 }
 
-/** A record with whether its files are in place. */
-export async function describeDataset(record: DatasetRecord): Promise<DatasetInfo> {
-  const found = await Promise.all(record.files.map(({ path }) => isReadable(path)));
-  const available = found.every(Boolean);
-  const files = record.kind === 'idx' ? ' --train-images FILE --train-labels FILE --test-images FILE --test-labels FILE' : '';
-  return { ...record, available, hint: available ? null : `npm run -s lathe -- dataset add ${record.id}${files}` };
+/** A record with whether its files, or the decoded images of them, are in place. */
+export async function describeDataset(record: DatasetRecord, dataDir: string): Promise<DatasetInfo> {
+  const available = await isAvailable(record, dataDir);
+  return { ...record, available, hint: available ? null : `npm run -s lathe -- dataset add ${addArguments(record)}` };
+}
+
+async function isAvailable({ files, packed, origin }: DatasetRecord, dataDir: string): Promise<boolean> {
+  if (!packed) return (await Promise.all(files.map(({ path }) => isReadable(path)))).every(Boolean);
+  const cache = new ImageCache(dataDir);
+  const cached = await Promise.all(Object.values(packed).map((sha256) => cache.has(sha256)));
+  return cached.every(Boolean) || (origin !== undefined && (await isReadable(origin.path)));
+}
+
+function addArguments({ id, kind, origin }: DatasetRecord): string {
+  if (origin) return `FOLDER --name ${id}`;
+  return kind === 'idx' ? `${id} --train-images FILE --train-labels FILE --test-images FILE --test-labels FILE` : id;
 }
 
 async function isReadable(path: string): Promise<boolean> {

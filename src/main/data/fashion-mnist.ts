@@ -70,6 +70,7 @@ export function fashionMnistRecord(dataDir: string): DatasetRecord {
     shape: [...shape],
     sha256: datasetSha256(hashes, shape, classNames.length),
     source: 'Xiao, Rasul, Vollgraf 2017, arXiv 1708.07747 (MIT licence)',
+    classCounts: { train: classNames.map(() => 6000), test: classNames.map(() => 1000) },
     files: parts.map(({ role, name, sha256 }) => ({ role, path: join(dataDir, 'datasets', 'fashion-mnist', name), sha256 })),
   };
 }

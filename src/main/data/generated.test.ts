@@ -6,8 +6,8 @@ import { generateShapes } from './generated.ts';
 describe('generated shapes', () => {
   it('come out as pinned, on every machine', async () => {
     // openTrainSplit and openTestSplit compare the SHA-256 of what was drawn with constants.
-    const train = await openTrainSplit(generatedRecord);
-    const test = await openTestSplit(generatedRecord);
+    const train = await openTrainSplit(generatedRecord, { dataDir: '' });
+    const test = await openTestSplit(generatedRecord, { dataDir: '' });
     expect([train.count, train.height, train.width, train.channels, train.classes]).toEqual([10_000, 32, 32, 3, 10]);
     expect(test.count).toBe(2000);
     expect(generatedRecord.sha256).toBe('52e65ef01a1ed791bc941df2abbd1938adc4ec7183b62f132300a0c80cc459e1');

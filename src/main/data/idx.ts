@@ -13,7 +13,9 @@ import { describeFileError } from './file-errors.ts';
 
 export interface IdxFile {
   readonly dimensions: readonly number[];
-  readonly values: Uint8Array; // the first dimension varies slowest
+  readonly values: Uint8Array; // the first dimension varies slowest; empty where they were only checked
+  readonly headerBytes: number; // in front of the values
+  readonly isGzip: boolean;
   readonly sha256: string; // of the unpacked file, header included
 }
 
@@ -22,6 +24,8 @@ export interface IdxOptions {
   readonly expect: 'images' | 'labels';
   /** Most bytes of values that are kept in memory; default `maximumIdxBytes`. */
   readonly maximumBytes?: number;
+  /** A plain file with more bytes of values than this is checked and hashed, and its values are left where they are. Default: none is. */
+  readonly keepBelowBytes?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -102,7 +106,12 @@ class IdxReader {
   readonly #sizeBytes: number | null; // of the unpacked file, where it is known beforehand
   readonly #hash = createHash('sha256');
   #header: Uint8Array = new Uint8Array(0);
-  #body: { readonly dimensions: readonly number[]; readonly headerBytes: number; readonly values: Uint8Array } | null = null;
+  #body: {
+    readonly dimensions: readonly number[];
+    readonly headerBytes: number;
+    readonly length: number;
+    readonly values: Uint8Array | null;
+  } | null = null;
   #found = 0; // bytes taken
 
   constructor(path: string, options: IdxOptions, sizeBytes: number | null) {
@@ -123,7 +132,7 @@ class IdxReader {
     if (dimensions === null) return;
     const headerBytes = 4 + 4 * dimensions.length;
     const length = this.#checkSize(dimensions, headerBytes);
-    this.#body = { dimensions, headerBytes, values: new Uint8Array(length) };
+    this.#body = { dimensions, headerBytes, length, values: this.#isKept(length) ? new Uint8Array(length) : null };
     const rest = this.#header.subarray(headerBytes);
     this.#header = new Uint8Array(0);
     this.#take(rest);
@@ -131,24 +140,28 @@ class IdxReader {
 
   finish(): IdxFile {
     if (!this.#body) throw this.#error(`not an IDX file: it ends inside its header, after ${bytes(this.#found)}`);
-    const { dimensions, headerBytes, values } = this.#body;
-    if (this.#found < headerBytes + values.length)
-      throw this.#wrongLength('truncated', dimensions, headerBytes + values.length, thousands(this.#found));
-    return { dimensions, values, sha256: this.#hash.digest('hex') };
+    const { dimensions, headerBytes, length, values } = this.#body;
+    if (this.#found < headerBytes + length) throw this.#wrongLength('truncated', dimensions, headerBytes + length, thousands(this.#found));
+    const isGzip = this.#sizeBytes === null;
+    return { dimensions, values: values ?? new Uint8Array(0), headerBytes, isGzip, sha256: this.#hash.digest('hex') };
   }
 
   /** How far the file was read, for a sentence. */
   describeFound(): string {
-    const expected = this.#body ? ` of ${thousands(this.#body.headerBytes + this.#body.values.length)}` : '';
+    const expected = this.#body ? ` of ${thousands(this.#body.headerBytes + this.#body.length)}` : '';
     return `${thousands(this.#found)}${expected} bytes`;
   }
 
   #take(chunk: Uint8Array): void {
     if (!this.#body) return;
-    const { dimensions, headerBytes, values } = this.#body;
+    const { dimensions, headerBytes, length, values } = this.#body;
     const offset = this.#found - chunk.length - headerBytes;
-    if (offset + chunk.length > values.length) throw this.#wrongLength('too long', dimensions, headerBytes + values.length, 'more');
-    values.set(chunk, offset);
+    if (offset + chunk.length > length) throw this.#wrongLength('too long', dimensions, headerBytes + length, 'more');
+    values?.set(chunk, offset);
+  }
+
+  #isKept(length: number): boolean {
+    return this.#sizeBytes === null || length <= (this.#options.keepBelowBytes ?? Number.POSITIVE_INFINITY);
   }
 
   /** The dimensions; null while the header is not there as a whole. */
@@ -182,7 +195,7 @@ class IdxReader {
     if (dimensions.includes(0)) throw this.#error(`it holds nothing: its dimensions are ${shape}`);
     const length = dimensions.reduce((product, dimension) => product * dimension, 1);
     const most = this.#options.maximumBytes ?? maximumIdxBytes;
-    if (length > most)
+    if (length > most && this.#isKept(length))
       throw this.#error(`${shape} are ${thousands(length)} bytes, more than the ${thousands(most)} that Lathe keeps in memory`);
     const expected = headerBytes + length;
     if (this.#sizeBytes !== null && this.#sizeBytes !== expected) {

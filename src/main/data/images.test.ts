@@ -1,7 +1,10 @@
-/** Labels, padding and normalisation, on sets small enough to count by hand. */
+/** Labels, sizes and normalisation, on sets small enough to count by hand. */
+import { truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { checkLabels, normalisationOf, padImages } from './images.ts';
+import { checkLabels, normalisationOf, readImages, requireFits } from './images.ts';
 import type { ImageSet } from './images.ts';
+import { withFolder } from './testing.ts';
 
 function imageSet(images: readonly number[], shape: readonly [number, number, number, number]): ImageSet {
   const [count, height, width, channels] = shape;
@@ -18,60 +21,56 @@ describe('checkLabels', () => {
   });
 });
 
-describe('padImages', () => {
-  it('refuses a canvas that is smaller, and one beyond memory', () => {
-    const set = imageSet([1, 2, 3, 4], [1, 2, 2, 1]);
-    expect(() => padImages(set, { height: 2, width: 1 })).toThrow('images of 2 x 2 do not fit into 2 x 1');
-    expect(() => padImages({ ...set, count: 60_000 }, { height: 1024, width: 1024 })).toThrow(
-      '60000 images of 1024 x 1024 x 1 are more than the 1,073,741,824 bytes that Lathe keeps in memory',
-    );
-  });
-
-  it('centres the image between zeros, the spare row below and the spare column right', () => {
-    const padded = padImages(imageSet([1, 2, 3, 4, 5, 6, 7, 8], [2, 2, 2, 1]), { height: 4, width: 5 });
-    // prettier-ignore
-    expect([...padded.images]).toEqual([
-      0, 0, 0, 0, 0,
-      0, 1, 2, 0, 0,
-      0, 3, 4, 0, 0,
-      0, 0, 0, 0, 0,
-      0, 0, 0, 0, 0,
-      0, 5, 6, 0, 0,
-      0, 7, 8, 0, 0,
-      0, 0, 0, 0, 0,
-    ]);
-    expect([padded.count, padded.height, padded.width]).toEqual([2, 4, 5]);
-  });
-
-  it('keeps channels together', () => {
-    const padded = padImages(imageSet([1, 2, 3], [1, 1, 1, 3]), { height: 1, width: 3 });
-    expect([...padded.images]).toEqual([0, 0, 0, 1, 2, 3, 0, 0, 0]);
-  });
-
-  it('gives the set itself back when nothing is to be added', () => {
-    const set = imageSet([1, 2, 3, 4], [1, 2, 2, 1]);
-    expect(padImages(set, { height: 2, width: 2 })).toBe(set);
+describe('requireFits', () => {
+  it('refuses an input that is smaller in one direction', () => {
+    expect(() => requireFits({ height: 2, width: 2 }, { height: 2, width: 1 })).toThrow('images of 2 x 2 do not fit into 2 x 1');
+    expect(() => requireFits({ height: 2, width: 2 }, { height: 2, width: 3 })).not.toThrow();
   });
 });
 
 describe('normalisationOf', () => {
   const set = imageSet([0, 10, 255, 30, 200, 50, 200, 70], [2, 2, 1, 2]); // two images of two pixels of two channels
 
-  it('takes each channel over the named images alone', () => {
-    const { mean, std } = normalisationOf(set, Uint32Array.of(0));
+  it('takes each channel over the named images alone', async () => {
+    const { mean, std } = await normalisationOf(set, Uint32Array.of(0));
     expect(mean).toEqual([127.5 / 255, 20 / 255]);
     expect(std).toEqual([127.5 / 255, 10 / 255]);
-    const both = normalisationOf(set, Uint32Array.of(1, 0));
+    const both = await normalisationOf(set, Uint32Array.of(1, 0));
     expect(both.mean[1]).toBeCloseTo(40 / 255, 15);
     expect(both.std[1]).toBeCloseTo(Math.sqrt(500) / 255, 15);
   });
 
-  it('leaves a constant channel unscaled', () => {
-    expect(normalisationOf(set, Uint32Array.of(1))).toEqual({ mean: [200 / 255, 60 / 255], std: [1, 10 / 255] });
+  it('leaves a constant channel unscaled, and counts the zeros around an image', async () => {
+    expect(await normalisationOf(set, Uint32Array.of(1))).toEqual({ mean: [200 / 255, 60 / 255], std: [1, 10 / 255] });
+    const { mean, std } = await normalisationOf(set, Uint32Array.of(1), 4); // 200, 200, 0, 0
+    expect([mean[0], std[0]]).toEqual([100 / 255, 100 / 255]);
   });
 
-  it('refuses no images and images that are not there', () => {
-    expect(() => normalisationOf(set, new Uint32Array(0))).toThrow('no images');
-    expect(() => normalisationOf(set, Uint32Array.of(2))).toThrow('image 2: there are 2');
+  it('refuses no images and images that are not there', async () => {
+    await expect(normalisationOf(set, new Uint32Array(0))).rejects.toThrow('no images');
+    await expect(normalisationOf(set, Uint32Array.of(2))).rejects.toThrow('image 2: there are 2');
+  });
+});
+
+describe('images in a file', () => {
+  it('give the same bytes and the same normalisation as in memory, and an error when they are cut off', async () => {
+    await withFolder(async (folder) => {
+      // 3 MiB each: more than is read at once
+      const memory: ImageSet = {
+        ...imageSet([], [5, 1024, 1024, 3]),
+        images: new Uint8Array(5 * 3 * 2 ** 20).map((_, at) => (at * 31) >> 7),
+      };
+      const path = join(folder, 'images');
+      await writeFile(path, Buffer.concat([Buffer.alloc(7, 0xff), memory.images]));
+      const file = { ...memory, images: { path, offset: 7 } };
+      expect(await readImages(file, 3, 2)).toEqual(Buffer.from(await readImages(memory, 3, 2)));
+      const named = Uint32Array.of(4, 0, 2);
+      expect(await normalisationOf(file, named)).toEqual(await normalisationOf(memory, named));
+      await truncate(path, 1000);
+      await expect(normalisationOf(file, named)).rejects.toMatchObject({
+        code: 'unavailable',
+        message: `${path}: it was cut short while it was in use`,
+      });
+    });
   });
 });

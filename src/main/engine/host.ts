@@ -5,7 +5,9 @@ import {
   type EngineMessage,
   type HostMessage,
   type Job,
+  type RequestName,
 } from '../../shared/engine-messages.ts';
+import type { DatasetProgress } from '../../shared/dataset.ts';
 import { LatheError, toErrorPayload, type ErrorPayload } from '../../shared/errors.ts';
 import type { EngineLauncher, EngineProcess } from './launcher.ts';
 
@@ -82,6 +84,7 @@ export class RunProcess {
         this.engine.kill();
         return;
       case 'response':
+      case 'working':
         return;
     }
   }
@@ -107,7 +110,7 @@ export class EngineRequests {
     this.launch = launch;
   }
 
-  ask(name: Extract<HostMessage, { type: 'request' }>['name'], input: unknown): Promise<unknown> {
+  ask(name: RequestName, input: unknown): Promise<unknown> {
     const engine = this.start();
     this.nextId += 1;
     const id = this.nextId;
@@ -151,6 +154,50 @@ export class EngineRequests {
     this.waiting.delete(message.id);
     if (message.ok) waiter?.resolve(message.output);
     else waiter?.reject(LatheError.fromPayload(message.error ?? { code: 'internal', message: 'the engine gave no reason' }));
+  }
+}
+
+/** One request that takes long, in an engine of its own that ends with it. */
+export class EngineTask {
+  private readonly engine: EngineProcess;
+  private cancelTimer: NodeJS.Timeout | null = null;
+  /** The answer; rejects with a LatheError, also when the engine dies. */
+  readonly result: Promise<unknown>;
+
+  constructor(launch: EngineLauncher, name: RequestName, input: unknown, onProgress: (progress: DatasetProgress) => void) {
+    this.engine = launch();
+    this.result = new Promise((resolve, reject) => {
+      this.engine.onMessage((raw) => {
+        const parsed = engineMessageSchema.safeParse(raw);
+        if (!parsed.success) reject(LatheError.fromPayload(toErrorPayload(parsed.error)));
+        else if (parsed.data.type === 'working') onProgress(parsed.data.progress);
+        else if (parsed.data.type === 'response') {
+          if (parsed.data.ok) resolve(parsed.data.output);
+          else reject(LatheError.fromPayload(parsed.data.error ?? { code: 'internal', message: 'the engine gave no reason' }));
+        }
+      });
+      this.engine.onExit((code, signal) => {
+        const cancelled = this.cancelTimer !== null;
+        reject(
+          cancelled
+            ? new LatheError('cancelled', 'stopped on request')
+            : new LatheError('unavailable', `the engine process ended (${signal ?? `exit code ${String(code)}`}); try again`),
+        );
+      });
+    });
+    const end = (): void => {
+      if (this.cancelTimer) clearTimeout(this.cancelTimer);
+      this.engine.kill();
+    };
+    this.result.then(end, end);
+    this.engine.send({ type: 'request', id: 0, name, input } satisfies HostMessage);
+  }
+
+  cancel(): void {
+    this.engine.send({ type: 'cancel' } satisfies HostMessage);
+    this.cancelTimer ??= setTimeout(() => {
+      this.engine.kill();
+    }, cancelPatienceMs);
   }
 }
 

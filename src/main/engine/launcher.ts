@@ -4,6 +4,7 @@
  */
 import { fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -26,9 +27,19 @@ export function engineEntry(): string {
   return found;
 }
 
+/** The engine's environment: as many threads for files and for decoding images as there are processors, and Node's usual 4 at least. */
+export function engineEnvironment(): NodeJS.ProcessEnv {
+  return { UV_THREADPOOL_SIZE: String(Math.max(4, availableParallelism())), ...process.env };
+}
+
 /** Starts the engine as a child process of this one; it ends when this one does. */
 export const launchNodeEngine: EngineLauncher = () => {
-  const child = fork(engineEntry(), [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], execArgv: [], serialization: 'json' });
+  const child = fork(engineEntry(), [], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    execArgv: [],
+    serialization: 'json',
+    env: engineEnvironment(),
+  });
   return {
     send: (message) => {
       // A message to an engine that is just ending is answered by its exit; the callback keeps the failure from being thrown.

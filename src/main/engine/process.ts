@@ -4,6 +4,7 @@
  * process of their own.
  */
 import { engineProtocolVersion, hostMessageSchema, type EngineMessage, type HostMessage } from '../../shared/engine-messages.ts';
+import type { DatasetProgress } from '../../shared/dataset.ts';
 import { LatheError, toErrorPayload } from '../../shared/errors.ts';
 import { useTargetsOf } from '../hardware/targets.ts';
 import { RunningJob } from './job.ts';
@@ -23,6 +24,8 @@ function send(message: EngineMessage): void {
 }
 
 let job: RunningJob | null = null;
+/** Raised by `cancel`: an engine with a long request has no other. */
+const stop = new AbortController();
 
 function receive(raw: unknown): void {
   const parsed = hostMessageSchema.safeParse(raw);
@@ -46,13 +49,15 @@ function handle(message: HostMessage): void {
       return;
     case 'cancel':
       job?.cancel();
+      stop.abort();
       return;
     case 'ack':
       job?.acknowledge(message.seq);
       return;
     case 'request': {
       const { id } = message;
-      answer(message.name, message.input).then(
+      const working = (progress: DatasetProgress): void => send({ type: 'working', id, progress });
+      answer(message.name, message.input, { signal: stop.signal, onProgress: working }).then(
         (output) => {
           send({ type: 'response', id, ok: true, output });
         },

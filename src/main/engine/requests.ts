@@ -1,8 +1,9 @@
-/** Short questions that need the addon: what it is, what a network costs. */
+/** What an engine is asked: what the addon is, what a network costs, and all that reads images (`dataset-requests.ts`). */
 import { z } from 'zod';
 import { networkRefSchema } from '../../shared/network.ts';
 import { bitsSchema, quantizePolicySchema } from '../../shared/policy.ts';
 import type { Output } from '../../shared/contract.ts';
+import type { RequestName } from '../../shared/engine-messages.ts';
 import type { Finding, Simulation, Timeline } from '../../shared/simulation.ts';
 import { targetSchema } from '../../shared/target.ts';
 import { addonInfo } from '../compute/index.ts';
@@ -12,6 +13,7 @@ import { simulate, timeline } from '../hardware/simulate.ts';
 import { quantizableLayerInfos, networkTitle } from '../network/describe.ts';
 import type { Graph } from '../network/graph.ts';
 import { resolveNetwork } from '../network/zoo.ts';
+import { answerAdd, answerInspect, answerSamples, answerSheet, type RequestWork } from './dataset-requests.ts';
 import { fromPolicy, lockedLayers, uniformBits } from '../search/quantize/bits.ts';
 
 /** Resolved by the service: the network's variant is complete, the target is there as a whole. */
@@ -41,7 +43,7 @@ export const previewQuestionSchema = z.object({
   protectFirstAndLast: z.boolean(),
 });
 
-export async function answer(name: 'describe' | 'simulate' | 'lint' | 'timeline' | 'preview', input: unknown): Promise<unknown> {
+export async function answer(name: RequestName, input: unknown, work: RequestWork): Promise<unknown> {
   switch (name) {
     case 'describe':
       return addonInfo();
@@ -53,6 +55,14 @@ export async function answer(name: 'describe' | 'simulate' | 'lint' | 'timeline'
       return answerTimeline(timelineQuestionSchema.parse(input));
     case 'preview':
       return answerPreview(previewQuestionSchema.parse(input));
+    case 'dataset.inspect':
+      return await answerInspect(input, work);
+    case 'dataset.add':
+      return await answerAdd(input, work);
+    case 'dataset.samples':
+      return await answerSamples(input);
+    case 'dataset.sheet':
+      return await answerSheet(input, work);
   }
 }
 

@@ -4,8 +4,8 @@ import { LatheError } from '../../shared/errors.ts';
 import { Random } from '../../shared/random.ts';
 import type { NativeDataset, NativeModel } from '../compute/addon.ts';
 import { createDataset, createModel, setThreads } from '../compute/index.ts';
-import { openTestSplit, openTrainSplit, type ImageNormalisation } from '../data/datasets.ts';
-import { splitValidation } from '../data/splits.ts';
+import { openTestSplit, openTrainSplit, type ImageNormalisation, type OpenOptions } from '../data/datasets.ts';
+import { givenValidation, splitValidation } from '../data/splits.ts';
 import { graphSha256 } from '../network/graph-form.ts';
 import type { Graph } from '../network/graph.ts';
 import { initialParameters, toNativeProgram } from '../network/program.ts';
@@ -40,9 +40,12 @@ export async function openWorkbench(context: JobContext, manifest: Manifest): Pr
   model.setState(initialParameters(model.parameters, random.derive('initial weights')));
 
   const [height, width] = graph.inputShape;
-  const train = await openTrainSplit(job.dataset, { height, width });
-  const { trainIndices, validationIndices } = splitValidation(train.labels, manifest.validation.images, manifest.validation.seed);
-  const normalisation = train.normalisationOf(trainIndices);
+  const train = await openTrainSplit(job.dataset, openOptions(context, height, width));
+  const { images, seed } = manifest.validation;
+  const given = job.dataset.validation?.given === true ? job.dataset.validation.images : 0;
+  const { trainIndices, validationIndices } =
+    given > 0 ? givenValidation(train.count, given, images, seed) : splitValidation(train.labels, images, seed);
+  const normalisation = await train.normalisationOf(trainIndices);
   const dataset = createDataset({ ...train, ...normalisation });
   reporter.log(
     'info',
@@ -52,9 +55,24 @@ export async function openWorkbench(context: JobContext, manifest: Manifest): Pr
   return { graph, model, dataset, trainImages: trainIndices, validationImages: validationIndices, normalisation, random };
 }
 
+/** Images that the cache has no longer are decoded again: it can be seen, and stopped. */
+function openOptions({ job, reporter, control }: JobContext, height: number, width: number): OpenOptions {
+  const stop = new AbortController();
+  return {
+    dataDir: job.dataDir,
+    height,
+    width,
+    signal: stop.signal,
+    onProgress: ({ done, total }) => {
+      if (control.cancelled) stop.abort();
+      reporter.progress({ phase: 'loading', done, total, ratePerSecond: null, etaSeconds: null });
+    },
+  };
+}
+
 /** The test images, normalised as in training, with the indices of all of them. */
 export async function openTest(context: JobContext, bench: Workbench): Promise<{ dataset: NativeDataset; indices: Uint32Array }> {
   const [height, width] = bench.graph.inputShape;
-  const test = await openTestSplit(context.job.dataset, { height, width });
+  const test = await openTestSplit(context.job.dataset, openOptions(context, height, width));
   return { dataset: createDataset({ ...test, ...bench.normalisation }), indices: Uint32Array.from(test.labels, (_, index) => index) };
 }

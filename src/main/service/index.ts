@@ -46,7 +46,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const requests = new EngineRequests(options.launchEngine);
   const bus = new EventBus();
   try {
-    const datasets = new Datasets(store, options.dataDir, options.log);
+    const datasets = new Datasets({ ...options, store, requests, bus });
     const networks = new Networks(datasets);
     const targets = new Targets(options.dataDir, requests, datasets);
     const machine = new Machine(requests, store, datasets, targets);
@@ -61,6 +61,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       options.adoptQueued === true,
     );
     return new LocalService(makeHandlers({ options, store, datasets, networks, targets, machine, runs }), bus, runs, async () => {
+      await datasets.close();
       await runs.close();
       requests.close();
       await store.close();
@@ -104,6 +105,12 @@ function makeHandlers({ options, store, datasets, networks, targets, machine, ru
     'dataset.list': () => datasets.list(),
     'dataset.show': ({ id }) => datasets.show(id),
     'dataset.add': (input) => datasets.add(input),
+    'dataset.inspect': (input) => datasets.inspect(input),
+    'dataset.adding': async () => datasets.underWay(),
+    'dataset.cancel': ({ id }) => datasets.cancel(id),
+    'dataset.samples': (input) => datasets.samples(input),
+    'dataset.sheet': (input) => datasets.sheet(input),
+    'dataset.cache': (input) => datasets.cache(input),
     'dataset.remove': ({ id }) => datasets.remove(id),
     simulate: (input) => targets.simulate(input),
     'simulate.lint': (input) => targets.lint(input),

@@ -8,6 +8,7 @@ import { budget as budgetText } from '../../shared/format.ts';
 import type { LayerInfo } from '../../shared/network.ts';
 import { quantizeParametersSchema, trainingParametersSchema, type Manifest } from '../../shared/run.ts';
 import { LatheError } from '../../shared/errors.ts';
+import { imagesFor } from './images-for.ts';
 import type { TargetInfo } from '../../shared/target.ts';
 import { networkLabel, quantizableLayerInfos } from '../network/describe.ts';
 import { graphSha256 } from '../network/graph-form.ts';
@@ -34,7 +35,7 @@ export interface ManifestSources {
 }
 
 /** Fewest training images that are left when the validation images are taken off. */
-const minimumTrainingImages = 100;
+const minimumTrainingImages = 8;
 
 export class ManifestMaker {
   private readonly sources: ManifestSources;
@@ -47,7 +48,7 @@ export class ManifestMaker {
     const dataset = await this.sources.dataset(request.dataset);
     const { graph, ref } = resolveNetwork(request.network, dataset);
     const machine = await this.sources.machine();
-    const search = quantizeParametersSchema.parse(request.method === 'quantize' ? (request.search ?? {}) : {});
+    const search = quantizeParametersSchema.parse(imagesFor(dataset, request.method === 'quantize' ? (request.search ?? {}) : {}));
     requireImages(dataset, search.validationImages, search.calibrationImages);
     const base = {
       formatVersion: 1 as const,
@@ -55,7 +56,8 @@ export class ManifestMaker {
       networkSha256: graphSha256(graph),
       dataset: dataset.id,
       datasetSha256: dataset.sha256,
-      validation: { images: search.validationImages, seed: 0 },
+      ...(dataset.origin ? { datasetListingSha256: dataset.origin.listingSha256 } : {}),
+      validation: { images: search.validationImages, seed: dataset.validation?.seed ?? 0 },
       training: trainingParametersSchema.parse(request.training ?? {}),
       seed: request.seed,
       threads: request.threads ?? machine.cores,
