@@ -12,7 +12,7 @@ import {
   datasetProgressSchema,
   imageCacheSchema,
 } from './dataset.ts';
-import { networkInfoSchema, networkRefSchema, networkSummarySchema } from './network.ts';
+import { networkExportSchema, networkIdSchema, networkInfoSchema, networkRefSchema, networkSummarySchema } from './network.ts';
 import { bitsSchema, budgetSchema, costSchema, quantizePolicySchema } from './policy.ts';
 import {
   metricSchema,
@@ -78,6 +78,39 @@ export const contract = {
 
   'network.list': { input: empty, output: z.array(networkSummarySchema) },
   'network.show': { input: z.object({ network: networkRefSchema, dataset: z.string().optional() }).strict(), output: networkInfoSchema },
+
+  'network.import': {
+    // An ONNX file by its path, or what was uploaded before.
+    input: z
+      .object({
+        path: z.string().min(1).optional(),
+        upload: z.string().optional(),
+        name: networkIdSchema.optional(), // default: the file's
+        inputSize: z.tuple([z.number().int().min(1).max(1024), z.number().int().min(1).max(1024)]).optional(), // height, width
+        output: z.string().min(1).optional(), // which, of several
+      })
+      .strict()
+      .refine(({ path, upload }) => (path === undefined) !== (upload === undefined), 'expected either a path or an upload'),
+    output: networkInfoSchema,
+  },
+  'network.export': {
+    input: z
+      .object({
+        network: networkRefSchema,
+        path: z.string().min(1), // of the file to write
+        weights: z.string().min(1).optional(), // a run, or the SHA-256 of weights; default: those that came with the network
+        policy: quantizePolicySchema.optional(),
+      })
+      .strict(),
+    output: networkExportSchema,
+  },
+  'network.remove': { input: z.object({ id: z.string() }).strict(), output: z.object({ id: z.string() }) },
+  'upload.begin': { input: z.object({ name: z.string().min(1).max(1000) }).strict(), output: z.object({ upload: z.string() }) },
+  'upload.continue': {
+    // The next piece, in order.
+    input: z.object({ upload: z.string(), base64: z.string().max(900_000) }).strict(),
+    output: z.object({ bytes: z.number().int() }), // so far
+  },
 
   'target.list': { input: empty, output: z.array(targetInfoSchema) },
   'target.show': { input: z.object({ id: z.string() }).strict(), output: targetInfoSchema },

@@ -31,6 +31,9 @@ export const requestNameSchema = z.enum([
   'dataset.add',
   'dataset.samples',
   'dataset.sheet',
+  'network.read',
+  'network.import',
+  'network.export',
 ]);
 export type RequestName = z.infer<typeof requestNameSchema>;
 

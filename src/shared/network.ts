@@ -13,11 +13,16 @@ export const networkRefSchema = z.object({
   inputChannels: z.number().int().min(1).max(16).optional(),
   classes: z.number().int().min(2).max(100_000).optional(),
   stem: z.enum(['imagenet', 'small']).optional(),
+  /** Of a network that the user imported: the SHA-256 of its graph, a blob. Filled in when the reference is resolved. */
+  graph: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .optional(),
 });
 export type NetworkRef = z.infer<typeof networkRefSchema>;
 
 /** A reference in which every choice is made; `id` is the family's, the width stands in `width`. */
-export const resolvedNetworkRefSchema = networkRefSchema.required();
+export const resolvedNetworkRefSchema = networkRefSchema.required().extend({ graph: networkRefSchema.shape.graph });
 export type ResolvedNetworkRef = z.infer<typeof resolvedNetworkRefSchema>;
 
 export const shapeSchema = z.array(z.number().int().positive());
@@ -72,9 +77,56 @@ export const networkSummarySchema = z.object({
 });
 export type NetworkSummary = z.infer<typeof networkSummarySchema>;
 
+/** What an import has to say: what was decided while the file was read, and the bits that its quantizers name. */
+export const importReportSchema = z.object({
+  producer: z.string(), // 'pytorch 2.3'; may be empty
+  opset: z.number().int(),
+  notes: z.array(z.string()),
+  bits: z.array(z.object({ name: z.string(), weightBits: z.number().int().nullable(), activationBits: z.number().int().nullable() })),
+});
+export type ImportReport = z.infer<typeof importReportSchema>;
+
 export const networkInfoSchema = networkSummarySchema.extend({
   ref: networkRefSchema,
   sha256: z.string(),
   layers: z.array(layerInfoSchema),
+  imported: importReportSchema.optional(), // of a network that came from a file
 });
 export type NetworkInfo = z.infer<typeof networkInfoSchema>;
+
+/** An id that a user may give to a network. */
+export const networkIdSchema = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,99}$/, 'expected lower-case letters, digits, dots, dashes and underscores, at most 100');
+
+/** A network of the user's as it is kept: its graph and its weights are blobs. */
+export const networkRecordSchema = z.object({
+  id: networkIdSchema,
+  source: z.string(), // the file's name
+  fileSha256: z.string(),
+  graph: z.string(), // SHA-256 of the graph, and of the blob that holds it
+  weights: z.string(), // SHA-256 of the blob
+  inputShape: z.tuple([z.number().int().positive(), z.number().int().positive(), z.number().int().positive()]), // H, W, C
+  classes: z.number().int().positive(),
+  classNames: z.array(z.string()).nullable(),
+  macs: z.number(),
+  params: z.number(),
+  report: importReportSchema,
+  atMs: z.number(), // Unix time
+});
+export type NetworkRecord = z.infer<typeof networkRecordSchema>;
+
+/** A file that was written, and how far ONNX Runtime's results with it are from Lathe's own. */
+export const networkExportSchema = z.object({
+  path: z.string(),
+  sizeBytes: z.number().int(),
+  opset: z.number().int(),
+  notes: z.array(z.string()),
+  check: z.object({
+    images: z.number().int(),
+    largestDifference: z.number(), // of a logit
+    relativeDifference: z.number(), // of the largest logit
+    sameClass: z.number().min(0).max(1), // share of the images
+  }),
+});
+export type NetworkExport = z.infer<typeof networkExportSchema>;

@@ -1,7 +1,7 @@
 /** Runs: manifests, trials, metrics, results; the records that the store keeps and the faces show. */
 import { z } from 'zod';
 import { budgetSchema, costSchema, quantizePolicySchema } from './policy.ts';
-import { layerInfoSchema, networkRefSchema } from './network.ts';
+import { layerInfoSchema, networkRefSchema, resolvedNetworkRefSchema } from './network.ts';
 
 export const runStatusSchema = z.enum(['queued', 'running', 'paused', 'interrupted', 'failed', 'cancelled', 'completed']);
 export type RunStatus = z.infer<typeof runStatusSchema>;
@@ -11,7 +11,7 @@ export type RunMethod = z.infer<typeof runMethodSchema>;
 
 /** Training of the float network. Every default stands here, once. */
 export const trainingParametersSchema = z.object({
-  epochs: z.number().int().min(1).max(10_000).default(4),
+  epochs: z.number().int().min(0).max(10_000).default(4), // 0: the imported weights as they are
   batchSize: z.number().int().min(1).max(4096).default(64),
   learningRate: z.number().positive().max(100).default(0.1), // peak; linear warm-up, then cosine to zero
   warmupSteps: z.number().int().min(0).default(200),
@@ -54,8 +54,9 @@ export type QuantizeParameters = z.infer<typeof quantizeParametersSchema>;
 
 const manifestBase = {
   formatVersion: z.literal(1),
-  network: networkRefSchema.required(), // every choice resolved
+  network: resolvedNetworkRefSchema, // every choice resolved
   networkSha256: z.string(),
+  initialWeights: z.string().optional(), // SHA-256 of the blob that training starts from; absent: random ones from the seed
   dataset: z.string(),
   datasetSha256: z.string(), // of the decoded content
   datasetListingSha256: z.string().optional(), // of the listing of the files that it was decoded from

@@ -1,6 +1,5 @@
 /** What an engine is asked: what the addon is, what a network costs, and all that reads images (`dataset-requests.ts`). */
 import { z } from 'zod';
-import { networkRefSchema } from '../../shared/network.ts';
 import { bitsSchema, quantizePolicySchema } from '../../shared/policy.ts';
 import type { Output } from '../../shared/contract.ts';
 import type { RequestName } from '../../shared/engine-messages.ts';
@@ -12,13 +11,13 @@ import { lint } from '../hardware/lint.ts';
 import { simulate, timeline } from '../hardware/simulate.ts';
 import { quantizableLayerInfos, networkTitle } from '../network/describe.ts';
 import type { Graph } from '../network/graph.ts';
-import { resolveNetwork } from '../network/zoo.ts';
 import { answerAdd, answerInspect, answerSamples, answerSheet, type RequestWork } from './dataset-requests.ts';
 import { fromPolicy, lockedLayers, uniformBits } from '../search/quantize/bits.ts';
+import { answerExport, answerImport, answerRead, graphOf, questionNetworkSchema } from './network-requests.ts';
 
 /** Resolved by the service: the network's variant is complete, the target is there as a whole. */
 const networkOnTarget = {
-  network: networkRefSchema.required(),
+  network: questionNetworkSchema,
   target: targetSchema,
   batch: z.number().int().positive().optional(),
 };
@@ -63,18 +62,24 @@ export async function answer(name: RequestName, input: unknown, work: RequestWor
       return await answerSamples(input);
     case 'dataset.sheet':
       return await answerSheet(input, work);
+    case 'network.read':
+      return await answerRead(input);
+    case 'network.import':
+      return await answerImport(input);
+    case 'network.export':
+      return await answerExport(input);
   }
 }
 
 function answerSimulate(question: SimulateQuestion): { graph: Graph; simulation: Simulation } {
-  const { graph, ref } = resolveNetwork(question.network);
+  const graph = graphOf(question.network);
   const { target } = question;
   const names = quantizableLayerInfos(graph).map((layer) => layer.name);
   const bits = question.policy
     ? fromPolicy(names, question.policy)
     : { weightBits: names.map(() => question.weightBits), activationBits: names.map(() => question.activationBits) };
   const batch = question.batch ?? target.defaultBatch;
-  return { graph, simulation: simulate({ graph, title: networkTitle(ref), target, batch, bits }) };
+  return { graph, simulation: simulate({ graph, title: networkTitle(question.network, graph.inputShape), target, batch, bits }) };
 }
 
 function answerLint(question: SimulateQuestion): Finding[] {
@@ -83,12 +88,12 @@ function answerLint(question: SimulateQuestion): Finding[] {
 }
 
 function answerTimeline({ network, batch, ...question }: z.output<typeof timelineQuestionSchema>): Timeline {
-  const { graph } = resolveNetwork(network);
+  const graph = graphOf(network);
   return timeline({ ...question, graph, batch: batch ?? question.target.defaultBatch });
 }
 
 function answerPreview(question: z.output<typeof previewQuestionSchema>): Output<'run.preview'> {
-  const { graph, ref } = resolveNetwork(question.network);
+  const graph = graphOf(question.network);
   const { target } = question;
   const batch = question.batch ?? target.defaultBatch;
   const locked = lockedLayers(quantizableLayerInfos(graph).length, question.protectFirstAndLast);
@@ -96,7 +101,7 @@ function answerPreview(question: z.output<typeof previewQuestionSchema>): Output
   const fewest = question.minimumBits;
   const widths = Array.from({ length: 8 - fewest + 1 }, (_, index) => 8 - index);
   return {
-    network: networkTitle(ref),
+    network: networkTitle(question.network, graph.inputShape),
     batch,
     reference: costOf(uniformBits(8, 8, locked)),
     least: costOf(uniformBits(fewest, fewest, locked)),

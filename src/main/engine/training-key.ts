@@ -5,6 +5,7 @@ import { sha256OfJson } from '../compute/hash.ts';
 export function trainingKey(manifest: Manifest): string {
   return sha256OfJson({
     networkSha256: manifest.networkSha256,
+    ...(manifest.initialWeights === undefined ? {} : { initialWeights: manifest.initialWeights }),
     dataset: manifest.dataset,
     datasetSha256: manifest.datasetSha256,
     validation: manifest.validation,

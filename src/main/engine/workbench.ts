@@ -9,8 +9,9 @@ import { givenValidation, splitValidation } from '../data/splits.ts';
 import { graphSha256 } from '../network/graph-form.ts';
 import type { Graph } from '../network/graph.ts';
 import { initialParameters, toNativeProgram } from '../network/program.ts';
-import { resolveNetwork } from '../network/zoo.ts';
+import { loadState } from './checkpoint.ts';
 import type { JobContext } from './job.ts';
+import { openGraph } from './networks.ts';
 
 export interface Workbench {
   readonly graph: Graph;
@@ -26,7 +27,7 @@ export interface Workbench {
 export async function openWorkbench(context: JobContext, manifest: Manifest): Promise<Workbench> {
   const { reporter, job } = context;
   reporter.progress({ phase: 'loading', done: 0, total: 1, ratePerSecond: null, etaSeconds: null });
-  const { graph } = resolveNetwork(manifest.network);
+  const graph = await openGraph(job.dataDir, manifest.network);
   const hash = graphSha256(graph);
   if (hash !== manifest.networkSha256) {
     throw new LatheError(
@@ -37,7 +38,12 @@ export async function openWorkbench(context: JobContext, manifest: Manifest): Pr
   setThreads(manifest.threads);
   const random = Random.fromSeed(manifest.seed);
   const model = createModel(toNativeProgram(graph));
-  model.setState(initialParameters(model.parameters, random.derive('initial weights')));
+  if (manifest.initialWeights === undefined) {
+    model.setState(initialParameters(model.parameters, random.derive('initial weights')));
+  } else {
+    model.setState((await loadState(job.dataDir, manifest.initialWeights, 'weights')).parameters);
+    reporter.log('info', `starts from the weights ${manifest.initialWeights.slice(0, 12)} that came with the network`);
+  }
 
   const [height, width] = graph.inputShape;
   const train = await openTrainSplit(job.dataset, openOptions(context, height, width));

@@ -1,17 +1,18 @@
 /** A network as a face shows it: titles, summaries and the table of its layers. */
-import type { LayerInfo, NetworkInfo, NetworkRef, NetworkSummary, ResolvedNetworkRef } from '../../shared/network.ts';
+import type { ImportReport, LayerInfo, NetworkInfo, NetworkRef, NetworkSummary, ResolvedNetworkRef } from '../../shared/network.ts';
 import { graphSha256 } from './graph-form.ts';
 import type { Graph, GraphNode } from './graph.ts';
-import { describeShape } from './shape.ts';
+import { describeShape, type Shape } from './shape.ts';
 import { familyOf, networkIdOf, networkIds, resolveNetwork } from './zoo.ts';
 import type { DatasetShape } from './zoo.ts';
 
 /** 'MobileNet-V1 x0.25, 32 x 32 x 1, 10 classes'; width 1 and the 'imagenet' stem of a large input go without saying. */
-export function networkTitle(ref: ResolvedNetworkRef): string {
+export function networkTitle(ref: ResolvedNetworkRef, inputShape: Shape = [ref.inputSize, ref.inputSize, ref.inputChannels]): string {
+  if (ref.graph !== undefined) return `${ref.id}, ${describeShape(inputShape)}, ${ref.classes} classes`;
   const width = ref.width === 1 ? '' : ` x${ref.width}`;
   const usualStem = ref.inputSize <= 64 ? 'small' : 'imagenet';
   const stem = ref.stem === usualStem ? '' : `, ${ref.stem} stem`;
-  return `${familyOf(ref).title}${width}, ${describeShape([ref.inputSize, ref.inputSize, ref.inputChannels])}, ${ref.classes} classes${stem}`;
+  return `${familyOf(ref).title}${width}, ${describeShape(inputShape)}, ${ref.classes} classes${stem}`;
 }
 
 /** The short form for a table: 'mobilenet-v1 x0.25 @32'. */
@@ -25,6 +26,22 @@ export function listNetworks(): NetworkSummary[] {
     const { graph, ref } = resolveNetwork({ id });
     return summarize(graph, ref);
   });
+}
+
+/** The reference to a network that is no variant of the zoo's: its graph says all; `inputSize` is the longer side. */
+export function ownNetworkRef(id: string, graph: Graph): ResolvedNetworkRef {
+  const [height, width, inputChannels] = graph.inputShape;
+  const inputSize = Math.max(height, width);
+  return { id, width: 1, inputSize, inputChannels, classes: graph.classes, stem: 'imagenet', graph: graphSha256(graph) };
+}
+
+/** A network of the user's and the table of its operators. */
+export function describeOwnNetwork(id: string, graph: Graph, source: string, imported: ImportReport): NetworkInfo {
+  const { macs, params, inputShape, classes } = graph;
+  const ref = ownNetworkRef(id, graph);
+  const title = `${id}, ${describeShape(inputShape)}, ${classes} classes`;
+  const layers = graph.nodes.map(toLayerInfo);
+  return { id, title, source, macs, params, inputShape: [...inputShape], classes, ref, sha256: graphSha256(graph), layers, imported };
 }
 
 /** A network and the table of its operators, fitted to a data set where one is given. Errors as `resolveNetwork`. */
@@ -46,7 +63,7 @@ export function quantizableLayerInfos(graph: Graph): LayerInfo[] {
 function summarize(graph: Graph, ref: ResolvedNetworkRef): NetworkSummary {
   return {
     id: networkIdOf(ref),
-    title: networkTitle(ref),
+    title: networkTitle(ref, graph.inputShape),
     source: familyOf(ref).source,
     macs: graph.macs,
     params: graph.params,

@@ -15,6 +15,7 @@ import { Datasets } from './datasets.ts';
 import { EventBus } from './event-bus.ts';
 import { ManifestMaker } from './manifests.ts';
 import { Networks } from './networks.ts';
+import { OwnNetworks } from './own-networks.ts';
 import { Runs } from './runs.ts';
 import { latheVersion, Machine } from './machine.ts';
 import { Targets } from './targets.ts';
@@ -47,11 +48,13 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const bus = new EventBus();
   try {
     const datasets = new Datasets({ ...options, store, requests, bus });
-    const networks = new Networks(datasets);
-    const targets = new Targets(options.dataDir, requests, datasets);
+    const own = new OwnNetworks({ store, requests, datasets, dataDir: options.dataDir });
+    const networks = new Networks(datasets, own);
+    const targets = new Targets(options.dataDir, requests, datasets, own);
     const machine = new Machine(requests, store, datasets, targets);
     const manifests = new ManifestMaker({
       dataset: (id) => datasets.require(id),
+      network: (ref, dataset) => own.findForRun(ref, dataset),
       target: (id) => targets.find(id),
       preview: (input) => targets.preview(input),
       machine: () => machine.describe(),
@@ -60,10 +63,11 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       { store, dataDir: options.dataDir, launchEngine: options.launchEngine, manifests, datasets, bus, log: options.log },
       options.adoptQueued === true,
     );
-    return new LocalService(makeHandlers({ options, store, datasets, networks, targets, machine, runs }), bus, runs, async () => {
+    return new LocalService(makeHandlers({ options, store, datasets, networks, own, targets, machine, runs }), bus, runs, async () => {
       await datasets.close();
       await runs.close();
       requests.close();
+      await own.close();
       await store.close();
     });
   } catch (error) {
@@ -80,12 +84,13 @@ interface Parts {
   readonly store: Store;
   readonly datasets: Datasets;
   readonly networks: Networks;
+  readonly own: OwnNetworks;
   readonly targets: Targets;
   readonly machine: Machine;
   readonly runs: Runs;
 }
 
-function makeHandlers({ options, store, datasets, networks, targets, machine, runs }: Parts): Handlers {
+function makeHandlers({ options, store, datasets, networks, own, targets, machine, runs }: Parts): Handlers {
   return {
     'system.info': async () => ({
       version: latheVersion,
@@ -97,6 +102,11 @@ function makeHandlers({ options, store, datasets, networks, targets, machine, ru
     'system.doctor': () => machine.doctor(),
     'network.list': () => networks.list(),
     'network.show': (input) => networks.show(input),
+    'network.import': (input) => own.import(input),
+    'network.export': (input) => own.export(input),
+    'network.remove': ({ id }) => own.remove(id),
+    'upload.begin': ({ name }) => own.beginUpload(name),
+    'upload.continue': ({ upload, base64 }) => own.continueUpload(upload, base64),
     'target.list': async () => targets.list(),
     'target.show': async ({ id }) => targets.find(id),
     'target.add': async (input) => targets.add(input),

@@ -5,7 +5,7 @@
 import type { Output, Parsed } from '../../shared/contract.ts';
 import type { DatasetRecord } from '../../shared/dataset.ts';
 import { budget as budgetText } from '../../shared/format.ts';
-import type { LayerInfo } from '../../shared/network.ts';
+import type { LayerInfo, NetworkRef } from '../../shared/network.ts';
 import { quantizeParametersSchema, trainingParametersSchema, type Manifest } from '../../shared/run.ts';
 import { LatheError } from '../../shared/errors.ts';
 import { imagesFor } from './images-for.ts';
@@ -13,8 +13,8 @@ import type { TargetInfo } from '../../shared/target.ts';
 import { networkLabel, quantizableLayerInfos } from '../network/describe.ts';
 import { graphSha256 } from '../network/graph-form.ts';
 import type { Graph } from '../network/graph.ts';
-import { resolveNetwork } from '../network/zoo.ts';
 import { absoluteBudgets, requireFeasible } from '../search/quantize/bits.ts';
+import type { FoundNetwork } from './own-networks.ts';
 
 export interface MadeManifest {
   readonly manifest: Manifest;
@@ -27,6 +27,8 @@ export interface MadeManifest {
 export interface ManifestSources {
   /** The data set, ready to be read; throws a LatheError that says how to get it. */
   dataset(id: string): Promise<DatasetRecord>;
+  /** The network that a reference means, fitted to the data set. */
+  network(ref: NetworkRef, dataset: DatasetRecord): Promise<Pick<FoundNetwork, 'graph' | 'ref' | 'initialWeights'>>;
   /** A target by its id; throws a LatheError that names those there are. */
   target(id: string): TargetInfo;
   preview(input: Parsed<'run.preview'>): Promise<Output<'run.preview'>>;
@@ -46,7 +48,7 @@ export class ManifestMaker {
 
   async make(request: Parsed<'run.create'>): Promise<MadeManifest> {
     const dataset = await this.sources.dataset(request.dataset);
-    const { graph, ref } = resolveNetwork(request.network, dataset);
+    const { graph, ref, initialWeights } = await this.sources.network(request.network, dataset);
     const machine = await this.sources.machine();
     const search = quantizeParametersSchema.parse(imagesFor(dataset, request.method === 'quantize' ? (request.search ?? {}) : {}));
     requireImages(dataset, search.validationImages, search.calibrationImages);
@@ -54,6 +56,7 @@ export class ManifestMaker {
       formatVersion: 1 as const,
       network: ref,
       networkSha256: graphSha256(graph),
+      ...(initialWeights === null ? {} : { initialWeights }),
       dataset: dataset.id,
       datasetSha256: dataset.sha256,
       ...(dataset.origin ? { datasetListingSha256: dataset.origin.listingSha256 } : {}),
@@ -63,6 +66,12 @@ export class ManifestMaker {
       threads: request.threads ?? machine.cores,
       versions: { ...machine.versions },
     };
+    if (base.training.epochs === 0 && initialWeights === null) {
+      throw new LatheError(
+        'bad-input',
+        `epochs 0: network ${ref.id} has no weights of its own to start from; train it, or import a trained one`,
+      );
+    }
     const networkTitle = networkLabel(ref);
     const layers = quantizableLayerInfos(graph);
     if (request.method === 'train') {

@@ -1,23 +1,24 @@
 /** Targets: Lathe's and the user's own; kept, checked, and what a network costs on them. */
 import { contract, type Output, type Parsed } from '../../shared/contract.ts';
 import { LatheError } from '../../shared/errors.ts';
-import type { ResolvedNetworkRef } from '../../shared/network.ts';
 import { findingSchema, simulationSchema, timelineSchema } from '../../shared/simulation.ts';
 import { targetSchema, type Target, type TargetInfo } from '../../shared/target.ts';
 import type { EngineRequests } from '../engine/host.ts';
 import { TargetLibrary } from '../hardware/targets.ts';
-import { resolveNetwork } from '../network/zoo.ts';
 import type { Datasets } from './datasets.ts';
+import type { FoundNetwork, OwnNetworks } from './own-networks.ts';
 
 export class Targets {
   private readonly library: TargetLibrary;
   private readonly requests: EngineRequests;
   private readonly datasets: Datasets;
+  private readonly own: OwnNetworks;
 
-  constructor(dataDir: string, requests: EngineRequests, datasets: Datasets) {
+  constructor(dataDir: string, requests: EngineRequests, datasets: Datasets, own: OwnNetworks) {
     this.library = new TargetLibrary(dataDir);
     this.requests = requests;
     this.datasets = datasets;
+    this.own = own;
   }
 
   list(): TargetInfo[] {
@@ -89,9 +90,9 @@ export class Targets {
     dataset,
     target: id,
     ...rest
-  }: T): Promise<Omit<T, 'network' | 'dataset' | 'target'> & { network: ResolvedNetworkRef; target: Target }> {
+  }: T): Promise<Omit<T, 'network' | 'dataset' | 'target'> & { network: FoundNetwork['question']; target: Target }> {
     const { target } = this.find(id);
-    const { ref } = resolveNetwork(network, dataset === undefined ? undefined : await this.datasets.show(dataset));
-    return { ...rest, network: ref, target };
+    const { question } = await this.own.find(network, dataset === undefined ? undefined : await this.datasets.show(dataset));
+    return { ...rest, network: question, target };
   }
 }

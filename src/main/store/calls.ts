@@ -8,6 +8,7 @@
 import type Database from 'better-sqlite3';
 import type { z } from 'zod';
 import { datasetRecordSchema } from '../../shared/dataset.ts';
+import { networkRecordSchema } from '../../shared/network.ts';
 import { describeZodError, LatheError } from '../../shared/errors.ts';
 import {
   metricSchema,
@@ -27,6 +28,7 @@ import { CheckpointRepository, type StoredCheckpoint } from './repositories/chec
 import { DatasetRepository } from './repositories/datasets.ts';
 import { LogRepository } from './repositories/log.ts';
 import { MetricRepository } from './repositories/metrics.ts';
+import { NetworkRepository } from './repositories/networks.ts';
 import { RunRepository, type RunState } from './repositories/runs.ts';
 import { SolutionRepository } from './repositories/solutions.ts';
 import { SupersededRepository } from './repositories/superseded.ts';
@@ -60,6 +62,7 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
   const log = new LogRepository(db);
   const weights = new WeightsRepository(db);
   const datasets = new DatasetRepository(db);
+  const networks = new NetworkRepository(db);
   const claimed = new Map<string, Owner>(); // runs that this store claimed
 
   function requireRun(id: string): RunState {
@@ -310,6 +313,24 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
       write(db, () => datasets.put(record));
     },
     removeDataset: (id) => write(db, () => datasets.remove(id)),
+
+    listNetworks: () => networks.list(),
+    getNetwork: (id) => networks.find(id),
+    addNetwork(input) {
+      const record = checked(networkRecordSchema, input, `network ${input.id}`);
+      write(db, () => {
+        if (networks.find(record.id))
+          throw new LatheError('conflict', `there is a network ${record.id} already; choose another name, or remove it first`);
+        networks.put(record);
+      });
+    },
+    removeNetwork: (id) =>
+      write(db, () => {
+        const record = networks.find(id);
+        if (!record) throw new LatheError('not-found', `there is no network ${id} of your own`);
+        networks.remove(id);
+        return [record.graph, record.weights].filter((sha256) => !networks.isUsed(sha256));
+      }),
 
     close: () => {
       db.close();

@@ -81,6 +81,10 @@ function createFace(calls: WorkerCalls, path: string, sqliteVersion: string): St
     getDataset: (id) => calls.call('getDataset', id),
     putDataset: (record) => calls.call('putDataset', record),
     removeDataset: (id) => calls.call('removeDataset', id),
+    listNetworks: () => calls.call('listNetworks'),
+    getNetwork: (id) => calls.call('getNetwork', id),
+    addNetwork: (record) => calls.call('addNetwork', record),
+    removeNetwork: (id) => calls.call('removeNetwork', id),
     onExternalChange: (listener) => calls.onExternalChange(listener),
     close: () => calls.close(),
   };

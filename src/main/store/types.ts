@@ -4,7 +4,7 @@
  */
 import type { Budget } from '../../shared/policy.ts';
 import type { DatasetRecord } from '../../shared/dataset.ts';
-import type { LayerInfo } from '../../shared/network.ts';
+import type { LayerInfo, NetworkRecord } from '../../shared/network.ts';
 import type {
   LogLine,
   Manifest,
@@ -118,6 +118,13 @@ export interface Store {
   getDataset(id: string): Promise<DatasetRecord | null>;
   putDataset(record: DatasetRecord): Promise<void>;
   removeDataset(id: string): Promise<boolean>;
+
+  listNetworks(): Promise<NetworkRecord[]>;
+  getNetwork(id: string): Promise<NetworkRecord | null>;
+  /** Throws conflict where there is one of this id. */
+  addNetwork(record: NetworkRecord): Promise<void>;
+  /** Returns the hashes of its blobs that nothing refers to any more (the caller deletes those files). Throws not-found. */
+  removeNetwork(id: string): Promise<string[]>;
 
   /** Calls back when another process has changed the database (`PRAGMA data_version`, polled in the worker). */
   onExternalChange(listener: () => void): () => void;

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { count, shape, si } from '../../../shared/format.ts';
 import { networkRef, withVariantOptions, type VariantOptions } from '../arguments.ts';
+import { addNetworkFileCommands, printNotes } from './network-files.ts';
 import { globalOptions, withService } from '../context.ts';
 import { printJson, printLine, printTable } from '../output.ts';
 
@@ -27,7 +28,10 @@ function addNetworkCommands(program: Command): void {
         [2, 3],
       );
     });
-  withVariantOptions(network.command('show <network>').description('layers, shapes, MACs and parameters'))
+  addNetworkFileCommands(network);
+  withVariantOptions(
+    network.command('show <network>').description('layers, shapes, MACs and parameters of a network, or of an .onnx file'),
+  )
     .option('--dataset <id>', 'the variant that fits this data set')
     .action(async (id: string, own: VariantOptions & { dataset?: string }, command: Command) => {
       const options = globalOptions(command);
@@ -38,6 +42,7 @@ function addNetworkCommands(program: Command): void {
         return;
       }
       printLine(`${info.title}: ${count(info.macs)} MACs, ${count(info.params)} parameters\n${info.source}\n`);
+      printNotes(info.imported?.notes ?? []);
       printTable(
         ['layer', 'op', 'input', 'output', 'MACs', 'parameters'],
         info.layers.map((layer) => [

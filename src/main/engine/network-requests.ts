@@ -1,0 +1,85 @@
+/** Questions about files of networks: reading one, keeping one, writing one. */
+import { z } from 'zod';
+import { datasetRecordSchema, type DatasetRecord } from '../../shared/dataset.ts';
+import {
+  networkIdSchema,
+  resolvedNetworkRefSchema,
+  type ImportReport,
+  type NetworkExport,
+  type NetworkRecord,
+} from '../../shared/network.ts';
+import { quantizePolicySchema } from '../../shared/policy.ts';
+import { manifestSchema, quantizeParametersSchema, type Manifest } from '../../shared/run.ts';
+import { createDataset } from '../compute/index.ts';
+import { openTrainSplit } from '../data/datasets.ts';
+import { splitValidation } from '../data/splits.ts';
+import { graphFromJson, graphToJson } from '../network/graph-form.ts';
+import type { Graph } from '../network/graph.ts';
+import { resolveNetwork } from '../network/zoo.ts';
+import { exportNetwork, type CalibrationImages } from './export-network.ts';
+import { importNetwork, readOnnxFile } from './networks.ts';
+
+/** A resolved reference, with the graph itself where the zoo does not have it. */
+export const questionNetworkSchema = resolvedNetworkRefSchema.extend({ graphJson: z.unknown().optional() });
+
+/** The graph that a question is about. */
+export function graphOf(network: z.output<typeof questionNetworkSchema>): Graph {
+  return network.graphJson === undefined ? resolveNetwork(network).graph : graphFromJson(network.graphJson);
+}
+
+const optionsSchema = z
+  .object({ inputSize: z.tuple([z.number().int().positive(), z.number().int().positive()]), output: z.string() })
+  .partial()
+  .transform(({ inputSize, output }) => ({ ...(inputSize ? { inputSize } : {}), ...(output === undefined ? {} : { output }) }));
+const readQuestionSchema = z.object({ path: z.string(), options: optionsSchema });
+const importQuestionSchema = readQuestionSchema.extend({ dataDir: z.string(), id: networkIdSchema, source: z.string() });
+const exportQuestionSchema = z.object({
+  dataDir: z.string(),
+  network: questionNetworkSchema,
+  weights: z.string().nullable(),
+  path: z.string(),
+  policy: quantizePolicySchema.nullable(),
+  /** The run that the weights are from: its images calibrate, and its normalisation is told in the file. */
+  trained: z.object({ dataset: datasetRecordSchema, manifest: manifestSchema }).nullable(),
+  metadata: z.record(z.string(), z.string()),
+  version: z.string(),
+});
+
+export async function answerRead(input: unknown): Promise<{ graph: unknown; report: ImportReport }> {
+  const { path, options } = readQuestionSchema.parse(input);
+  const { graph, producer, opset, notes, bits } = (await readOnnxFile(path, options)).network;
+  return { graph: graphToJson(graph), report: { producer, opset, notes: [...notes], bits: [...bits] } };
+}
+
+export async function answerImport(input: unknown): Promise<NetworkRecord> {
+  const { dataDir, id, path, source, options } = importQuestionSchema.parse(input);
+  return await importNetwork({ dataDir, id, path, source }, options);
+}
+
+export async function answerExport(input: unknown): Promise<NetworkExport> {
+  const question = exportQuestionSchema.parse(input);
+  const graph = graphOf(question.network);
+  const images = question.trained ? await trainingImages(graph, question.trained.dataset, question.trained.manifest) : null;
+  const { dataDir, weights, path, policy, version } = question;
+  const metadata = { ...question.metadata, ...(images ? { 'lathe.inputMean': images.mean, 'lathe.inputStd': images.std } : {}) };
+  return await exportNetwork({ graph, dataDir, weights, path, policy, version, metadata, name: question.network.id, calibration: images });
+}
+
+/** Those that the run calibrates on, in the scale that it trains in. */
+async function trainingImages(
+  graph: Graph,
+  record: DatasetRecord,
+  manifest: Manifest,
+): Promise<CalibrationImages & { readonly mean: string; readonly std: string }> {
+  const [height, width] = graph.inputShape;
+  const train = await openTrainSplit(record, { height, width });
+  const { trainIndices } = splitValidation(train.labels, manifest.validation.images, manifest.validation.seed);
+  const normalisation = train.normalisationOf(trainIndices);
+  const count = manifest.method === 'quantize' ? manifest.search.calibrationImages : quantizeParametersSchema.parse({}).calibrationImages;
+  return {
+    dataset: createDataset({ ...train, ...normalisation }),
+    indices: trainIndices.slice(0, count),
+    mean: JSON.stringify(normalisation.mean),
+    std: JSON.stringify(normalisation.std),
+  };
+}
