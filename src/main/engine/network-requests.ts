@@ -10,14 +10,12 @@ import {
 } from '../../shared/network.ts';
 import { quantizePolicySchema } from '../../shared/policy.ts';
 import { manifestSchema, quantizeParametersSchema, type Manifest } from '../../shared/run.ts';
-import { createDataset } from '../compute/index.ts';
-import { openTrainSplit } from '../data/datasets.ts';
-import { splitValidation } from '../data/splits.ts';
 import { graphFromJson, graphToJson } from '../network/graph-form.ts';
 import type { Graph } from '../network/graph.ts';
 import { resolveNetwork } from '../network/zoo.ts';
 import { exportNetwork, type CalibrationImages } from './export-network.ts';
 import { importNetwork, readOnnxFile } from './networks.ts';
+import { openTraining } from './workbench.ts';
 
 /** A resolved reference, with the graph itself where the zoo does not have it. */
 export const questionNetworkSchema = resolvedNetworkRefSchema.extend({ graphJson: z.unknown().optional() });
@@ -59,7 +57,9 @@ export async function answerImport(input: unknown): Promise<NetworkRecord> {
 export async function answerExport(input: unknown): Promise<NetworkExport> {
   const question = exportQuestionSchema.parse(input);
   const graph = graphOf(question.network);
-  const images = question.trained ? await trainingImages(graph, question.trained.dataset, question.trained.manifest) : null;
+  const images = question.trained
+    ? await trainingImages(graph, question.trained.dataset, question.trained.manifest, question.dataDir)
+    : null;
   const { dataDir, weights, path, policy, version } = question;
   const metadata = { ...question.metadata, ...(images ? { 'lathe.inputMean': images.mean, 'lathe.inputStd': images.std } : {}) };
   return await exportNetwork({ graph, dataDir, weights, path, policy, version, metadata, name: question.network.id, calibration: images });
@@ -70,14 +70,13 @@ async function trainingImages(
   graph: Graph,
   record: DatasetRecord,
   manifest: Manifest,
+  dataDir: string,
 ): Promise<CalibrationImages & { readonly mean: string; readonly std: string }> {
   const [height, width] = graph.inputShape;
-  const train = await openTrainSplit(record, { height, width });
-  const { trainIndices } = splitValidation(train.labels, manifest.validation.images, manifest.validation.seed);
-  const normalisation = train.normalisationOf(trainIndices);
+  const { dataset, trainIndices, normalisation } = await openTraining(record, manifest, { dataDir, height, width });
   const count = manifest.method === 'quantize' ? manifest.search.calibrationImages : quantizeParametersSchema.parse({}).calibrationImages;
   return {
-    dataset: createDataset({ ...train, ...normalisation }),
+    dataset,
     indices: trainIndices.slice(0, count),
     mean: JSON.stringify(normalisation.mean),
     std: JSON.stringify(normalisation.std),

@@ -1,4 +1,5 @@
 /** What a run works on: the network as a model in the addon, and its training and validation images. Never the test split. */
+import type { DatasetRecord } from '../../shared/dataset.ts';
 import type { Manifest } from '../../shared/run.ts';
 import { LatheError } from '../../shared/errors.ts';
 import { Random } from '../../shared/random.ts';
@@ -46,19 +47,32 @@ export async function openWorkbench(context: JobContext, manifest: Manifest): Pr
   }
 
   const [height, width] = graph.inputShape;
-  const train = await openTrainSplit(job.dataset, openOptions(context, height, width));
-  const { images, seed } = manifest.validation;
-  const given = job.dataset.validation?.given === true ? job.dataset.validation.images : 0;
-  const { trainIndices, validationIndices } =
-    given > 0 ? givenValidation(train.count, given, images, seed) : splitValidation(train.labels, images, seed);
-  const normalisation = await train.normalisationOf(trainIndices);
-  const dataset = createDataset({ ...train, ...normalisation });
+  const training = await openTraining(job.dataset, manifest, openOptions(context, height, width));
+  const { dataset, trainIndices, validationIndices, normalisation } = training;
   reporter.log(
     'info',
     `${job.dataset.id}: ${String(trainIndices.length)} training and ${String(validationIndices.length)} validation images; the test split stays closed until the end`,
   );
   reporter.progress({ phase: 'loading', done: 1, total: 1, ratePerSecond: null, etaSeconds: null });
   return { graph, model, dataset, trainImages: trainIndices, validationImages: validationIndices, normalisation, random };
+}
+
+export interface TrainingImages {
+  readonly dataset: NativeDataset;
+  readonly trainIndices: Uint32Array;
+  readonly validationIndices: Uint32Array;
+  readonly normalisation: ImageNormalisation;
+}
+
+/** The training part of a data set, split and scaled as the manifest says. */
+export async function openTraining(record: DatasetRecord, manifest: Manifest, options: OpenOptions): Promise<TrainingImages> {
+  const train = await openTrainSplit(record, options);
+  const { images, seed } = manifest.validation;
+  const given = record.validation?.given === true ? record.validation.images : 0;
+  const { trainIndices, validationIndices } =
+    given > 0 ? givenValidation(train.count, given, images, seed) : splitValidation(train.labels, images, seed);
+  const normalisation = await train.normalisationOf(trainIndices);
+  return { dataset: createDataset({ ...train, ...normalisation }), trainIndices, validationIndices, normalisation };
 }
 
 /** Images that the cache has no longer are decoded again: it can be seen, and stopped. */

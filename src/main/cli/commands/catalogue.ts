@@ -29,9 +29,7 @@ function addNetworkCommands(program: Command): void {
       );
     });
   addNetworkFileCommands(network);
-  withVariantOptions(
-    network.command('show <network>').description('layers, shapes, MACs and parameters of a network, or of an .onnx file'),
-  )
+  withVariantOptions(network.command('show <network>').description('layers, shapes, MACs and parameters of a network, or of an .onnx file'))
     .option('--dataset <id>', 'the variant that fits this data set')
     .action(async (id: string, own: VariantOptions & { dataset?: string }, command: Command) => {
       const options = globalOptions(command);
