@@ -210,6 +210,17 @@ export const contract = {
       uniform: z.array(uniformCostSchema), // w = a, 8 down to the fewest
     }),
   },
+  'training.preview': {
+    // How long a training is and what memory it takes, before anything runs.
+    input: z.object({ network: networkRefSchema, dataset: z.string(), training: trainingParametersSchema.partial().optional() }).strict(),
+    output: z.object({
+      trainingImages: z.number().int(),
+      validationImages: z.number().int(),
+      steps: z.number().int(),
+      stepsPerEpoch: z.number().int(),
+      memoryBytes: z.number(), // at most, besides the program itself
+    }),
+  },
   'run.create': { input: runRequestSchema, output: runSummarySchema },
   'run.list': { input: empty, output: z.array(runSummarySchema) },
   'run.show': { input: runId, output: runDetailSchema },
@@ -236,6 +247,11 @@ export const contract = {
       })
       .strict(),
     output: z.array(storedLogLineSchema),
+  },
+  'run.weights': {
+    // The trained float weights of a run, as a .safetensors file.
+    input: runId,
+    output: z.object({ fileName: z.string(), sha256: z.string(), base64: z.string() }),
   },
   'run.cancel': { input: runId, output: runSummarySchema },
   'run.resume': { input: runId, output: runSummarySchema },

@@ -34,6 +34,8 @@ export const requestNameSchema = z.enum([
   'network.read',
   'network.import',
   'network.export',
+  'training',
+  'weights',
 ]);
 export type RequestName = z.infer<typeof requestNameSchema>;
 

@@ -9,14 +9,28 @@ export type RunStatus = z.infer<typeof runStatusSchema>;
 export const runMethodSchema = z.enum(['train', 'quantize']);
 export type RunMethod = z.infer<typeof runMethodSchema>;
 
-/** Training of the float network. Every default stands here, once. */
+/** Training of the float network. Every default stands here, once; named sets of others in recipes.ts. */
 export const trainingParametersSchema = z.object({
   epochs: z.number().int().min(0).max(10_000).default(4), // 0: the imported weights as they are
   batchSize: z.number().int().min(1).max(4096).default(64),
-  learningRate: z.number().positive().max(100).default(0.1), // peak; linear warm-up, then cosine to zero
+  optimizer: z.enum(['sgd', 'adam']).default('sgd'),
+  learningRate: z.number().positive().max(100).default(0.1), // peak; linear warm-up, then the schedule
+  schedule: z.enum(['cosine', 'step', 'constant']).default('cosine'), // cosine: to zero at the last step
   warmupSteps: z.number().int().min(0).default(200),
-  momentum: z.number().min(0).max(0.9999).default(0.9),
-  weightDecay: z.number().min(0).max(1).default(1e-4), // convolution and linear weights only
+  stepEpochs: z.number().int().min(1).max(10_000).default(30), // of the step schedule: epochs between two falls
+  stepFactor: z.number().positive().max(1).default(0.1), // of the step schedule: what a fall multiplies the rate by
+  momentum: z.number().min(0).max(0.9999).default(0.9), // of SGD
+  nesterov: z.boolean().default(false), // of SGD
+  beta1: z.number().min(0).max(0.9999).default(0.9), // of Adam
+  beta2: z.number().min(0).max(0.999_999).default(0.999), // of Adam
+  weightDecay: z.number().min(0).max(1).default(1e-4), // with Adam decoupled, as AdamW
+  decayAll: z.boolean().default(false), // also batch norm's parameters and biases; else convolution and linear weights only
+  labelSmoothing: z.number().min(0).max(0.99).default(0),
+  clipNorm: z.number().min(0).default(0), // Euclidean norm of the whole gradient; 0: not clipped
+  cropPadding: z.number().int().min(0).max(1024).default(0), // pixels
+  flip: z.boolean().default(false),
+  cutout: z.number().int().min(0).max(4096).default(0), // side in pixels; 0: none
+  patienceEpochs: z.number().int().min(0).max(10_000).default(0), // epochs without a better validation accuracy; 0: no early stop
 });
 export type TrainingParameters = z.infer<typeof trainingParametersSchema>;
 
@@ -61,7 +75,7 @@ const manifestBase = {
   datasetSha256: z.string(), // of the decoded content
   datasetListingSha256: z.string().optional(), // of the listing of the files that it was decoded from
   validation: z.object({ images: z.number().int().positive(), seed: z.number().int() }),
-  training: trainingParametersSchema.required(),
+  training: trainingParametersSchema, // a manifest of an older version lacks what it could not choose: it did what the default says
   seed: z.number().int().min(0).max(0xffff_ffff),
   threads: z.number().int().min(1).max(1024),
   versions: z.record(z.string(), z.string()), // lathe, addon, simd, node, os, cpu

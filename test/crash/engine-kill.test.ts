@@ -10,7 +10,7 @@ function comparable({ run, trials, metrics }: Export): unknown {
   return {
     solutions: run.solutions,
     trials: trials.map((trial) => ({ ...trial, atMs: 0 })),
-    metrics: metrics.filter((metric) => !['train/seconds', 'train/imagesPerSecond'].includes(metric.series)),
+    metrics: metrics.filter(({ series }) => !series.startsWith('machine/') && !['train/seconds', 'train/imagesPerSecond'].includes(series)),
   };
 }
 

@@ -258,4 +258,16 @@ Program ToProgram(const Napi::Object& program) {
   return result;
 }
 
+Augmentation ToAugmentation(const Napi::Object& options) {
+  if (!Has(options, "augmentation")) return {};
+  const Napi::Object from = GetObject(options, "augmentation");
+  Augmentation augmentation{GetInt(from, "cropPadding"), GetBool(from, "flip"), GetInt(from, "cutout")};
+  constexpr int kMost = 65536;  // keeps sums of pixel positions within int
+  if (augmentation.cropPadding < 0 || augmentation.cropPadding > kMost || augmentation.cutout < 0 ||
+      augmentation.cutout > kMost) {
+    throw Napi::RangeError::New(options.Env(), "augmentation: cropPadding and cutout must be 0..65536");
+  }
+  return augmentation;
+}
+
 }  // namespace lathe::binding

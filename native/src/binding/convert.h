@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "train/augment.h"
 #include "train/program.h"
 
 namespace lathe::binding {
@@ -41,5 +42,6 @@ Napi::Float64Array MakeFloat64Array(Napi::Env env, const std::vector<double>& va
 
 OpSpec ToOpSpec(const Napi::Object& op);
 Program ToProgram(const Napi::Object& program);
+Augmentation ToAugmentation(const Napi::Object& options);  // of its `augmentation`; none where there is none
 
 }  // namespace lathe::binding

@@ -37,6 +37,25 @@ std::vector<std::uint32_t> ImageNumbers(const Napi::Object& options, const char*
   return {view.begin(), view.end()};
 }
 
+double NumberOr(const Napi::Object& options, const char* name, double otherwise) {
+  return Has(options, name) ? GetNumber(options, name) : otherwise;
+}
+
+OptimizerSpec ToOptimizer(const Napi::Object& options) {
+  OptimizerSpec spec;
+  const bool adam = Has(options, "optimizer") && GetString(options, "optimizer") == "adam";
+  spec.kind = adam ? OptimizerKind::kAdam : OptimizerKind::kSgd;
+  spec.momentum = static_cast<float>(NumberOr(options, "momentum", 0));
+  spec.nesterov = Has(options, "nesterov") && GetBool(options, "nesterov");
+  spec.beta1 = static_cast<float>(NumberOr(options, "beta1", 0.9));
+  spec.beta2 = static_cast<float>(NumberOr(options, "beta2", 0.999));
+  spec.epsilon = static_cast<float>(NumberOr(options, "epsilon", 1e-8));
+  spec.weightDecay = static_cast<float>(NumberOr(options, "weightDecay", 0));
+  spec.decayAll = Has(options, "decayAll") && GetBool(options, "decayAll");
+  spec.clipNorm = static_cast<float>(NumberOr(options, "clipNorm", 0));
+  return spec;
+}
+
 class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
  public:
   static void Register(Napi::Env env, Napi::Object exports) {
@@ -47,8 +66,9 @@ class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
             {InstanceAccessor<&ModelWrap::Parameters>("parameters"),
              InstanceAccessor<&ModelWrap::QuantizableOps>("quantizableOps"),
              InstanceMethod<&ModelWrap::GetState>("getState"), InstanceMethod<&ModelWrap::SetState>("setState"),
-             InstanceMethod<&ModelWrap::Train>("train"), InstanceMethod<&ModelWrap::Evaluate>("evaluate"),
-             InstanceMethod<&ModelWrap::Calibrate>("calibrate"), InstanceMethod<&ModelWrap::Cluster>("cluster")}));
+             InstanceMethod<&ModelWrap::TrainingBytes>("trainingBytes"), InstanceMethod<&ModelWrap::Train>("train"),
+             InstanceMethod<&ModelWrap::Evaluate>("evaluate"), InstanceMethod<&ModelWrap::Calibrate>("calibrate"),
+             InstanceMethod<&ModelWrap::Cluster>("cluster")}));
   }
 
   explicit ModelWrap(const Napi::CallbackInfo& call) : Napi::ObjectWrap<ModelWrap>(call) {
@@ -90,7 +110,11 @@ class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
     RefuseWhileBusy(env);
     auto state = Napi::Object::New(env);
     state.Set("parameters", MakeFloat32Array(env, model_->parameters().data(), model_->layout().size()));
-    state.Set("momentum", MakeFloat32Array(env, model_->momentum().data(), model_->layout().size()));
+    Optimizer& optimizer = model_->optimizer();
+    state.Set("momentum", MakeFloat32Array(env, optimizer.first().data(), optimizer.first().size()));
+    if (optimizer.second().size() > 0) {
+      state.Set("secondMoment", MakeFloat32Array(env, optimizer.second().data(), optimizer.second().size()));
+    }
     return state;
   }
 
@@ -98,14 +122,18 @@ class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
     const Napi::Env env = call.Env();
     RefuseWhileBusy(env);
     const auto parameters = StateView(call[0], "parameters");
-    const bool hasMomentum = !call[1].IsUndefined() && !call[1].IsNull();
-    const auto momentum = hasMomentum ? StateView(call[1], "momentum") : View<float>{};
+    const auto given = [&](std::size_t i) { return !call[i].IsUndefined() && !call[i].IsNull(); };
+    const auto momentum = given(1) ? StateView(call[1], "momentum") : View<float>{};
+    const auto second = given(2) ? StateView(call[2], "secondMoment") : View<float>{};
     std::copy(parameters.begin(), parameters.end(), model_->parameters().data());
-    if (hasMomentum) {
-      std::copy(momentum.begin(), momentum.end(), model_->momentum().data());
-    } else {
-      std::fill(model_->momentum().begin(), model_->momentum().end(), 0.0f);
-    }
+    Optimizer& optimizer = model_->optimizer();
+    if (given(2)) optimizer.Prepare(OptimizerKind::kAdam);
+    const auto put = [](const View<float>& from, AlignedFloats& to) {
+      std::fill(to.begin(), to.end(), 0.0f);
+      std::copy(from.begin(), from.end(), to.begin());
+    };
+    put(momentum, optimizer.first());
+    put(second, optimizer.second());
   }
 
   View<float> StateView(const Napi::Value& value, const char* name) {
@@ -165,6 +193,19 @@ class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
     return work;
   }
 
+  Napi::Value TrainingBytes(const Napi::CallbackInfo& call) {
+    const Napi::Env env = call.Env();
+    return Guard(env, [&]() -> Napi::Value {
+      const Napi::Object options = OptionsOf(call);
+      try {
+        const std::size_t bytes = model_->TrainingBytes(ActiveKernels(), BatchSize(options), ToOptimizer(options).kind);
+        return Napi::Number::New(env, static_cast<double>(bytes));
+      } catch (const std::bad_alloc&) {
+        throw Napi::Error::New(env, "there is not enough memory for this network at this batch size");
+      }
+    });
+  }
+
   Napi::Value Train(const Napi::CallbackInfo& call) {
     const Napi::Env env = call.Env();
     return Guard(env, [&]() -> Napi::Value {
@@ -183,8 +224,11 @@ class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
       own->order = ImageNumbers(options, "order", dataset.dataset().count());
       const auto rates = GetView<float>(options, "learningRates");
       own->rates.assign(rates.begin(), rates.end());
-      own->job.momentum = static_cast<float>(GetNumber(options, "momentum"));
-      own->job.weightDecay = static_cast<float>(GetNumber(options, "weightDecay"));
+      own->job.optimizer = ToOptimizer(options);
+      own->job.augmentation = ToAugmentation(options);
+      own->job.labelSmoothing = static_cast<float>(NumberOr(options, "labelSmoothing", 0));
+      own->job.seed = static_cast<std::uint64_t>(NumberOr(options, "seed", 0));
+      own->job.firstStep = static_cast<std::uint64_t>(NumberOr(options, "firstStep", 0));
       own->job.steps = own->rates.size();
       FillQuantizedTraining(options, *model_, own->job);
       if (own->order.size() != own->job.steps * own->job.batchSize) {
@@ -208,6 +252,7 @@ class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
         result.Set("losses", MakeFloat32Array(e, r.losses.data(), r.losses.size()));
         result.Set("correct", correct);
         result.Set("quantized", FromQuantizedTraining(e, r));
+        result.Set("gradientNorms", MakeFloat32Array(e, r.gradientNorms.data(), r.gradientNorms.size()));
         return result;
       };
       return StartAsync(env, std::move(work));

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "binding/convert.h"
+#include "binding/dataset.h"
 #include "binding/guard.h"
 #include "binding/register.h"
 #include "binding/testing_integer.h"
@@ -114,16 +115,20 @@ Napi::Value RunLoss(const Napi::CallbackInfo& info) {
     if (*std::max_element(labels.begin(), labels.end()) >= classes) {
       throw Napi::RangeError::New(env, "labels must be below classes");
     }
+    const double smoothing = info[4].IsNumber() ? info[4].As<Napi::Number>().DoubleValue() : 0;
     double loss = 0;
     std::vector<double> gradient;
     if (WantsFast(info[3])) {
       const std::vector<float> floats(logits.begin(), logits.end());
       std::vector<float> dLogits(floats.size());
       const int batch = static_cast<int>(labels.size);
-      loss = SoftmaxCrossEntropy(floats.data(), labels.data, batch, classes, batch, dLogits.data()).loss / batch;
+      loss = SoftmaxCrossEntropy(floats.data(), labels.data, batch, classes, batch, static_cast<float>(smoothing),
+                                 dLogits.data())
+                 .loss /
+             batch;
       gradient.assign(dLogits.begin(), dLogits.end());
     } else {
-      auto result = reference::SoftmaxCrossEntropy<double>(logits, {labels.begin(), labels.end()}, classes);
+      auto result = reference::SoftmaxCrossEntropy<double>(logits, {labels.begin(), labels.end()}, classes, smoothing);
       loss = result.loss;
       gradient = std::move(result.dLogits);
     }
@@ -131,6 +136,25 @@ Napi::Value RunLoss(const Napi::CallbackInfo& info) {
     object.Set("loss", loss);
     object.Set("dLogits", MakeFloat64Array(env, gradient));
     return object;
+  });
+}
+
+// One image as training sees it: augmented, then normalised.
+Napi::Value LoadImage(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return Guard(env, [&]() -> Napi::Value {
+    const Napi::Object options = OptionsOf(info);
+    const Dataset& dataset = DatasetWrap::Of(options).dataset();
+    const int image = GetInt(options, "image");
+    if (image < 0 || static_cast<std::size_t>(image) >= dataset.count()) {
+      throw Napi::RangeError::New(env, "image must be below the data set's " + std::to_string(dataset.count()));
+    }
+    const auto number = [&](const char* name) { return static_cast<std::uint64_t>(GetNumber(options, name)); };
+    const Placement placement =
+        DrawPlacement(ToAugmentation(options), dataset.shape(), number("seed"), number("step"), image);
+    std::vector<float> values(dataset.shape().size());
+    dataset.Load(image, placement, values.data());
+    return MakeFloat32Array(env, values.data(), values.size());
   });
 }
 
@@ -143,6 +167,7 @@ void RegisterTesting(Napi::Env env, Napi::Object exports) {
   testing.Set("quantizeActivations", Napi::Function::New(env, QuantizeActivations, "quantizeActivations"));
   testing.Set("softmaxCrossEntropy", Napi::Function::New(env, RunLoss, "softmaxCrossEntropy"));
   AddIntegerTesting(env, testing);
+  testing.Set("loadImage", Napi::Function::New(env, LoadImage, "loadImage"));
   exports.Set("testing", testing);
 }
 

@@ -14,7 +14,12 @@ namespace {
 // all in a virtual machine, where each miss walks two page tables.
 constexpr std::size_t kHugePage = std::size_t{1} << 21;
 
+thread_local MemoryCount* counting = nullptr;
+
 }  // namespace
+
+MemoryCount::MemoryCount() : outer_(counting) { counting = this; }
+MemoryCount::~MemoryCount() { counting = outer_; }
 
 AlignedFloats::AlignedFloats(std::size_t size) : size_(size) {
   std::size_t bytes = (RoundUpFloats(size) + kMarginFloats) * sizeof(float);
@@ -23,6 +28,10 @@ AlignedFloats::AlignedFloats(std::size_t size) : size_(size) {
     bytes = (bytes + kHugePage - 1) / kHugePage * kHugePage;
   }
   data_ = static_cast<float*>(::operator new(bytes, std::align_val_t{alignment_}));
+  if (counting) {
+    counting->bytes_ += bytes;
+    return;
+  }
 #if defined(__linux__)
   if (alignment_ == kHugePage) madvise(data_, bytes, MADV_HUGEPAGE);  // a wish: nothing depends on its answer
 #endif

@@ -49,4 +49,20 @@ class AlignedFloats {
   std::size_t alignment_ = kAlignment;  // in bytes
 };
 
+// While one lives, AlignedFloats of this thread are counted and left untouched (not zeroed): what a plan needs is known
+// without the memory being used.
+class MemoryCount {
+ public:
+  MemoryCount();
+  ~MemoryCount();
+  MemoryCount(const MemoryCount&) = delete;
+  MemoryCount& operator=(const MemoryCount&) = delete;
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  friend class AlignedFloats;
+  std::size_t bytes_ = 0;
+  MemoryCount* outer_;
+};
+
 }  // namespace lathe

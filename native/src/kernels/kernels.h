@@ -93,12 +93,16 @@ struct QuantizeArgs {
   bool sign = false;        // 1 bit: y = x >= 0 ? scale : -scale
 };
 
+// g = gradientScale * gradient + weightDecay * weight; v = momentum * v + g; the weight moves by -learningRate times v,
+// or with Nesterov's momentum times g + momentum * v.
 struct SgdArgs {
   std::size_t count = 0;
   float* weight = nullptr;
   float* velocity = nullptr;
   const float* gradient = nullptr;
   float learningRate = 0, momentum = 0, weightDecay = 0;
+  bool nesterov = false;
+  float gradientScale = 1;
 };
 
 struct AdamArgs {
@@ -110,6 +114,8 @@ struct AdamArgs {
   float beta1 = 0, beta2 = 0, epsilon = 0;
   float stepSize = 0;          // learning rate / (1 - beta1^t)
   float secondCorrection = 0;  // 1 / (1 - beta2^t)
+  float keep = 1;              // what the weight is multiplied by first: 1 - learning rate * decoupled decay
+  float gradientScale = 1;
 };
 
 struct Kernels {

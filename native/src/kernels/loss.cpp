@@ -5,9 +5,10 @@
 namespace lathe {
 
 LossSums SoftmaxCrossEntropy(const float* logits, const std::uint8_t* labels, int batch, int classes, int meanOver,
-                             float* dLogits) {
+                             float smoothing, float* dLogits) {
   LossSums sums;
   const float share = 1.0f / static_cast<float>(meanOver);
+  const float onOthers = smoothing / static_cast<float>(classes), onLabel = 1.0f - smoothing + onOthers;
   for (int n = 0; n < batch; ++n) {
     const float* row = logits + static_cast<std::ptrdiff_t>(n) * classes;
     int best = 0;
@@ -18,12 +19,18 @@ LossSums SoftmaxCrossEntropy(const float* logits, const std::uint8_t* labels, in
     float sum = 0;
     for (int c = 0; c < classes; ++c) sum += std::exp(row[c] - top);
     const int label = labels[n];
-    sums.loss += std::log(sum) - (row[label] - top);
+    // The sum of target * -log(probability), as the targets sum to 1.
+    sums.loss += std::log(sum) - (1.0f - smoothing) * (row[label] - top);
+    if (smoothing > 0) {
+      float rest = 0;
+      for (int c = 0; c < classes; ++c) rest += row[c] - top;
+      sums.loss -= onOthers * rest;
+    }
     sums.correct += best == label ? 1 : 0;
     if (!dLogits) continue;
     float* gradient = dLogits + static_cast<std::ptrdiff_t>(n) * classes;
     for (int c = 0; c < classes; ++c) {
-      gradient[c] = (std::exp(row[c] - top) / sum - (c == label ? 1.0f : 0.0f)) * share;
+      gradient[c] = (std::exp(row[c] - top) / sum - (c == label ? onLabel : onOthers)) * share;
     }
   }
   return sums;

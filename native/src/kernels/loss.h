@@ -11,8 +11,9 @@ struct LossSums {
 };
 
 // logits is (batch, classes); dLogits, if not null, becomes the gradient of the mean loss over `meanOver` images. Sums
-// run in image order.
+// run in image order. With smoothing the label has the target 1 - smoothing + smoothing / classes and every other class
+// smoothing / classes (C. Szegedy et al., arXiv 1512.00567, section 7).
 LossSums SoftmaxCrossEntropy(const float* logits, const std::uint8_t* labels, int batch, int classes, int meanOver,
-                             float* dLogits);
+                             float smoothing, float* dLogits);
 
 }  // namespace lathe

@@ -202,9 +202,10 @@ struct LossResult {
   Values<T> dLogits;
 };
 
-// Softmax cross-entropy of (N, classes) logits.
+// Softmax cross-entropy of (N, classes) logits against smoothed labels.
 template <typename T>
-LossResult<T> SoftmaxCrossEntropy(const Values<T>& logits, const std::vector<std::uint8_t>& labels, int classes) {
+LossResult<T> SoftmaxCrossEntropy(const Values<T>& logits, const std::vector<std::uint8_t>& labels, int classes,
+                                  T smoothing) {
   const auto batch = labels.size();
   LossResult<T> out{T(0), Values<T>(logits.size())};
   for (std::size_t n = 0; n < batch; ++n) {
@@ -212,10 +213,10 @@ LossResult<T> SoftmaxCrossEntropy(const Values<T>& logits, const std::vector<std
     const T top = *std::max_element(row, row + classes);
     T sum = 0;
     for (int c = 0; c < classes; ++c) sum += std::exp(row[c] - top);
-    out.loss += (std::log(sum) - (row[labels[n]] - top)) / T(batch);
     for (int c = 0; c < classes; ++c) {
-      const T probability = std::exp(row[c] - top) / sum;
-      out.dLogits[n * classes + c] = (probability - (c == labels[n] ? T(1) : T(0))) / T(batch);
+      const T target = (c == labels[n] ? T(1) - smoothing : T(0)) + smoothing / T(classes);
+      out.loss -= target * (row[c] - top - std::log(sum)) / T(batch);
+      out.dLogits[n * classes + c] = (std::exp(row[c] - top) / sum - target) / T(batch);
     }
   }
   return out;

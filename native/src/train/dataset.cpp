@@ -53,4 +53,29 @@ void Dataset::Load(std::size_t image, float* out) const {
   Fill(out, static_cast<std::size_t>(shape_.height - stored_.height - top) * shape_.width);
 }
 
+void Dataset::Load(std::size_t image, const Placement& placement, float* out) const {
+  const std::uint8_t* from = Fetch(image);
+  const int channels = shape_.channels;
+  // Where the result's pixel (0, 0), not mirrored, lies in the stored image.
+  const int top = placement.top - (shape_.height - stored_.height) / 2;
+  const int left = placement.left - (shape_.width - stored_.width) / 2;
+  for (int y = 0; y < shape_.height; ++y) {
+    const int row = y + top;
+    const bool cutRow = y >= placement.cutTop && y < placement.cutBottom;
+    for (int x = 0; x < shape_.width; ++x, out += channels) {
+      if (cutRow && x >= placement.cutLeft && x < placement.cutRight) {
+        std::fill_n(out, channels, 0.0f);  // the mean
+        continue;
+      }
+      const int column = (placement.flip ? shape_.width - 1 - x : x) + left;
+      if (row < 0 || row >= stored_.height || column < 0 || column >= stored_.width) {
+        Fill(out, 1);
+        continue;
+      }
+      const std::uint8_t* pixel = from + (static_cast<std::ptrdiff_t>(row) * stored_.width + column) * channels;
+      for (int c = 0; c < channels; ++c) out[c] = values_[c * 256 + pixel[c]];
+    }
+  }
+}
+
 }  // namespace lathe

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/random_access_file.h"
+#include "train/augment.h"
 #include "train/program.h"
 
 namespace lathe {
@@ -35,6 +36,8 @@ class Dataset {
 
   // (byte / 255 - mean) / std of one image, (H, W, C). Throws std::runtime_error when a file cannot be read.
   void Load(std::size_t image, float* out) const;
+  // The same of the image as it was placed: augmentation sees the centred image.
+  void Load(std::size_t image, const Placement& placement, float* out) const;
 
  private:
   // The stored bytes of one image; valid until the same thread asks for another one.

@@ -26,6 +26,18 @@ struct Watch {
   bool stop() const { return cancelled && cancelled->load(std::memory_order_relaxed); }
 };
 
+enum class OptimizerKind { kSgd, kAdam };
+
+struct OptimizerSpec {
+  OptimizerKind kind = OptimizerKind::kSgd;
+  float momentum = 0;  // of SGD
+  bool nesterov = false;
+  float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;  // of Adam
+  float weightDecay = 0;
+  bool decayAll = false;  // else convolution and linear weights alone
+  float clipNorm = 0;     // the gradient is scaled down to this Euclidean norm; 0: left alone
+};
+
 struct TrainJob {
   const Kernels* kernels = &ActiveKernels();  // those in use when the call was made
   const Dataset* dataset = nullptr;
@@ -33,7 +45,12 @@ struct TrainJob {
   const float* learningRates = nullptr;  // (steps)
   std::size_t steps = 0;
   int batchSize = 1;
-  float momentum = 0, weightDecay = 0;
+  OptimizerSpec optimizer;
+  float labelSmoothing = 0;
+  Augmentation augmentation;
+  // Of everything drawn while training: augmentation, dropout. A draw depends on it and on the step's own number.
+  std::uint64_t seed = 0;
+  std::uint64_t firstStep = 0;  // steps that this training has behind it, as many as the optimiser's state
   // One a quantizable operator, in program order; empty: float. With them the velocities of their ranges, or none.
   std::vector<OpQuantizer> quantizers;
   std::vector<float> rangeVelocities;
@@ -45,6 +62,7 @@ struct TrainResult {
   bool cancelled = false;
   std::vector<float> losses;           // (stepsDone)
   std::vector<std::uint32_t> correct;  // (stepsDone)
+  std::vector<float> gradientNorms;    // (stepsDone), before they were clipped
   // Of a quantized training: thresholds, ranges and centroids as they stand behind the last step.
   std::vector<OpQuantizer> quantizers;
   std::vector<float> rangeVelocities;

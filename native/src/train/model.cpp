@@ -13,10 +13,21 @@
 
 namespace lathe {
 
-Model::Model(Program program) : program_(std::move(program)), layout_((CheckProgram(program_), program_.ops)) {
-  parameters_ = AlignedFloats(layout_.size());
-  momentum_ = AlignedFloats(layout_.size());
-  gradients_ = AlignedFloats(layout_.size());
+namespace {
+
+void RequireFinite(double value, const char* what, std::uint64_t step) {
+  if (std::isfinite(value)) return;
+  throw std::runtime_error("training diverged: " + std::string(what) + " is not finite at step " +
+                           std::to_string(step) + "; lower the learning rate, warm up longer or clip the gradient");
+}
+
+}  // namespace
+
+Model::Model(Program program)
+    : program_(std::move(program)),
+      layout_((CheckProgram(program_), program_.ops)),
+      parameters_(layout_.size()),
+      optimizer_(layout_) {
   for (const Parameter& p : layout_.all()) {
     const bool one = p.role == Role::kGamma || p.role == Role::kRunningVariance || p.role == Role::kScale;
     if (one) std::fill_n(parameters_.data() + p.offset, p.length, 1.0f);
@@ -39,41 +50,45 @@ TrainingPass& Model::PreparePass(const TrainJob& job) {
   return *pass_;
 }
 
+std::size_t Model::TrainingBytes(const Kernels& kernels, int batchSize, OptimizerKind kind) const {
+  const MemoryCount count;
+  const TrainingPass pass(Graph::Build(program_.ops, {program_.input}, layout_, false), kernels, batchSize);
+  BatchBuffers buffers;
+  buffers.Fit(batchSize, program_.input.size());
+  Optimizer optimizer(layout_);
+  optimizer.Prepare(kind);
+  return count.bytes() + layout_.size() * sizeof(float);
+}
+
 TrainResult Model::Train(const TrainJob& job) {
   TrainingPass& pass = PreparePass(job);
   QuantizedTraining* quantized = quantized_.get();
   if (quantized) quantized->Start(parameters_.data());
-  const std::size_t imageFloats = program_.input.size();
-  std::vector<std::uint8_t> labels(job.batchSize);
+  optimizer_.Prepare(job.optimizer.kind);
+  buffers_.Fit(job.batchSize, program_.input.size());
+  BatchLoader loader(job, buffers_);
   TrainResult result;
   result.losses.reserve(job.steps);
   result.correct.reserve(job.steps);
+  result.gradientNorms.reserve(job.steps);
   double lossSum = 0, correctSum = 0;
   for (std::size_t step = 0; step < job.steps; ++step) {
-    const std::uint32_t* order = job.order + step * job.batchSize;
-    const Partition images(job.batchSize, 1, static_cast<std::int64_t>(job.batchSize) * imageFloats * 4);
-    ParallelFor(images.count(), [&](int chunk) {
-      for (int i = images[chunk].begin; i < images[chunk].end; ++i) {
-        job.dataset->Load(order[i], pass.input(0) + i * imageFloats);
-        labels[i] = job.dataset->label(order[i]);
-      }
-    });
+    const std::uint64_t number = job.firstStep + step;
+    const BatchLoader::Batch batch = loader.Next();
+    pass.SetInput(0, batch.images);
     const float* weights = quantized ? quantized->Quantized(pass.kernels(), parameters_.data()) : parameters_.data();
     if (!pass.Forward(weights, job.watch.cancelled)) break;
-    const LossSums sums = SoftmaxCrossEntropy(pass.Result(), labels.data(), job.batchSize, program_.classes,
-                                              job.batchSize, pass.resultGradient());
+    const LossSums sums = SoftmaxCrossEntropy(pass.Result(), batch.labels, job.batchSize, program_.classes,
+                                              job.batchSize, job.labelSmoothing, pass.resultGradient());
     const double loss = sums.loss / job.batchSize;
-    if (!std::isfinite(loss)) {
-      throw std::runtime_error("training diverged: loss is not finite at step " + std::to_string(step) +
-                               "; lower the learning rate");
-    }
-    if (!pass.Backward(weights, gradients_.data(), job.watch.cancelled)) break;
-    if (quantized && !quantized->finite()) {
-      throw std::runtime_error("training diverged: a range of activations is not finite at step " +
-                               std::to_string(step) + "; lower the learning rate");
-    }
-    if (quantized) quantized->ShareGradients(gradients_.data());
-    Descend(job, job.learningRates[step]);
+    RequireFinite(loss, "the loss", number);
+    float* gradients = optimizer_.gradients().data();
+    if (!pass.Backward(weights, gradients, job.watch.cancelled)) break;
+    if (quantized && !quantized->finite()) RequireFinite(NAN, "a range of activations", number);
+    if (quantized) quantized->ShareGradients(gradients);
+    const double norm = optimizer_.GradientNorm();
+    RequireFinite(norm, "the gradient", number);
+    optimizer_.Step(pass.kernels(), job.optimizer, job.learningRates[step], number, norm, parameters_.data());
     if (quantized) {
       quantized->PinClusters(parameters_.data());
       quantized->StepRanges(job.learningRates[step]);
@@ -82,6 +97,7 @@ TrainResult Model::Train(const TrainJob& job) {
 
     result.losses.push_back(static_cast<float>(loss));
     result.correct.push_back(sums.correct);
+    result.gradientNorms.push_back(static_cast<float>(norm));
     result.stepsDone = step + 1;
     lossSum += loss;
     correctSum += sums.correct;
@@ -101,24 +117,6 @@ TrainResult Model::Train(const TrainJob& job) {
     }
   }
   return result;
-}
-
-void Model::Descend(const TrainJob& job, float learningRate) {
-  const Kernels& kernels = pass_->kernels();
-  const auto& all = layout_.all();
-  ParallelFor(static_cast<int>(all.size()), [&](int i) {
-    const Parameter& p = all[i];
-    if (!p.trained()) return;
-    SgdArgs args;
-    args.count = p.length;
-    args.weight = parameters_.data() + p.offset;
-    args.velocity = momentum_.data() + p.offset;
-    args.gradient = gradients_.data() + p.offset;
-    args.learningRate = learningRate;
-    args.momentum = job.momentum;
-    args.weightDecay = p.decayed() ? job.weightDecay : 0.0f;
-    kernels.sgd(args);
-  });
 }
 
 std::vector<OpQuantizer> Model::ByOp(const Graph& graph, const std::vector<OpQuantizer>& quantizers) const {
@@ -204,7 +202,7 @@ EvaluateResult Model::Evaluate(const EvaluateJob& job) {
       const float* logits =
           integer ? integer->Run(some, load, job.watch.cancelled) : pass->Run(some, load, job.watch.cancelled);
       if (!logits) return;
-      sums[chunk] = SoftmaxCrossEntropy(logits, labels, some, classes, some, nullptr);
+      sums[chunk] = SoftmaxCrossEntropy(logits, labels, some, classes, some, 0, nullptr);
       if (job.wantLogits)
         std::copy_n(logits, static_cast<std::size_t>(some) * classes, &result.logits[first * classes]);
     });

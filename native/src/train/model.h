@@ -1,13 +1,15 @@
-// A network with its parameters, batch-norm statistics and momentum; trains, evaluates, calibrates. One call at a time:
-// the binding sees to that.
+// A network with its parameters, batch-norm statistics and optimiser state; trains, evaluates, calibrates. One call at
+// a time: the binding sees to that.
 #pragma once
 
 #include <memory>
 #include <vector>
 
 #include "core/aligned.h"
+#include "train/batch_loader.h"
 #include "train/inference.h"
 #include "train/job.h"
+#include "train/optimizer.h"
 #include "train/training.h"
 
 namespace lathe {
@@ -23,14 +25,20 @@ class Model {
   const std::vector<int>& quantizableOps() const { return quantizable_; }
 
   AlignedFloats& parameters() { return parameters_; }  // layout().size()
-  AlignedFloats& momentum() { return momentum_; }      // the same places
+  Optimizer& optimizer() { return optimizer_; }        // the same places
 
   // What this holds outside JavaScript's sight, nearly.
-  std::size_t memoryBytes() const { return 3 * layout_.size() * sizeof(float) + (pass_ ? pass_->memoryBytes() : 0); }
+  std::size_t memoryBytes() const {
+    return layout_.size() * sizeof(float) + optimizer_.memoryBytes() + buffers_.memoryBytes() +
+           (pass_ ? pass_->memoryBytes() : 0);
+  }
 
-  // Stochastic gradient descent with momentum, in Sutskever's form as PyTorch has it: v = momentum * v + g + decay * w;
-  // w = w - rate * v. Throws std::runtime_error where the loss stops being finite; the model then stands behind the
-  // step before.
+  // What this will hold at most while it trains so, without the images themselves. Throws std::invalid_argument where
+  // the batch is too large, std::bad_alloc where the machine could never give so much.
+  std::size_t TrainingBytes(const Kernels& kernels, int batchSize, OptimizerKind kind) const;
+
+  // Throws std::runtime_error where the loss or a gradient stops being finite; the model then stands behind the step
+  // before.
   TrainResult Train(const TrainJob& job);
   EvaluateResult Evaluate(const EvaluateJob& job);
   // A k-means codebook of each wanted operator's weights, null for the others; empty after a cancel.
@@ -41,7 +49,6 @@ class Model {
  private:
   // The pass of this batch size, kept from call to call; what is quantized in it belongs to quantized_.
   TrainingPass& PreparePass(const TrainJob& job);
-  void Descend(const TrainJob& job, float learningRate);
   // `quantizers` (one a quantizable operator) by operator of the program, activations signed where they may be
   // negative.
   std::vector<OpQuantizer> ByOp(const Graph& graph, const std::vector<OpQuantizer>& quantizers) const;
@@ -52,7 +59,9 @@ class Model {
   Program program_;
   ParameterLayout layout_;
   std::vector<int> quantizable_;
-  AlignedFloats parameters_, momentum_, gradients_;
+  AlignedFloats parameters_;
+  Optimizer optimizer_;
+  BatchBuffers buffers_;
   std::unique_ptr<QuantizedTraining> quantized_;  // of the last training; null: float
   std::unique_ptr<TrainingPass> pass_;            // of the last batch size
 };

@@ -1,9 +1,11 @@
 #include "train/training.h"
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 
 #include "core/memory_plan.h"
+#include "core/partition.h"
 #include "core/thread_pool.h"
 
 namespace lathe {
@@ -58,6 +60,15 @@ void TrainingPass::PlanMemory() {
   const std::size_t resultFloats = graph_->tensors[graph_->result].shape.size() * batch_;
   result_ = AlignedFloats(resultFloats);
   resultGradient_ = AlignedFloats(resultFloats);
+}
+
+void TrainingPass::SetInput(int external, const float* values) {
+  const std::size_t floats = graph_->tensors[graph_->externals[external]].shape.size();
+  const Partition images(batch_, 1, static_cast<std::int64_t>(batch_ * floats) * 2);
+  ParallelFor(images.count(), [&](int chunk) {
+    const Range range = images[chunk];
+    std::copy_n(values + range.begin * floats, range.size() * floats, input(external) + range.begin * floats);
+  });
 }
 
 bool TrainingPass::Forward(const float* parameters, const std::atomic<bool>* cancelled) {

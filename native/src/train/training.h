@@ -18,6 +18,7 @@ class TrainingPass {
   const Graph& graph() const { return *graph_; }
 
   float* input(int external) { return graph_->tensors[graph_->externals[external]].y; }  // (N, H, W, C)
+  void SetInput(int external, const float* values);  // copies, on the pool's threads
   // Gradient of an input, after Backward; only where the graph was built for it.
   const float* inputGradient(int external) const { return graph_->tensors[graph_->externals[external]].g; }
 

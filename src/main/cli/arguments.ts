@@ -22,6 +22,12 @@ export function positive(text: string): number {
   return value;
 }
 
+export function number(text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value) || text.trim() === '') throw new InvalidArgumentError('expected a number.');
+  return value;
+}
+
 /** Collects `--budget` given several times, or several in one argument separated by commas. */
 export function budgets(text: string, previous: readonly Budget[] | undefined): Budget[] {
   try {

@@ -125,14 +125,33 @@ export interface NativeProgress {
   readonly accuracy: number;
 }
 
+/** On the bytes, before normalisation, in this order; what is drawn depends on seed, step and image alone. */
+export interface NativeAugmentation {
+  readonly cropPadding: number; // pixels of black around the image, of which a window of its own size is taken
+  readonly flip: boolean; // left to right, one time in two
+  readonly cutout: number; // side of a square that becomes the mean colour, in pixels; 0: none
+}
+
 export interface NativeTrainOptions {
   readonly dataset: NativeDataset;
   readonly order: Uint32Array; // image indices, steps * batchSize of them
   readonly batchSize: number;
   readonly learningRates: Float32Array; // one a step
-  readonly momentum: number;
-  readonly weightDecay: number; // on convolution and linear weights only
+  readonly optimizer?: 'sgd' | 'adam'; // default: sgd; adam decays as AdamW: w *= 1 - rate * decay
+  readonly momentum: number; // of sgd
+  readonly nesterov?: boolean; // of sgd
+  readonly beta1?: number; // of adam; default 0.9
+  readonly beta2?: number; // default 0.999
+  readonly epsilon?: number; // default 1e-8
+  readonly weightDecay: number; // on convolution and linear weights only, unless decayAll
+  readonly decayAll?: boolean;
+  readonly clipNorm?: number; // the gradient is scaled down to this Euclidean norm; 0, the default: left alone
+  readonly labelSmoothing?: number; // 0..1
   readonly quantized?: NativeQuantizedTraining;
+  readonly augmentation?: NativeAugmentation;
+  /** Of all that is drawn while training (augmentation, dropout): a draw depends on it and on the step's own number. */
+  readonly seed?: number; // 0 .. 2^32 - 1
+  readonly firstStep?: number; // steps behind this call, as many as the optimiser's state has behind it; default 0
   readonly control?: NativeControl;
   readonly onProgress?: (progress: NativeProgress) => void; // at most ten a second
 }
@@ -142,6 +161,7 @@ export interface NativeTrainResult {
   readonly cancelled: boolean;
   readonly losses: Float32Array; // a step each
   readonly correct: Uint32Array; // a step each
+  readonly gradientNorms: Float32Array; // a step each, before clipping
   /** Behind the last step, for the next call and for `evaluate`; null where nothing was quantized. */
   readonly quantized: { readonly quantization: NativeQuantization; readonly rangeVelocities: Float32Array } | null;
 }
@@ -228,12 +248,21 @@ export interface NativeCalibration {
   readonly channelThresholds?: Float32Array; // (9, out channels) where asked
 }
 
-/** A network with its weights, batch-norm statistics and momentum. One call at a time; a second one is refused. */
+/** Copies, all laid out as `parameters` says. */
+export interface NativeModelState {
+  readonly parameters: Float32Array;
+  readonly momentum: Float32Array; // SGD's velocity, Adam's first moment
+  readonly secondMoment?: Float32Array; // Adam's; absent until it has run
+}
+
+/** A network with its weights, batch-norm statistics and optimiser state. One call at a time; a second one is refused. */
 export interface NativeModel {
   readonly parameters: readonly NativeParameter[];
   readonly quantizableOps: readonly string[];
-  getState(): { readonly parameters: Float32Array; readonly momentum: Float32Array }; // copies, both laid out as `parameters` says
-  setState(parameters: Float32Array, momentum?: Float32Array): void; // no momentum: zeros
+  getState(): NativeModelState;
+  setState(parameters: Float32Array, momentum?: Float32Array, secondMoment?: Float32Array): void; // what is left out: zeros
+  /** What the model will hold at most while it trains so, in bytes, the images not counted; nothing is used yet. */
+  trainingBytes(options: { readonly batchSize: number; readonly optimizer?: 'sgd' | 'adam' }): number;
   train(options: NativeTrainOptions): Promise<NativeTrainResult>;
   evaluate(options: NativeEvaluateOptions): Promise<NativeEvaluateResult>;
   calibrate(options: {
@@ -514,11 +543,20 @@ export interface NativeAddon {
     integerDepthwise(call: NativeIntegerDepthwise, implementation: IntegerImplementation): Int32Array;
     /** Sums to values, or to codes as bytes. */
     requantize(call: NativeRequantize, implementation: IntegerImplementation): Float32Array | Uint8Array;
+    /** An image as a step of training sees it, (H, W, C): augmented, then normalised. */
+    loadImage(options: {
+      readonly dataset: NativeDataset;
+      readonly image: number;
+      readonly augmentation: NativeAugmentation;
+      readonly seed: number;
+      readonly step: number;
+    }): Float32Array;
     softmaxCrossEntropy(
       logits: Float64Array,
       labels: Uint8Array,
       classes: number,
       implementation: 'fast' | 'reference',
+      smoothing?: number,
     ): { readonly loss: number; readonly dLogits: Float64Array };
   };
 }

@@ -145,6 +145,107 @@ describe('training', () => {
     }
   });
 
+  it('refuses settings that are none, each by its name', async () => {
+    const { model } = newModel();
+    const refused: readonly (readonly [Partial<NativeTrainOptions>, RegExp])[] = [
+      [{ beta1: 1 }, /^beta1 must be a finite number from 0 to 0.999999, found 1$/],
+      [{ beta2: Number.NaN }, /^beta2 must be/],
+      [{ epsilon: -1 }, /^epsilon must be/],
+      [{ clipNorm: -1 }, /^clipNorm must be a finite number of at least 0, found -1$/],
+      [{ labelSmoothing: 1.5 }, /^labelSmoothing must be a finite number from 0 to 1, found 1.5$/],
+      [{ seed: -1 }, /^seed must be a whole number from 0 to 4294967295, found -1$/],
+      [{ firstStep: 0.5 }, /^firstStep must be a whole number/],
+      [
+        { augmentation: { cropPadding: -1, flip: false, cutout: 0 } },
+        /^augmentation.cropPadding must be a whole number from 0 to 65536, found -1$/,
+      ],
+      [{ augmentation: { cropPadding: 0, flip: false, cutout: 1e9 } }, /^augmentation.cutout must be/],
+    ];
+    for (const [change, message] of refused) {
+      await expect(model.train(steps(1, 0.1, change))).rejects.toMatchObject({
+        code: 'bad-input',
+        message: expect.stringMatching(message) as unknown,
+      });
+    }
+    expect(() => model.setState(newModel().start, undefined, new Float32Array(1))).toThrow(/^secondMoment must have/);
+  });
+
+  /** What a step makes of each parameter, by `expected(w, g, role)`; and that it did. */
+  async function expectStep(change: Partial<NativeTrainOptions>, expected: (w: number, g: number, role: string) => number): Promise<void> {
+    const { model, start } = newModel();
+    const gradients = await gradientsOf(model);
+    model.setState(start);
+    await model.train(steps(1, 0.5, change));
+    const after = model.getState().parameters;
+    for (const { op, role, offset, length } of model.parameters.filter(isTrained)) {
+      for (let i = offset; i < offset + length; i += 1) {
+        expect(after[i], `${op} ${role}`).toBeCloseTo(expected(start[i] ?? NaN, gradients[i] ?? NaN, role), 4);
+      }
+    }
+  }
+
+  it("looks ahead with Nesterov's momentum, and decays everything where asked", async () => {
+    const change = { momentum: 0.75, nesterov: true, weightDecay: 0.25, decayAll: true };
+    await expectStep(change, (w, g) => w - 0.5 * (1 + 0.75) * (g + 0.25 * w));
+  });
+
+  it('scales a gradient down to the norm that was asked for, and not up; the norm is that of all parameters', async () => {
+    const { model } = newModel();
+    const gradients = await gradientsOf(model);
+    const norm = Math.sqrt(
+      model.parameters
+        .filter(isTrained)
+        .reduce((sum, { offset, length }) => sum + gradients.subarray(offset, offset + length).reduce((s, g) => s + g * g, 0), 0),
+    );
+    const plain = { momentum: 0, weightDecay: 0 };
+    await expectStep({ ...plain, clipNorm: norm / 4 }, (w, g) => w - 0.5 * (g / 4));
+    await expectStep({ ...plain, clipNorm: norm * 4 }, (w, g) => w - 0.5 * g);
+    const { gradientNorms } = await newModel().model.train(steps(1, 0, { ...plain, clipNorm: 1e-3 }));
+    expect(gradientNorms[0]).toBeCloseTo(norm, 4);
+  });
+
+  it('steps as Adam with decoupled decay, by its definition in double precision over three steps', async () => {
+    const { model, start } = newModel();
+    const rate = 0.01;
+    const adam = { optimizer: 'adam', beta1: 0.8, beta2: 0.9, epsilon: 1e-3, momentum: 0, weightDecay: 0.5 } as const;
+    const { order } = steps(3, rate);
+    const w = Float64Array.from(start);
+    const m = new Float64Array(w.length);
+    const v = new Float64Array(w.length);
+    const reference = new ReferenceNetwork(tinyProgram, model.parameters);
+    for (let t = 1; t <= 3; t += 1) {
+      const indices = order.subarray((t - 1) * batchSize, t * batchSize);
+      const { gradients } = reference.train(
+        w,
+        images.batch(indices),
+        Uint8Array.from(indices, (index) => images.labels[index] ?? 0),
+      );
+      for (const { role, offset, length } of model.parameters.filter(isTrained)) {
+        for (let i = offset; i < offset + length; i += 1) {
+          const g = gradients[i] ?? NaN;
+          m[i] = 0.8 * (m[i] ?? NaN) + 0.2 * g;
+          v[i] = 0.9 * (v[i] ?? NaN) + 0.1 * g * g;
+          const decayed = (w[i] ?? NaN) * (role === 'weight' ? 1 - rate * 0.5 : 1);
+          w[i] = decayed - (rate * ((m[i] ?? NaN) / (1 - 0.8 ** t))) / (Math.sqrt((v[i] ?? NaN) / (1 - 0.9 ** t)) + 1e-3);
+        }
+      }
+    }
+    // Two calls: the second goes on from the state of the first.
+    await model.train(steps(1, rate, adam));
+    const { parameters, momentum, secondMoment } = model.getState();
+    const second = createModel(tinyProgram);
+    second.setState(parameters, momentum, secondMoment);
+    await second.train({ ...steps(2, rate, adam), order: order.slice(batchSize), firstStep: 1 });
+    const after = second.getState();
+    // A bias in front of a batch norm has a gradient of nothing but rounding, which Adam blows up.
+    for (const { op, role, offset, length } of model.parameters.filter((p) => isTrained(p) && !(p.op === 'dw' && p.role === 'bias'))) {
+      expect(
+        distance(after.parameters.subarray(offset, offset + length), w.subarray(offset, offset + length)),
+        `${op} ${role}`,
+      ).toBeLessThan(2e-4);
+    }
+  });
+
   it('learns what there is to learn', async () => {
     const { model } = newModel();
     const { losses } = await model.train(steps(150, 0.02));
@@ -233,7 +334,9 @@ describe('training', () => {
     const { model } = newModel();
     const error: unknown = await model.train(steps(50, 1e30)).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(LatheError);
-    expect((error as LatheError).message).toMatch(/^training diverged: loss is not finite at step [12]; lower the learning rate$/);
+    expect((error as LatheError).message).toMatch(
+      /^training diverged: the (loss|gradient) is not finite at step [12]; lower the learning rate/,
+    );
     expect((error as LatheError).code).toBe('bad-input');
   });
 

@@ -1,12 +1,14 @@
 /** A network in the addon. Every argument is checked here, before C++ sees it. */
 import { LatheError } from '../../shared/errors.ts';
 import type {
+  NativeAugmentation,
   NativeCalibration,
   NativeCodebook,
   NativeDataset,
   NativeEvaluateOptions,
   NativeEvaluateResult,
   NativeModel,
+  NativeModelState,
   NativeParameter,
   NativeProgram,
   NativeQuantization,
@@ -45,19 +47,24 @@ export class Model implements NativeModel {
   }
 
   /** Throws LatheError: conflict while a call runs. */
-  getState(): { readonly parameters: Float32Array; readonly momentum: Float32Array } {
+  getState(): NativeModelState {
     return guard(() => this.#native.getState());
   }
 
-  /** Throws LatheError: bad-input, or conflict while a call runs. Without momentum it starts from zeros. */
-  setState(parameters: Float32Array, momentum?: Float32Array): void {
-    checkLength('parameters', parameters.length, this.#parameterCount, 'the parameters of the network');
-    checkFinite('parameters', parameters);
-    if (momentum) {
-      checkLength('momentum', momentum.length, this.#parameterCount, 'the parameters of the network');
-      checkFinite('momentum', momentum);
+  /** Throws LatheError: bad-input, or conflict while a call runs. What is left out of the optimiser's state starts from zeros. */
+  setState(parameters: Float32Array, momentum?: Float32Array, secondMoment?: Float32Array): void {
+    for (const [name, values] of Object.entries({ parameters, momentum, secondMoment })) {
+      if (!values) continue;
+      checkLength(name, values.length, this.#parameterCount, 'the parameters of the network');
+      checkFinite(name, values);
     }
-    guard(() => this.#native.setState(parameters, momentum));
+    guard(() => this.#native.setState(parameters, momentum, secondMoment));
+  }
+
+  /** Throws LatheError: bad-input, or unavailable where this machine could never give so much memory. */
+  trainingBytes({ batchSize, optimizer = 'sgd' }: Parameters<NativeModel['trainingBytes']>[0]): number {
+    checkInteger('batchSize', batchSize, 1, largestBatch);
+    return guard(() => this.#native.trainingBytes({ batchSize, optimizer }));
   }
 
   /**
@@ -65,27 +72,16 @@ export class Model implements NativeModel {
    * (an argument, or the training diverged), conflict (a call is running).
    */
   async train(options: NativeTrainOptions & Cancellable): Promise<NativeTrainResult> {
-    const { dataset, order, batchSize, learningRates, momentum, weightDecay } = options;
+    const { dataset, order, batchSize, learningRates } = options;
     this.#checkDataset(dataset, true);
     checkInteger('batchSize', batchSize, 1, largestBatch);
     checkLength('order', order.length, learningRates.length * batchSize, `${learningRates.length} steps of ${batchSize} images`);
     checkIndices('order', order, factsOf(dataset).count);
     checkFinite('learningRates', learningRates);
-    checkNumber('momentum', momentum, 0, 1);
-    checkNumber('weightDecay', weightDecay, 0, Number.MAX_VALUE);
+    const settings = trainSettings(options);
     const quantized = options.quantized ? { quantized: this.#checkQuantizedTraining(options.quantized) } : {};
     return this.#call(options, (cancel) =>
-      this.#native.train({
-        dataset,
-        order,
-        batchSize,
-        learningRates,
-        momentum,
-        weightDecay,
-        ...quantized,
-        ...cancel,
-        ...listener(options),
-      }),
+      this.#native.train({ dataset, order, batchSize, learningRates, ...settings, ...quantized, ...cancel, ...listener(options) }),
     );
   }
 
@@ -241,6 +237,43 @@ export class Model implements NativeModel {
 
 function listener<T>(options: { readonly onProgress?: (progress: T) => void }): { readonly onProgress?: (progress: T) => void } {
   return options.onProgress ? { onProgress: options.onProgress } : {};
+}
+
+const noAugmentation: NativeAugmentation = { cropPadding: 0, flip: false, cutout: 0 };
+
+type TrainSettings = Omit<Required<NativeTrainOptions>, 'quantized' | 'dataset' | 'order' | 'batchSize' | 'learningRates' | 'control' | 'onProgress'>;
+
+/** How to train, checked, with every default filled in. */
+function trainSettings(options: NativeTrainOptions): TrainSettings {
+  const { optimizer = 'sgd', momentum, nesterov = false, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
+  const { weightDecay, decayAll = false, clipNorm = 0, labelSmoothing = 0, seed = 0, firstStep = 0 } = options;
+  const augmentation = options.augmentation ?? noAugmentation;
+  checkNumber('momentum', momentum, 0, 1);
+  checkNumber('beta1', beta1, 0, 0.999_999);
+  checkNumber('beta2', beta2, 0, 0.999_999);
+  checkNumber('epsilon', epsilon, 0, 1);
+  checkNumber('weightDecay', weightDecay, 0, Number.MAX_VALUE);
+  checkNumber('clipNorm', clipNorm, 0, Number.MAX_VALUE);
+  checkNumber('labelSmoothing', labelSmoothing, 0, 1);
+  checkInteger('seed', seed, 0, 0xffff_ffff);
+  checkInteger('firstStep', firstStep, 0, Number.MAX_SAFE_INTEGER);
+  checkInteger('augmentation.cropPadding', augmentation.cropPadding, 0, 65_536);
+  checkInteger('augmentation.cutout', augmentation.cutout, 0, 65_536);
+  return {
+    optimizer,
+    momentum,
+    nesterov,
+    beta1,
+    beta2,
+    epsilon,
+    weightDecay,
+    decayAll,
+    clipNorm,
+    labelSmoothing,
+    augmentation,
+    seed,
+    firstStep,
+  };
 }
 
 /** Throws LatheError: bad-input where the program is inconsistent; unavailable without the addon. */

@@ -5,7 +5,7 @@ import { Random } from '../../shared/random.ts';
 import type { NativeCalibration } from './addon.ts';
 import { addonInfo, createControl, createModel, loadAddon, setSimd, setThreads } from './index.ts';
 import { ReferenceNetwork } from './reference-network.ts';
-import { atEveryLevel, firstIndices, randomImages, startingValues, tinyProgram } from './test-kit.ts';
+import { atEveryLevel, firstIndices, randomImages, startingValues, tinyProgram, values } from './test-kit.ts';
 
 const { testing } = loadAddon();
 const f = Math.fround;
@@ -199,4 +199,27 @@ it('softmax cross-entropy agrees with its slow twin, also for logits that would 
   expect(fast.loss / slow.loss).toBeCloseTo(1, 6);
   expect(slow.loss).toBeGreaterThan(10);
   fast.dLogits.forEach((value, i) => expect(value).toBeCloseTo(slow.dLogits[i] ?? NaN, 6));
+});
+
+it('smooths labels as defined: the cross-entropy against targets of 1 - s + s / classes and s / classes', () => {
+  const { testing } = loadAddon();
+  const logits = values(Random.fromSeed(6), 50, 3);
+  const labels = Uint8Array.from({ length: 10 }, (_, i) => i % 5);
+  const loss = (s: number, kind: 'fast' | 'reference'): number => testing.softmaxCrossEntropy(logits, labels, 5, kind, s).loss;
+  let expected = 0;
+  for (let n = 0; n < 10; n += 1) {
+    const row = [...logits.subarray(n * 5, n * 5 + 5)];
+    const total = Math.log(row.reduce((sum, z) => sum + Math.exp(z), 0));
+    row.forEach((z, c) => (expected -= ((c === labels[n] ? 0.7 : 0) + 0.3 / 5) * ((z - total) / 10)));
+  }
+  expect(loss(0.3, 'reference')).toBeCloseTo(expected, 10);
+  expect(loss(0.3, 'fast')).toBeCloseTo(expected, 5);
+  const fast = testing.softmaxCrossEntropy(logits, labels, 5, 'fast', 0.3).dLogits;
+  const slow = testing.softmaxCrossEntropy(logits, labels, 5, 'reference', 0.3).dLogits;
+  fast.forEach((value, i) => expect(value).toBeCloseTo(slow[i] ?? NaN, 6));
+  // By a finite difference, so that both cannot be wrong alike.
+  const moved = logits.slice();
+  moved[7] = (moved[7] ?? 0) + 1e-5;
+  const slope = (testing.softmaxCrossEntropy(moved, labels, 5, 'reference', 0.3).loss - expected) / 1e-5;
+  expect(slow[7]).toBeCloseTo(slope, 5);
 });

@@ -12,6 +12,7 @@ import { simulate, timeline } from '../hardware/simulate.ts';
 import { quantizableLayerInfos, networkTitle } from '../network/describe.ts';
 import type { Graph } from '../network/graph.ts';
 import { answerAdd, answerInspect, answerSamples, answerSheet, type RequestWork } from './dataset-requests.ts';
+import { answerTraining, answerWeights } from './training-requests.ts';
 import { fromPolicy, lockedLayers, uniformBits } from '../search/quantize/bits.ts';
 import { answerExport, answerImport, answerRead, graphOf, questionNetworkSchema } from './network-requests.ts';
 
@@ -68,6 +69,10 @@ export async function answer(name: RequestName, input: unknown, work: RequestWor
       return await answerImport(input);
     case 'network.export':
       return await answerExport(input);
+    case 'training':
+      return answerTraining(input);
+    case 'weights':
+      return await answerWeights(input);
   }
 }
 

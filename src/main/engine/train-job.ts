@@ -1,7 +1,6 @@
 /** A run that trains: the weights, their validation accuracy, and once, at the end, their accuracy on the test split. */
 import type { TrainManifest } from '../../shared/run.ts';
 import { Evaluator } from '../search/evaluator.ts';
-import { trainingSteps } from '../search/training/training.ts';
 import { throwIfCancelled, type JobContext } from './job.ts';
 import { trainWeights } from './train-phase.ts';
 import { openTest, openWorkbench } from './workbench.ts';
@@ -32,8 +31,5 @@ export async function runTrain(context: JobContext, manifest: TrainManifest): Pr
     macs: bench.graph.macs,
     weights: weights.sha256,
   });
-  reporter.metrics([
-    { series: 'validation/accuracy', step: trainingSteps(bench.trainImages.length, manifest.training), value: validationAccuracy },
-  ]);
   reporter.progress({ phase: 'done', done: 1, total: 1, ratePerSecond: null, etaSeconds: null });
 }

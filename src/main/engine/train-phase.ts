@@ -1,5 +1,7 @@
 /** The training phase of a run: from initial weights, from a checkpoint, or not at all where the same weights exist already. */
-import type { Manifest } from '../../shared/run.ts';
+import { LatheError } from '../../shared/errors.ts';
+import { bytes } from '../../shared/format.ts';
+import type { Manifest, Metric } from '../../shared/run.ts';
 import { Evaluator } from '../search/evaluator.ts';
 import { Training } from '../search/training/training.ts';
 import { loadState, saveState } from './checkpoint.ts';
@@ -44,6 +46,40 @@ export async function trainWeights(context: JobContext, manifest: Manifest, benc
   return await train(context, manifest, bench, training, secondsBefore);
 }
 
+/** What the wall clock and the machine say; never the same twice, so these series have a name of their own. */
+function speedOf(training: Training, before: { readonly step: number; readonly ms: number }, nowMs: number): Metric[] {
+  const images = (training.stepsDone - before.step) * training.batchSize;
+  const seconds = (nowMs - before.ms) / 1000;
+  if (images === 0 || seconds <= 0) return [];
+  return [
+    { series: 'machine/imagesPerSecond', step: before.step, value: images / seconds },
+    { series: 'machine/residentBytes', step: before.step, value: process.memoryUsage.rss() },
+  ];
+}
+
+/** Validates the epoch that has ended, and lets the training decide whether it goes on. */
+async function judgeEpoch({ reporter }: JobContext, bench: Workbench, evaluator: Evaluator, training: Training): Promise<void> {
+  const { accuracy, loss } = await evaluator.measure(bench.validationImages);
+  const epoch = training.epochsDone;
+  if (!Number.isFinite(loss)) {
+    throw new LatheError(
+      'bad-input',
+      `training diverged: the loss on the validation images is not finite after epoch ${String(epoch)}; lower the learning rate, warm up longer or clip the gradient`,
+    );
+  }
+  reporter.metrics([
+    { series: 'validation/accuracy', step: training.stepsDone, value: accuracy },
+    { series: 'validation/loss', step: training.stepsDone, value: loss },
+  ]);
+  reporter.log('info', `epoch ${String(epoch)}: validation accuracy ${(accuracy * 100).toFixed(2)} %, loss ${loss.toFixed(4)}`);
+  const kept = training.judge(accuracy);
+  if (kept === null) return;
+  reporter.log(
+    'info',
+    `${training.stepsDone < training.totalSteps ? `stopped early after epoch ${String(epoch)}` : 'training ended'}: the weights of epoch ${String(kept.epoch)} are kept, validation accuracy ${(kept.accuracy * 100).toFixed(2)} %`,
+  );
+}
+
 async function train(
   context: JobContext,
   manifest: Manifest,
@@ -56,6 +92,9 @@ async function train(
   const startMs = context.now();
   const meter = new RateMeter(context.now, training.stepsDone);
   let lastCheckpointMs = startMs;
+  const plannedBytes = bench.model.trainingBytes({ batchSize: training.batchSize, optimizer: manifest.training.optimizer });
+  reporter.metrics([{ series: 'train/plannedBytes', step: 0, value: plannedBytes }]);
+  reporter.log('info', `training needs at most ${bytes(plannedBytes)} besides the program itself`);
   const seconds = (): number => secondsBefore + (context.now() - startMs) / 1000;
   const checkpoint = async (): Promise<void> => {
     const blob = await saveState(job.dataDir, { kind: 'training', state: training.save(), seconds: seconds() });
@@ -63,18 +102,16 @@ async function train(
     lastCheckpointMs = context.now();
   };
   while (!training.finished) {
-    reporter.metrics(await training.advance());
-    reporter.progress(meter.progress('training', training.stepsDone, training.totalSteps));
-    if (control.cancelled) await checkpoint();
-    throwIfCancelled(context);
-    if (training.stepsDone % training.stepsPerEpoch === 0) {
-      const accuracy = await evaluator.accuracyOf(bench.validationImages);
-      reporter.metrics([{ series: 'validation/accuracy', step: training.stepsDone, value: accuracy }]);
-      reporter.log(
-        'info',
-        `epoch ${String(training.stepsDone / training.stepsPerEpoch)}: validation accuracy ${(accuracy * 100).toFixed(2)} %`,
-      );
+    const before = { step: training.stepsDone, ms: context.now() };
+    try {
+      if (training.awaitsJudgement) await judgeEpoch(context, bench, evaluator, training);
+      else reporter.metrics(await training.advance());
+    } finally {
+      if (control.cancelled) await checkpoint();
     }
+    throwIfCancelled(context);
+    reporter.metrics(speedOf(training, before, context.now()));
+    reporter.progress(meter.progress('training', training.stepsDone, training.totalSteps));
     if (context.now() - lastCheckpointMs > checkpointIntervalMs) await checkpoint();
   }
   await checkpoint(); // what was told of the training stays, wherever the run is stopped later

@@ -36,6 +36,11 @@ export class Evaluator {
 
   /** Accuracy, 0..1, on these images; without bits: of the float network. */
   async accuracyOf(indices: Uint32Array, bits?: BitVector): Promise<number> {
+    return (await this.measure(indices, bits)).accuracy;
+  }
+
+  /** The same with the mean cross-entropy. */
+  async measure(indices: Uint32Array, bits?: BitVector): Promise<{ readonly accuracy: number; readonly loss: number }> {
     const result = await this.model.evaluate({
       dataset: this.dataset,
       indices,
@@ -44,7 +49,7 @@ export class Evaluator {
       ...(bits ? { quantization: this.quantizationOf(bits), ...(this.statistics ? { statistics: this.statistics } : {}) } : {}),
     });
     this.throwIfCancelled();
-    return result.correct / result.count;
+    return { accuracy: result.correct / result.count, loss: result.meanLoss };
   }
 
   /** The same network with the same thresholds and statistics, on another data set. */

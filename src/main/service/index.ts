@@ -17,6 +17,7 @@ import { ManifestMaker } from './manifests.ts';
 import { Networks } from './networks.ts';
 import { OwnNetworks } from './own-networks.ts';
 import { Runs } from './runs.ts';
+import { Trainings } from './trainings.ts';
 import { latheVersion, Machine } from './machine.ts';
 import { Targets } from './targets.ts';
 
@@ -51,6 +52,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     const own = new OwnNetworks({ store, requests, datasets, dataDir: options.dataDir });
     const networks = new Networks(datasets, own);
     const targets = new Targets(options.dataDir, requests, datasets, own);
+    const trainings = new Trainings({ requests, datasets, own, dataDir: options.dataDir });
     const machine = new Machine(requests, store, datasets, targets);
     const manifests = new ManifestMaker({
       dataset: (id) => datasets.require(id),
@@ -63,7 +65,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       { store, dataDir: options.dataDir, launchEngine: options.launchEngine, manifests, datasets, bus, log: options.log },
       options.adoptQueued === true,
     );
-    return new LocalService(makeHandlers({ options, store, datasets, networks, own, targets, machine, runs }), bus, runs, async () => {
+    return new LocalService(makeHandlers({ options, store, datasets, networks, own, targets, trainings, machine, runs }), bus, runs, async () => {
       await datasets.close();
       await runs.close();
       requests.close();
@@ -86,11 +88,12 @@ interface Parts {
   readonly networks: Networks;
   readonly own: OwnNetworks;
   readonly targets: Targets;
+  readonly trainings: Trainings;
   readonly machine: Machine;
   readonly runs: Runs;
 }
 
-function makeHandlers({ options, store, datasets, networks, own, targets, machine, runs }: Parts): Handlers {
+function makeHandlers({ options, store, datasets, networks, own, targets, trainings, machine, runs }: Parts): Handlers {
   return {
     'system.info': async () => ({
       version: latheVersion,
@@ -126,6 +129,7 @@ function makeHandlers({ options, store, datasets, networks, own, targets, machin
     'simulate.lint': (input) => targets.lint(input),
     'simulate.timeline': (input) => targets.timeline(input),
     'run.preview': (input) => targets.preview(input),
+    'training.preview': (input) => trainings.preview(input),
     'run.create': (input) => runs.create(input),
     'run.list': () => store.listRuns(),
     'run.show': ({ id }) => runs.show(id),
@@ -141,6 +145,7 @@ function makeHandlers({ options, store, datasets, networks, own, targets, machin
       await runs.require(id);
       return await store.listLog(id, afterSeq, limit);
     },
+    'run.weights': async ({ id }) => trainings.weights(await runs.show(id)),
     'run.cancel': ({ id }) => runs.cancel(id),
     'run.resume': ({ id }) => runs.resume(id),
     'run.annotate': (input) => runs.annotate(input),

@@ -191,7 +191,8 @@ export class Runs {
     if (dataset.sha256 !== manifest.datasetSha256) {
       throw new LatheError('conflict', `data set ${manifest.dataset} has changed since the run was made; start a new run`);
     }
-    const weights = await store.findWeights(trainingKey(manifest));
+    // Who asks for a training wants to see one; a search takes the weights that are there.
+    const weights = manifest.method === 'train' ? null : await store.findWeights(trainingKey(manifest));
     return {
       runId: id,
       manifest,

@@ -23,7 +23,7 @@ export interface Points {
 export const validationSeries = 'validation/accuracy';
 
 /**
- * A training run shows its network: the last validation accuracy, and the float solution's test accuracy. A search shows its
+ * A training run shows its network: the last validation accuracy until there is a float solution, then that one's. A search shows its
  * best trial (accuracy on the reward images) until there is a best solution (accuracy on all validation images), whose
  * figures then stand together; and beside it the most accurate baseline within the budget, its test accuracy of the same one.
  */
@@ -42,7 +42,11 @@ export function resultOf(method: RunMethod, { bestTrial, solutions, lastValidati
   switch (method) {
     case 'train': {
       const float = solutions.find((solution) => solution.role === 'float');
-      return { ...common, bestAccuracy: lastValidationAccuracy, bestTestAccuracy: float?.testAccuracy ?? null };
+      return {
+        ...common,
+        bestAccuracy: float?.validationAccuracy ?? lastValidationAccuracy,
+        bestTestAccuracy: float?.testAccuracy ?? null,
+      };
     }
     case 'quantize': {
       const bestAccuracy = best ? best.validationAccuracy : (bestTrial?.accuracy ?? null);

@@ -677,6 +677,7 @@ function keyed(written: {
 /** The figures of a list by their definitions, from whole lists. */
 function figuresOf(method: 'train' | 'quantize', trials: readonly Trial[], metrics: readonly Metric[], solutions: readonly Solution[]) {
   const best = solutions.find(({ role }) => role === 'best');
+  const float = solutions.find(({ role }) => role === 'float');
   const bestTrials = trials.filter(({ isBest }) => isBest).sort((a, b) => b.step - a.step);
   const shown = best ?? bestTrials[0];
   const accuracies = metrics.filter(({ series }) => series === 'validation/accuracy').sort((a, b) => b.step - a.step);
@@ -686,8 +687,13 @@ function figuresOf(method: 'train' | 'quantize', trials: readonly Trial[], metri
   return {
     trials: trials.length,
     bestReward: bestTrials[0]?.reward ?? null,
-    bestAccuracy: method === 'train' ? (accuracies[0]?.value ?? null) : best ? best.validationAccuracy : (bestTrials[0]?.accuracy ?? null),
-    bestTestAccuracy: (method === 'train' ? solutions.find(({ role }) => role === 'float') : best)?.testAccuracy ?? null,
+    bestAccuracy:
+      method === 'train'
+        ? (float?.validationAccuracy ?? accuracies[0]?.value ?? null)
+        : best
+          ? best.validationAccuracy
+          : (bestTrials[0]?.accuracy ?? null),
+    bestTestAccuracy: (method === 'train' ? float : best)?.testAccuracy ?? null,
     bestLatencyMs: shown?.latencyMs ?? null,
     bestEnergyMj: shown?.energyMj ?? null,
     bestSizeBytes: shown?.sizeBytes ?? null,

@@ -334,6 +334,10 @@ export class FakeConnection implements Connection {
           })),
         };
       }
+      case 'training.preview':
+        return { trainingImages: 55_000, validationImages: 5000, steps: 3436, stepsPerEpoch: 859, memoryBytes: 31_457_280 };
+      case 'run.weights':
+        return { fileName: `${id}.safetensors`, sha256: 'ab'.repeat(32), base64: btoa('invented') };
       case 'run.create':
         return this.#create(input);
       case 'run.list':
@@ -668,11 +672,20 @@ export class FakeConnection implements Connection {
       { series: 'train/loss', step: step * 9, value: 2.2 * Math.exp(-5 * t) + 0.28 + 0.06 * noise },
       { series: 'train/accuracy', step: step * 9, value: Math.min(0.99, 0.92 - 0.8 * Math.exp(-5.5 * t) + 0.03 * noise) },
       { series: 'train/learningRate', step: step * 9, value: t < 0.1 ? t : 0.05 * (1 + Math.cos(Math.PI * ((t - 0.1) / 0.9))) },
+      { series: 'train/gradientNorm', step: step * 9, value: 1.2 + 2 * Math.exp(-6 * t) + 0.4 * noise },
+      { series: 'machine/imagesPerSecond', step: step * 9, value: 3900 + 300 * noise },
+      { series: 'machine/residentBytes', step: step * 9, value: 214e6 + 1e6 * noise },
+      ...(step % 20 === 19
+        ? [
+            { series: 'validation/loss', step: step * 9, value: 2.1 * Math.exp(-5.5 * t) + 0.26 },
+            { series: 'validation/accuracy', step: step * 9, value: Math.min(0.99, 0.915 - 0.8 * Math.exp(-6 * t)) },
+          ]
+        : []),
     ];
   }
 
   #start(run: FakeRun): void {
-    let step = run.metrics.length / 3;
+    let step = run.metrics.filter(({ series }) => series === 'train/loss').length;
     const searching = run.manifest.method === 'quantize' ? run.manifest.search.trials : 0;
     const startLine = this.#logLine(run, 'info', `Started on 2 threads, seed ${String(run.summary.seed)}.`);
     this.#emit({ name: 'run.log', payload: { id: run.summary.id, lines: [startLine] } });

@@ -199,18 +199,21 @@ void Quantize(const QuantizeArgs& args) {
 
 void Sgd(const SgdArgs& args) {
   const Vec momentum = Repeat(args.momentum), decay = Repeat(args.weightDecay), rate = Repeat(-args.learningRate);
+  const Vec scale = Repeat(args.gradientScale);
   ForFlat(args.count, [&](auto lanes, std::size_t i) {
     const Vec w = lanes.load(args.weight + i);
-    const Vec v = MulAdd(momentum, lanes.load(args.velocity + i), MulAdd(decay, w, lanes.load(args.gradient + i)));
+    const Vec g = MulAdd(decay, w, lanes.load(args.gradient + i) * scale);
+    const Vec v = MulAdd(momentum, lanes.load(args.velocity + i), g);
     lanes.store(args.velocity + i, v);
-    lanes.store(args.weight + i, MulAdd(rate, v, w));
+    lanes.store(args.weight + i, MulAdd(rate, args.nesterov ? MulAdd(momentum, v, g) : v, w));
   });
 }
 
 void Adam(const AdamArgs& args) {
   const Vec beta1 = Repeat(args.beta1), beta2 = Repeat(args.beta2);
+  const Vec scale = Repeat(args.gradientScale), keep = Repeat(args.keep);
   ForFlat(args.count, [&](auto lanes, std::size_t i) {
-    const Vec g = lanes.load(args.gradient + i), w = lanes.load(args.weight + i);
+    const Vec g = lanes.load(args.gradient + i) * scale, w = lanes.load(args.weight + i) * keep;
     const Vec m = MulAdd(beta1, lanes.load(args.first + i), g * (1.0f - args.beta1));
     const Vec v = MulAdd(beta2, lanes.load(args.second + i), g * g * (1.0f - args.beta2));
     lanes.store(args.first + i, m);

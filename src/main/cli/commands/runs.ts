@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { writeFile } from 'node:fs/promises';
 import { LatheError } from '../../../shared/errors.ts';
-import { budget, dateTime, duration, ms, percent } from '../../../shared/format.ts';
+import { budget, bytes, dateTime, duration, ms, percent } from '../../../shared/format.ts';
 import type { RunSummary } from '../../../shared/run.ts';
 import type { Service } from '../../service/index.ts';
 import { globalOptions, withService } from '../context.ts';
@@ -13,7 +13,7 @@ import { printPolicy, printSolutions, searchResult } from '../results.ts';
 const cancelPatienceMs = 20_000;
 
 export function addRunCommands(program: Command): void {
-  const run = program.command('run').description('runs: list, show, cancel, resume, export');
+  const run = program.command('run').description('runs: list, show, cancel, resume, export, weights');
   run
     .command('list')
     .description('all runs, newest first')
@@ -102,20 +102,35 @@ export function addRunCommands(program: Command): void {
     .action(async (id: string, file: string, _own, command: Command) => {
       const options = globalOptions(command);
       const document = await withService(options, (service) => service.call('run.export', { id }));
-      try {
-        await writeFile(
-          file,
-          `${JSON.stringify({ ...document, policy: document.run.solutions.find((solution) => solution.role === 'best')?.policy ?? null }, null, 2)}\n`,
-        );
-      } catch (error) {
-        throw new LatheError(
-          'unavailable',
-          `${file}: cannot be written (${error instanceof Error ? error.message : String(error)}); choose another place`,
-        );
-      }
+      await write(
+        file,
+        `${JSON.stringify({ ...document, policy: document.run.solutions.find((solution) => solution.role === 'best')?.policy ?? null }, null, 2)}\n`,
+      );
       if (options.json) printJson({ run: id, file });
       else printLine(`${file}: run ${id} with ${String(document.trials.length)} trials`);
     });
+  run
+    .command('weights <id> <file>')
+    .description('the trained float weights as a .safetensors file, which PyTorch and NumPy read')
+    .action(async (id: string, file: string, _own, command: Command) => {
+      const options = globalOptions(command);
+      const { sha256, base64 } = await withService(options, (service) => service.call('run.weights', { id }));
+      const data = Buffer.from(base64, 'base64');
+      await write(file, data);
+      if (options.json) printJson({ run: id, file, weights: sha256, sizeBytes: data.length });
+      else printLine(`${file}: ${bytes(data.length)}, weights ${sha256.slice(0, 12)} of run ${id}`);
+    });
+}
+
+async function write(file: string, content: string | Buffer): Promise<void> {
+  try {
+    await writeFile(file, content);
+  } catch (error) {
+    throw new LatheError(
+      'unavailable',
+      `${file}: cannot be written (${error instanceof Error ? error.message : String(error)}); choose another place`,
+    );
+  }
 }
 
 async function waitUntilStopped(service: Service, id: string): Promise<RunSummary> {

@@ -1,19 +1,17 @@
 /** Commands that work for a while: training and searching. */
 import type { Command } from 'commander';
 import type { Input } from '../../../shared/contract.ts';
-import { percentUnit } from '../../../shared/format.ts';
+import { count, duration, percentUnit } from '../../../shared/format.ts';
 import type { Budget } from '../../../shared/policy.ts';
-import { budgets, integer, networkRef, positive, withVariantOptions, type VariantOptions } from '../arguments.ts';
+import { budgets, integer, networkRef, withVariantOptions, type VariantOptions } from '../arguments.ts';
+import { trainingOf, withTrainingFlags, type TrainingFlags } from '../training-flags.ts';
 import { globalOptions, withService } from '../context.ts';
 import { followRun } from '../follow.ts';
 import { note, printJson, printLine } from '../output.ts';
 import { printPolicy, printSolutions, searchResult } from '../results.ts';
 
-interface TrainingOptions extends VariantOptions {
+interface TrainingOptions extends VariantOptions, TrainingFlags {
   readonly dataset: string;
-  readonly epochs?: number;
-  readonly batchSize?: number;
-  readonly lr?: number;
   readonly seed?: number;
   readonly threads?: number;
 }
@@ -48,7 +46,10 @@ export function addSearchCommands(program: Command): void {
         weights: float?.weights ?? null,
       };
       if (options.json) printJson(result);
-      else printLine(`test ${percentUnit(result.testAccuracy)}, validation ${percentUnit(result.validationAccuracy)}  (run ${result.run})`);
+      else
+        printLine(
+          `test ${percentUnit(result.testAccuracy)}, validation ${percentUnit(result.validationAccuracy)}, trained in ${duration(result.trainSeconds)} at ${count(result.imagesPerSecond === null ? null : Math.round(result.imagesPerSecond))} images/s  (run ${result.run})`,
+        );
     },
   );
 
@@ -82,25 +83,16 @@ export function addSearchCommands(program: Command): void {
 }
 
 function withTrainingOptions(command: Command): Command {
-  return command
-    .requiredOption('--dataset <id>', 'the data set')
-    .option('--epochs <n>', 'epochs of training', integer(1, 10_000))
-    .option('--batch-size <n>', 'images a training step', integer(1, 4096))
-    .option('--lr <rate>', 'peak learning rate', positive)
+  return withTrainingFlags(command.requiredOption('--dataset <id>', 'the data set'))
     .option('--seed <n>', 'seed of everything random', integer(0, 0xffff_ffff))
     .option('--threads <n>', 'threads (default: the physical cores)', integer(1, 1024));
 }
 
 function trainingInput(id: string, own: TrainingOptions): Omit<Extract<Input<'run.create'>, { method: 'train' }>, 'method'> {
-  const training = {
-    ...(own.epochs === undefined ? {} : { epochs: own.epochs }),
-    ...(own.batchSize === undefined ? {} : { batchSize: own.batchSize }),
-    ...(own.lr === undefined ? {} : { learningRate: own.lr }),
-  };
   return {
     network: networkRef(id, own),
     dataset: own.dataset,
-    training,
+    training: trainingOf(own),
     ...(own.seed === undefined ? {} : { seed: own.seed }),
     ...(own.threads === undefined ? {} : { threads: own.threads }),
   };

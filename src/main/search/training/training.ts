@@ -1,32 +1,32 @@
 /**
- * Training of the float network that a search starts from: SGD with momentum, linear warm-up, then a cosine to zero.
- * The order of the images of epoch e depends on the seed and e alone, so a checkpoint needs no more than weights, momentum
- * and the number of steps done.
+ * Training of a float network: an optimiser of the addon, a schedule, augmentation, and an early stop where one is asked for.
+ * The order of the images of epoch e depends on the seed and e alone, and what is drawn in a step on the seed and the step, so
+ * a checkpoint needs no more than weights, the optimiser's state, the number of steps done and what the early stop remembers.
  */
 import type { NativeControl, NativeDataset, NativeModel } from '../../compute/addon.ts';
 import type { Metric, TrainingParameters } from '../../../shared/run.ts';
 import type { Random } from '../../../shared/random.ts';
+import { learningRateAt, trainingLength, type TrainingLength } from './schedule.ts';
 
 /** Steps of one call into the addon: a metric point each, and a safe place to stop. */
 const stepsPerCall = 25;
 
+/** The weights of the epoch with the best validation accuracy, kept while an early stop is possible. */
+export interface BestEpoch {
+  readonly epoch: number; // counted from 1
+  readonly accuracy: number; // validation, 0..1
+  readonly parameters: Float32Array;
+}
+
 export interface TrainingState {
   readonly parameters: Float32Array;
   readonly momentum: Float32Array;
+  readonly secondMoment?: Float32Array; // of Adam
   readonly stepsDone: number;
-}
-
-/** Steps of a whole training; the last incomplete batch of an epoch is left out. */
-export function trainingSteps(images: number, options: TrainingParameters): number {
-  return options.epochs * Math.floor(images / Math.min(options.batchSize, images));
-}
-
-/** Linear warm-up to the peak, then a cosine to zero at the last step. */
-export function learningRateAt(step: number, totalSteps: number, options: TrainingParameters): number {
-  const warmup = Math.min(options.warmupSteps, totalSteps);
-  if (step < warmup) return (options.learningRate * (step + 1)) / warmup;
-  const progress = (step - warmup) / Math.max(1, totalSteps - warmup);
-  return 0.5 * options.learningRate * (1 + Math.cos(Math.PI * progress));
+  // Absent from checkpoints of before there was an early stop.
+  readonly epochsJudged?: number;
+  readonly best?: BestEpoch | null;
+  readonly stopped?: boolean; // early
 }
 
 export class Training {
@@ -36,10 +36,13 @@ export class Training {
   private readonly options: TrainingParameters;
   private readonly random: Random;
   private readonly control: NativeControl;
+  private readonly length: TrainingLength;
+  private readonly drawSeed: number;
   readonly batchSize: number;
-  readonly stepsPerEpoch: number;
-  readonly totalSteps: number;
   private done = 0;
+  private epochsJudged = 0;
+  private best: BestEpoch | null = null;
+  private stopped = false;
   private epochOrder: { readonly epoch: number; readonly order: Uint32Array } | null = null;
 
   /** `images` are the indices to train on; the last incomplete batch of an epoch is left out. */
@@ -58,51 +61,106 @@ export class Training {
     this.random = random;
     this.control = control;
     this.batchSize = Math.min(options.batchSize, images.length);
-    this.stepsPerEpoch = Math.floor(images.length / this.batchSize);
-    this.totalSteps = trainingSteps(images.length, options);
+    this.length = trainingLength(images.length, options);
+    this.drawSeed = random.derive('augmentation and dropout').uint32();
   }
 
   get stepsDone(): number {
     return this.done;
   }
 
-  get finished(): boolean {
-    return this.done >= this.totalSteps;
+  get stepsPerEpoch(): number {
+    return this.length.stepsPerEpoch;
   }
 
-  /** The next few steps, never across the end of an epoch. Returns the mean loss and accuracy of those done as metrics. */
+  get totalSteps(): number {
+    return this.length.totalSteps;
+  }
+
+  get finished(): boolean {
+    return this.stopped || (this.done >= this.totalSteps && !this.awaitsJudgement);
+  }
+
+  /** Whether an epoch has ended whose validation accuracy `judge` has not been told. */
+  get awaitsJudgement(): boolean {
+    return this.epochsDone > this.epochsJudged;
+  }
+
+  get epochsDone(): number {
+    return Math.floor(this.done / this.stepsPerEpoch);
+  }
+
+  /** The next few steps, never across the end of an epoch. Returns means over those done as metrics. */
   async advance(): Promise<Metric[]> {
-    const epoch = Math.floor(this.done / this.stepsPerEpoch);
     const from = this.done % this.stepsPerEpoch;
     const count = Math.min(stepsPerCall, this.stepsPerEpoch - from);
-    const order = this.orderOf(epoch);
-    const { batchSize } = this;
+    const order = this.orderOf(this.epochsDone);
+    const { batchSize, options } = this;
     const result = await this.model.train({
       dataset: this.dataset,
       order: order.slice(from * batchSize, (from + count) * batchSize),
       batchSize,
-      learningRates: Float32Array.from({ length: count }, (_, i) => learningRateAt(this.done + i, this.totalSteps, this.options)),
-      momentum: this.options.momentum,
-      weightDecay: this.options.weightDecay,
+      learningRates: Float32Array.from({ length: count }, (_, i) => learningRateAt(this.done + i, this.length, options)),
+      optimizer: options.optimizer,
+      momentum: options.momentum,
+      nesterov: options.nesterov,
+      beta1: options.beta1,
+      beta2: options.beta2,
+      weightDecay: options.weightDecay,
+      decayAll: options.decayAll,
+      clipNorm: options.clipNorm,
+      labelSmoothing: options.labelSmoothing,
+      augmentation: { cropPadding: options.cropPadding, flip: options.flip, cutout: options.cutout },
+      seed: this.drawSeed,
+      firstStep: this.done,
       control: this.control,
     });
     if (result.stepsDone === 0) return [];
     const step = this.done;
     this.done += result.stepsDone;
+    const mean = (values: Float32Array | Uint32Array): number => {
+      let sum = 0;
+      for (const value of values) sum += value;
+      return sum / result.stepsDone;
+    };
     return [
-      { series: 'train/loss', step, value: result.losses.reduce((sum, loss) => sum + loss, 0) / result.stepsDone },
-      { series: 'train/accuracy', step, value: result.correct.reduce((sum, n) => sum + n, 0) / (result.stepsDone * batchSize) },
-      { series: 'train/learningRate', step, value: learningRateAt(step, this.totalSteps, this.options) },
+      { series: 'train/loss', step, value: mean(result.losses) },
+      { series: 'train/accuracy', step, value: mean(result.correct) / batchSize },
+      { series: 'train/learningRate', step, value: learningRateAt(step, this.length, options) },
+      { series: 'train/gradientNorm', step, value: mean(result.gradientNorms) },
     ];
   }
 
+  /**
+   * Takes the validation accuracy of the epoch that has ended. Once `patienceEpochs` epochs in a row were no better than
+   * the best one, the training ends; then, and at the regular end, the model gets the best epoch's weights back. Returns that
+   * epoch when the training has ended with other weights than the last; null otherwise. Without patience nothing happens here.
+   */
+  judge(accuracy: number): { readonly epoch: number; readonly accuracy: number } | null {
+    const { patienceEpochs } = this.options;
+    const epoch = this.epochsDone;
+    this.epochsJudged = epoch;
+    if (patienceEpochs === 0) return null;
+    if (this.best === null || accuracy > this.best.accuracy) {
+      this.best = { epoch, accuracy, parameters: this.model.getState().parameters };
+    }
+    this.stopped = epoch - this.best.epoch >= patienceEpochs;
+    if (!this.finished || this.best.epoch === epoch) return null;
+    this.model.setState(this.best.parameters);
+    return this.best;
+  }
+
   save(): TrainingState {
-    return { ...this.model.getState(), stepsDone: this.done };
+    const { done, epochsJudged, best, stopped } = this;
+    return { ...this.model.getState(), stepsDone: done, epochsJudged, best, stopped };
   }
 
   restore(state: TrainingState): void {
-    this.model.setState(state.parameters, state.momentum);
+    this.model.setState(state.parameters, state.momentum, state.secondMoment);
     this.done = state.stepsDone;
+    this.epochsJudged = state.epochsJudged ?? this.epochsDone;
+    this.best = state.best ?? null;
+    this.stopped = state.stopped ?? false;
   }
 
   private orderOf(epoch: number): Uint32Array {

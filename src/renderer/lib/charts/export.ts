@@ -52,3 +52,9 @@ export function download(name: string, content: Blob): void {
 export function downloadText(name: string, type: string, text: string): void {
   download(name, new Blob([text], { type: `${type};charset=utf-8` }));
 }
+
+/** A file whose bytes came as base64. */
+export function downloadBase64(name: string, base64: string): void {
+  const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  download(name, new Blob([bytes], { type: 'application/octet-stream' }));
+}

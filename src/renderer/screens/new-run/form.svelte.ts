@@ -3,6 +3,7 @@ import type { Output } from '../../../shared/contract.ts';
 import type { DatasetInfo } from '../../../shared/dataset.ts';
 import type { NetworkRef } from '../../../shared/network.ts';
 import type { Budget, Resource } from '../../../shared/policy.ts';
+import { recipes, type Recipe } from '../../../shared/recipes.ts';
 import type { Manifest, RunMethod, RunRequest } from '../../../shared/run.ts';
 import { amountOf, impossible, rangeOf, type Preview } from './budgets.ts';
 import { parseNumber } from '../../lib/ui/numbers.ts';
@@ -50,6 +51,7 @@ export class RunForm {
 
   valueOf(parameter: Parameter): ParameterValue {
     const text = this.textOf(parameter);
+    if (parameter.kind === 'choice') return text;
     return parameter.kind === 'switch' ? text === 'true' : parseNumber(text);
   }
 
@@ -63,6 +65,28 @@ export class RunForm {
     if (text.trim() === '' || text === String(this.defaultOf(parameter))) typed.delete(key);
     else typed.set(key, text);
     this.typed = typed;
+  }
+
+  /** Fills in a recipe's training parameters; the others go back to their defaults. */
+  applyRecipe(recipe: Recipe): void {
+    for (const parameter of parameters.training) {
+      const values: Readonly<Record<string, ParameterValue | undefined>> = recipe.training;
+      this.type(parameter, String(values[parameter.key] ?? this.defaultOf(parameter)));
+    }
+  }
+
+  /** The recipe whose parameters these are; null: the user's own. */
+  get recipe(): Recipe | null {
+    const fits = (recipe: Recipe): boolean => {
+      const values: Readonly<Record<string, ParameterValue | undefined>> = recipe.training;
+      return parameters.training.every((p) => Object.is(this.valueOf(p), values[p.key] ?? this.defaultOf(p)));
+    };
+    return recipes.find(fits) ?? null;
+  }
+
+  /** The training parameters that differ from their defaults. */
+  get training(): Record<string, ParameterValue> {
+    return this.#changed('training');
   }
 
   resetParameters(): void {
@@ -162,7 +186,7 @@ export class RunForm {
 
   /** The request; only what differs from a default is named. Ask for `problems` first. */
   request(): RunRequest {
-    const training = this.#changed('training');
+    const { training } = this;
     const common = {
       network: this.network,
       dataset: this.datasetId,
@@ -197,7 +221,7 @@ export class RunForm {
     const type = (group: Group, values: Readonly<Record<string, unknown>>): void => {
       for (const parameter of parameters[group]) {
         const value = values[parameter.key];
-        if (typeof value === 'number' || typeof value === 'boolean') this.type(parameter, String(value));
+        if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'string') this.type(parameter, String(value));
       }
     };
     type('training', manifest.training);

@@ -1,4 +1,5 @@
 /** Every hyper-parameter with one line of what it does. The bounds and defaults are the contract's; here are only words. */
+import { z } from 'zod';
 import {
   agentParametersSchema,
   quantizeParametersSchema,
@@ -9,7 +10,7 @@ import {
 } from '../../../shared/run.ts';
 
 export type Group = 'search' | 'training' | 'agent';
-export type ParameterValue = number | boolean;
+export type ParameterValue = number | boolean | string;
 
 export interface Parameter {
   readonly group: Group;
@@ -17,7 +18,8 @@ export interface Parameter {
   readonly label: string;
   readonly unit: string;
   readonly explain: string;
-  readonly kind: 'number' | 'switch';
+  readonly kind: 'number' | 'switch' | 'choice';
+  readonly choices: readonly string[]; // of a choice
 }
 
 type Words<T> = { readonly [K in keyof T]: readonly [label: string, unit: string, explain: string] };
@@ -49,12 +51,26 @@ const search: Words<Omit<QuantizeParameters, 'agent'>> = {
 };
 
 const training: Words<TrainingParameters> = {
-  epochs: ['Epochs', '', 'Passes over the training images for the float network that the search starts from.'],
+  epochs: ['Epochs', '', 'Passes over the training images.'],
   batchSize: ['Batch size', 'images', 'Images in one step of training.'],
-  learningRate: ['Learning rate', '', 'Its peak: it rises linearly over the warm-up, then falls to zero along a cosine.'],
+  optimizer: ['Optimiser', '', 'Stochastic gradient descent with momentum, or Adam with decoupled decay (AdamW).'],
+  learningRate: ['Learning rate', '', 'Its peak: it rises linearly over the warm-up, then follows the schedule.'],
+  schedule: ['Schedule', '', 'Along a cosine to zero, down in steps, or constant.'],
   warmupSteps: ['Warm-up', 'steps', 'Steps over which the learning rate rises.'],
-  momentum: ['Momentum', '', 'How much of the last step’s direction is kept.'],
+  stepEpochs: ['Step every', 'epochs', 'Of the step schedule: epochs between two falls of the learning rate.'],
+  stepFactor: ['Step factor', '', 'Of the step schedule: what a fall multiplies the learning rate by.'],
+  momentum: ['Momentum', '', 'Of SGD: how much of the last step’s direction is kept.'],
+  nesterov: ['Nesterov', '', 'Of SGD: looks one step of the momentum ahead.'],
+  beta1: ['Beta 1', '', 'Of Adam: how much of the mean gradient is kept.'],
+  beta2: ['Beta 2', '', 'Of Adam: how much of the mean squared gradient is kept.'],
   weightDecay: ['Weight decay', '', 'Pull of convolution and linear weights toward zero.'],
+  decayAll: ['Decay everything', '', 'Batch norm’s parameters and biases decay as well.'],
+  labelSmoothing: ['Label smoothing', '', 'Share of each label that is spread evenly over all classes.'],
+  clipNorm: ['Clip gradient', 'norm', 'A longer gradient is scaled down to this length; 0 leaves it as it is.'],
+  cropPadding: ['Crop padding', 'pixels', 'Black around each image, of which a window of its own size is taken; 0: none.'],
+  flip: ['Mirror', '', 'Each image is mirrored left to right one time in two.'],
+  cutout: ['Cutout', 'pixels', 'Side of a square that is blanked out of each image; 0: none.'],
+  patienceEpochs: ['Patience', 'epochs', 'Stops after so many epochs without a better validation accuracy, and keeps the best; 0: never.'],
 };
 
 const agent: Words<AgentParameters> = {
@@ -71,15 +87,28 @@ const agent: Words<AgentParameters> = {
   noiseDecay: ['Noise decay', 'a trial', 'Factor by which the noise shrinks with each trial.'],
 };
 
+const shapes = {
+  search: quantizeParametersSchema.shape,
+  training: trainingParametersSchema.shape,
+  agent: agentParametersSchema.shape,
+} as const;
+
 function listOf(group: Group, words: Readonly<Record<string, readonly [string, string, string]>>): Parameter[] {
-  return Object.entries(words).map(([key, [label, unit, explain]]) => ({
-    group,
-    key,
-    label,
-    unit,
-    explain,
-    kind: key === 'protectFirstAndLast' ? 'switch' : 'number',
-  }));
+  const shape: Readonly<Record<string, z.ZodType | undefined>> = shapes[group];
+  return Object.entries(words).map(([key, [label, unit, explain]]) => {
+    const field = shape[key];
+    const type = field instanceof z.ZodDefault ? field.unwrap() : field;
+    const choices = type instanceof z.ZodEnum ? type.options.map(String) : [];
+    return {
+      group,
+      key,
+      label,
+      unit,
+      explain,
+      kind: choices.length > 0 ? 'choice' : type instanceof z.ZodBoolean ? 'switch' : 'number',
+      choices,
+    };
+  });
 }
 
 export const parameters: Readonly<Record<Group, readonly Parameter[]>> = {
@@ -92,12 +121,6 @@ export const groupTitles = { search: 'Search', training: 'Training of the float 
   Group,
   string
 >;
-
-const shapes = {
-  search: quantizeParametersSchema.shape,
-  training: trainingParametersSchema.shape,
-  agent: agentParametersSchema.shape,
-} as const;
 
 interface Checked {
   readonly success: boolean;

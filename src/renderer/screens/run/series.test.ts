@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { LayerInfo } from '../../../shared/network.ts';
 import type { Solution, Trial } from '../../../shared/run.ts';
-import { bestBaseline, bestTrial, policyOfSolution, trialSeries } from './series.ts';
+import { bestBaseline, bestTrial, onOneAxis, policyOfSolution, trialSeries } from './series.ts';
 
 const trial = (step: number, reward: number, accuracy: number): Trial =>
   ({ step, reward, accuracy, latencyMs: step + 1, noise: null, criticLoss: null }) as Trial;
@@ -27,6 +27,18 @@ describe('the series of a run', () => {
   it('have no best trial before the first, and the earliest of equals', () => {
     expect(bestTrial([])).toBeNull();
     expect(bestTrial([trial(0, 1, 0.5), trial(1, 1, 0.6)])?.step).toBe(0);
+  });
+});
+
+describe('series on one axis', () => {
+  it('meet where they have the same step, and leave gaps where one has none', () => {
+    const { x, ys } = onOneAxis({ steps: [0, 25, 40], values: [3, 2, 1] }, { steps: [40, 80], values: [9, 8] });
+    expect(x).toEqual([0, 25, 40, 80]);
+    expect(ys).toEqual([
+      [3, 2, 1, null],
+      [null, null, 9, 8],
+    ]);
+    expect(onOneAxis({ steps: [], values: [] }, { steps: [], values: [] })).toEqual({ x: [], ys: [[], []] });
   });
 });
 

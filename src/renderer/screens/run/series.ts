@@ -42,6 +42,26 @@ export function trialSeries(trials: readonly Trial[]): TrialSeries {
   return series;
 }
 
+export interface Points {
+  readonly steps: readonly number[];
+  readonly values: readonly number[];
+}
+
+/** Several series over one axis: all their steps in order, and for each series its values there, null where it has none. */
+export function onOneAxis(...series: readonly Points[]): {
+  readonly x: readonly number[];
+  readonly ys: readonly (readonly (number | null)[])[];
+} {
+  const [only] = series;
+  if (series.length === 1 && only !== undefined) return { x: only.steps, ys: [only.values] };
+  const x = [...new Set(series.flatMap(({ steps }) => steps))].sort((a, b) => a - b);
+  const ys = series.map(({ steps, values }) => {
+    const at = new Map(steps.map((step, i) => [step, values[i] ?? null]));
+    return x.map((step) => at.get(step) ?? null);
+  });
+  return { x, ys };
+}
+
 /** The trial with the highest reward; the earliest of equals. */
 export function bestTrial(trials: readonly Trial[]): Trial | null {
   let best: Trial | null = null;
