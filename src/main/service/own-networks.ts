@@ -273,7 +273,7 @@ export class OwnNetworks {
   }
 
   /** The network that the run was made with; a different one by name is a mistake. */
-  private async networkOfRun(manifest: Manifest, asked: NetworkRef): Promise<FoundNetwork> {
+  async networkOfRun(manifest: Manifest, asked: NetworkRef): Promise<FoundNetwork> {
     const { network } = manifest;
     const family = asked.id === network.id || asked.id.startsWith(`${network.id}-`);
     if (!family) throw new LatheError('bad-input', `the run was made with ${network.id}, not with ${asked.id}`);

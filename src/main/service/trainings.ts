@@ -45,7 +45,7 @@ export class Trainings {
       );
     }
     const { requests, own, dataDir } = this.options;
-    const { question } = await own.find(manifest.network);
+    const { question } = await own.networkOfRun(manifest, manifest.network);
     const base64 = z.string().parse(await requests.ask('weights', { network: question, dataDir, sha256 }));
     return { fileName: `${manifest.network.id}-${summary.id}.safetensors`, sha256, base64 };
   }
