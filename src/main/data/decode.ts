@@ -3,6 +3,7 @@
  * other loader of libvips can be reached from here. Many images are decoded at once and given out in order, so that memory
  * holds a few images and never the set.
  */
+import { readFile, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import sharp, { type Sharp } from 'sharp';
 import type { ImageSettings } from '../../shared/dataset.ts';
@@ -14,6 +15,8 @@ export const maximumPixels = 2 ** 26;
 
 /** Two images a core: one being decoded, one on its way to the disk. */
 const imagesAtOnce = 2 * availableParallelism();
+
+const smallFileBytes = 2 ** 16;
 
 sharp.block({ operation: ['VipsForeignLoad'] });
 sharp.unblock({
@@ -37,7 +40,7 @@ export interface ImageSize {
 /** The size that a file's header tells. Throws an Error with the reason in words. */
 export async function sizeOfImage(path: string): Promise<ImageSize> {
   try {
-    const { autoOrient } = await open(path).metadata();
+    const { autoOrient } = await (await open(path)).metadata();
     return { height: autoOrient.height, width: autoOrient.width };
   } catch (error) {
     throw new Error(reasonOf(error), { cause: error });
@@ -49,10 +52,8 @@ export async function decodeImage(path: string, settings: ImageSettings): Promis
   const { height, width, channels, crop } = settings;
   const fit = { centre: 'cover', none: 'contain', stretch: 'fill' } as const;
   try {
-    const bytes = await open(path)
-      .autoOrient()
-      .flatten({ background: '#000000' })
-      .toColourspace(channels === 1 ? 'b-w' : 'srgb')
+    const whole = (await open(path)).autoOrient().flatten({ background: '#000000' });
+    const bytes = await (channels === 1 ? whole.toColourspace('b-w') : whole) // in sRGB as it is
       .resize({ width, height, fit: fit[crop], position: 'centre', background: '#000000' })
       .raw({ depth: 'uchar' })
       .toBuffer();
@@ -96,15 +97,18 @@ async function decodeFile({ name, path, problem }: FileToDecode, settings: Image
   }
 }
 
-function open(path: string): Sharp {
-  return sharp(path, { failOn: 'error', limitInputPixels: maximumPixels, sequentialRead: true, pages: 1 });
+/** A small file is read at once and decoded as a whole, a large one piece by piece: with small images opening them is most of the work. */
+async function open(path: string): Promise<Sharp> {
+  const small = (await stat(path)).size <= smallFileBytes;
+  const input = small ? await readFile(path) : path;
+  return sharp(input, { failOn: 'error', limitInputPixels: maximumPixels, sequentialRead: !small, pages: 1 });
 }
 
 /** libvips' words, or ours where its are for a programmer. */
 function reasonOf(error: unknown): string {
   const message = (error instanceof Error ? error.message : String(error)).split('\n')[0]?.trim() ?? '';
-  if (message.includes('Input file is missing')) return 'there is no such file';
-  if (message.includes('unsupported image format')) return 'it is no JPEG, PNG or WebP image';
+  if (/Input file is missing|ENOENT/.test(message)) return 'there is no such file';
+  if (/unsupported image format|Input Buffer is empty/i.test(message)) return 'it is no JPEG, PNG or WebP image';
   if (message.includes('exceeds pixel limit'))
     return `it has more than the ${maximumPixels.toLocaleString('en-US')} pixels that Lathe decodes`;
   if (/premature end|truncat|not enough data|read error/i.test(message)) return `it is truncated (${message})`;

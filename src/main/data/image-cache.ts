@@ -113,8 +113,16 @@ export class ImageCache {
   /** A folder for files that are being made; `discard` it whatever happens. Those of processes that are gone are swept away. */
   async begin(): Promise<CacheWork> {
     await inPlace(this.#folder, () => mkdir(this.#folder, { recursive: true, mode: 0o700 }));
-    await this.#sweep();
+    await this.sweep();
     return new CacheWork(this.#folder, await mkdtemp(join(this.#folder, `${temporaryPrefix}${String(process.pid)}-`)));
+  }
+
+  /** Deletes what processes that are gone had in the making. */
+  async sweep(): Promise<void> {
+    for (const name of await namesIn(this.#folder)) {
+      const pid = Number(new RegExp(`^\\${temporaryPrefix}(\\d+)-`).exec(name)?.[1] ?? 0);
+      if (pid > 0 && pid !== process.pid && !isAlive(pid)) await rm(join(this.#folder, name), { recursive: true, force: true });
+    }
   }
 
   /** Deletes a file that nothing refers to any more. */
@@ -146,13 +154,6 @@ export class ImageCache {
         }),
     );
     return found.flat();
-  }
-
-  async #sweep(): Promise<void> {
-    for (const name of await namesIn(this.#folder)) {
-      const pid = Number(new RegExp(`^\\${temporaryPrefix}(\\d+)-`).exec(name)?.[1] ?? 0);
-      if (pid > 0 && pid !== process.pid && !isAlive(pid)) await rm(join(this.#folder, name), { recursive: true, force: true });
-    }
   }
 }
 

@@ -170,7 +170,11 @@ export class Datasets {
     const { launchEngine, dataDir } = this.options;
     const task = new EngineTask(launchEngine, 'dataset.add', { id, dataDir, input: rest }, (progress) => this.told(progress));
     this.begin(id, () => task.cancel());
-    return datasetRecordSchema.parse(await task.result);
+    try {
+      return datasetRecordSchema.parse(await task.result);
+    } finally {
+      await new ImageCache(dataDir).sweep(); // an engine that died cleaned nothing up
+    }
   }
 
   private begin(id: string, cancel: () => void): void {
