@@ -12,7 +12,15 @@ import {
   datasetProgressSchema,
   imageCacheSchema,
 } from './dataset.ts';
-import { networkExportSchema, networkIdSchema, networkInfoSchema, networkRefSchema, networkSummarySchema } from './network.ts';
+import {
+  networkDiffSchema,
+  networkExportSchema,
+  networkIdSchema,
+  networkInfoSchema,
+  networkRefSchema,
+  networkStructureSchema,
+  networkSummarySchema,
+} from './network.ts';
 import { bitsSchema, budgetSchema, costSchema, quantizePolicySchema } from './policy.ts';
 import {
   metricSchema,
@@ -78,6 +86,14 @@ export const contract = {
 
   'network.list': { input: empty, output: z.array(networkSummarySchema) },
   'network.show': { input: z.object({ network: networkRefSchema, dataset: z.string().optional() }).strict(), output: networkInfoSchema },
+  'network.structure': {
+    input: z.object({ network: networkRefSchema, dataset: z.string().optional() }).strict(),
+    output: networkStructureSchema,
+  },
+  'network.diff': {
+    input: z.object({ first: networkRefSchema, second: networkRefSchema, dataset: z.string().optional() }).strict(),
+    output: networkDiffSchema,
+  },
 
   'network.import': {
     // An ONNX file by its path, or what was uploaded before.

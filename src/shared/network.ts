@@ -130,3 +130,65 @@ export const networkExportSchema = z.object({
   }),
 });
 export type NetworkExport = z.infer<typeof networkExportSchema>;
+/** How multiply-accumulates are counted; `countMacs` says what each means. */
+export const macConventionSchema = z.enum(['layers', 'amc', 'measure-model', 'operations']);
+export type MacConvention = z.infer<typeof macConventionSchema>;
+
+/** Channels that must be kept or removed together, a decision for each unit. */
+export const pruneGroupSchema = z.object({
+  name: z.string(),
+  units: z.number().int().positive(),
+  channelsPerUnit: z.number().int().positive(),
+  producers: z.array(z.string()), // layers that write the channels
+  followers: z.array(z.string()), // operators that carry them on and lose values with them
+  consumers: z.array(z.string()), // layers that read them and lose weights
+  joints: z.array(z.string()), // what ties several producers
+  locked: z.enum(['image', 'classes', 'softmax']).nullable(), // why nothing of it can go
+});
+
+/** The operators of a network as a graph, with what each moves, and what follows from how they are joined. */
+export const networkStructureSchema = z.object({
+  id: z.string(),
+  title: z.string(),
+  nodes: z.array(
+    z.object({
+      name: z.string(),
+      op: z.string(),
+      inputs: z.array(z.string()), // names of nodes, or 'input'
+      outputShape: shapeSchema,
+      macs: z.number(),
+      params: z.number(),
+      weightBytes: z.number(), // in 32-bit floats, as the next
+      activationBytes: z.number(), // of one image: read and written once
+      macsPerByte: z.number().nullable(),
+    }),
+  ),
+  groups: z.array(pruneGroupSchema),
+  published: z.array(publishedSchema),
+  counts: z.record(macConventionSchema, z.number()),
+});
+export type NetworkStructure = z.infer<typeof networkStructureSchema>;
+
+const beforeAndAfter = z.tuple([z.number().nullable(), z.number().nullable()]);
+export const networkDiffSchema = z.object({
+  first: z.string(), // titles
+  second: z.string(),
+  added: z.number().int(),
+  removed: z.number().int(),
+  changed: z.number().int(),
+  same: z.number().int(),
+  macs: z.tuple([z.number(), z.number()]),
+  params: z.tuple([z.number(), z.number()]),
+  rows: z.array(
+    z.object({
+      name: z.string(),
+      op: z.string(),
+      change: z.enum(['added', 'removed', 'changed', 'same']),
+      details: z.array(z.string()), // 'outChannels 24 -> 32'
+      macs: beforeAndAfter, // null: not there
+      params: beforeAndAfter,
+    }),
+  ),
+});
+export type NetworkDiff = z.infer<typeof networkDiffSchema>;
+export type NetworkDiffRow = NetworkDiff['rows'][number];

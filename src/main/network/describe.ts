@@ -1,6 +1,18 @@
 /** A network as a face shows it: titles, summaries and the table of its layers. */
-import type { ImportReport, LayerInfo, NetworkInfo, NetworkRef, NetworkSummary, ResolvedNetworkRef } from '../../shared/network.ts';
+import type {
+  ImportReport,
+  LayerInfo,
+  NetworkInfo,
+  NetworkRef,
+  NetworkStructure,
+  NetworkSummary,
+  Published,
+  ResolvedNetworkRef,
+} from '../../shared/network.ts';
+import { countMacs, trafficOf } from './counting.ts';
+import { couplingOf } from './coupling.ts';
 import { graphSha256 } from './graph-form.ts';
+import { inputsOf } from './graph.ts';
 import type { Graph, GraphNode } from './graph.ts';
 import { describeShape, type Shape } from './shape.ts';
 import { familyOf, networkIdOf, networkIds, resolveNetwork } from './zoo.ts';
@@ -52,6 +64,37 @@ export function describeNetwork(ref: NetworkRef, dataset?: DatasetShape): Networ
     ref: resolved.ref,
     sha256: graphSha256(resolved.graph),
     layers: resolved.graph.nodes.map(toLayerInfo),
+  };
+}
+
+/** The operators of a graph with their inputs, what they move, and the coupled channels. `published`: what is known of the network. */
+export function describeStructure(graph: Graph, id: string, title: string, published: readonly Published[]): NetworkStructure {
+  return {
+    id,
+    title,
+    nodes: graph.nodes.map((node) => ({
+      name: node.spec.name,
+      op: node.spec.kind,
+      inputs: [...inputsOf(node.spec)],
+      outputShape: [...node.outputShape],
+      macs: node.macs,
+      params: node.params,
+      ...trafficOf(node),
+    })),
+    groups: couplingOf(graph).groups.map((group) => ({
+      ...group,
+      producers: [...group.producers],
+      followers: [...group.followers],
+      consumers: [...group.consumers],
+      joints: [...group.joints],
+    })),
+    published: [...published],
+    counts: {
+      layers: countMacs(graph, 'layers'),
+      amc: countMacs(graph, 'amc'),
+      'measure-model': countMacs(graph, 'measure-model'),
+      operations: countMacs(graph, 'operations'),
+    },
   };
 }
 

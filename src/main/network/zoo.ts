@@ -107,6 +107,11 @@ export function familyOf(ref: NetworkRef): Pick<Family, 'title' | 'source'> {
   return findFamily(ref.id).family;
 }
 
+/** Whether a reference's id is a family of the zoo. */
+export function isZooNetwork(id: string): boolean {
+  return families.some((family) => family.id === id);
+}
+
 /** What was published about a network of width `ref.width` at the size and classes that its family is made for. */
 export function publishedOf(ref: ResolvedNetworkRef): readonly Published[] {
   return findFamily(ref.id).family.published.filter(({ width = 1 }) => width === ref.width);

@@ -65,13 +65,18 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       { store, dataDir: options.dataDir, launchEngine: options.launchEngine, manifests, datasets, bus, log: options.log },
       options.adoptQueued === true,
     );
-    return new LocalService(makeHandlers({ options, store, datasets, networks, own, targets, trainings, machine, runs }), bus, runs, async () => {
-      await datasets.close();
-      await runs.close();
-      requests.close();
-      await own.close();
-      await store.close();
-    });
+    return new LocalService(
+      makeHandlers({ options, store, datasets, networks, own, targets, trainings, machine, runs }),
+      bus,
+      runs,
+      async () => {
+        await datasets.close();
+        await runs.close();
+        requests.close();
+        await own.close();
+        await store.close();
+      },
+    );
   } catch (error) {
     requests.close();
     await store.close();
@@ -110,6 +115,8 @@ function makeHandlers({ options, store, datasets, networks, own, targets, traini
     'network.remove': ({ id }) => own.remove(id),
     'upload.begin': ({ name }) => own.beginUpload(name),
     'upload.continue': ({ upload, base64 }) => own.continueUpload(upload, base64),
+    'network.structure': (input) => networks.structure(input),
+    'network.diff': (input) => networks.diff(input),
     'target.list': async () => targets.list(),
     'target.show': async ({ id }) => targets.find(id),
     'target.add': async (input) => targets.add(input),

@@ -5,6 +5,9 @@ import { networkRef, withVariantOptions, type VariantOptions } from '../argument
 import { addNetworkFileCommands, printNotes } from './network-files.ts';
 import { globalOptions, withService } from '../context.ts';
 import { printJson, printLine, printTable } from '../output.ts';
+import { addNetworkStructureCommands, printGroups, printTraffic } from './network-structure.ts';
+
+type ShowOptions = VariantOptions & { dataset?: string; groups?: true; traffic?: true };
 
 export function addCatalogueCommands(program: Command): void {
   addNetworkCommands(program);
@@ -29,11 +32,21 @@ function addNetworkCommands(program: Command): void {
       );
     });
   addNetworkFileCommands(network);
+  addNetworkStructureCommands(network);
   withVariantOptions(network.command('show <network>').description('layers, shapes, MACs and parameters of a network, or of an .onnx file'))
     .option('--dataset <id>', 'the variant that fits this data set')
-    .action(async (id: string, own: VariantOptions & { dataset?: string }, command: Command) => {
+    .option('--groups', 'the channels that must be pruned together')
+    .option('--traffic', 'bytes and MACs a byte of each layer, counts by other conventions, published figures')
+    .action(async (id: string, own: ShowOptions, command: Command) => {
       const options = globalOptions(command);
       const input = { network: networkRef(id, own), ...(own.dataset === undefined ? {} : { dataset: own.dataset }) };
+      if (own.groups === true || own.traffic === true) {
+        const structure = await withService(options, (service) => service.call('network.structure', input));
+        if (options.json) printJson(structure);
+        else if (own.groups === true) printGroups(structure);
+        else printTraffic(structure);
+        return;
+      }
       const info = await withService(options, (service) => service.call('network.show', input));
       if (options.json) {
         printJson(info);
