@@ -199,7 +199,7 @@ export const contract = {
         layer: z.string().min(1),
         weightBits: bitsSchema.default(8),
         activationBits: bitsSchema.default(8),
-        fromTile: z.number().int().min(0).default(0),
+        fromTile: z.number().int().min(0).max(50_000_000).default(0),
         tiles: z.number().int().min(1).max(2000).default(200),
       })
       .strict(),

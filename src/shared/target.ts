@@ -53,6 +53,7 @@ const memorySchema = z.strictObject({
   outputBufferBytes: count(),
   dramBitsPerCycle: count(1_000_000),
   sumBits: count(64), // of a partial sum
+  latencySlack: z.number().min(0).max(1), // a tiling may take this part more cycles than the fastest if it moves less
 });
 export type TargetMemory = z.infer<typeof memorySchema>;
 

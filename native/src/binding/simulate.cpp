@@ -22,6 +22,7 @@ using simulate::Tiling;
 constexpr std::int64_t kMaxBits = std::int64_t{1} << 40;  // of a buffer
 constexpr std::int64_t kMaxSide = 65536;                  // of an array or an image
 constexpr std::int64_t kMaxChannels = 1 << 24;
+constexpr std::int64_t kMaxWalk = 50'000'000;  // tiles that a timeline walks to its first one: a second
 
 double ToNumber(const Napi::Value& value, const std::string& name, double low, double high) {
   const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : std::nan("");
@@ -79,7 +80,8 @@ simulate::Memory ParseMemory(const Fields& f) {
           f.Integer("outputBufferBits", kMaxBits),
           f.Integer("busBitsPerCycle", 1 << 24),
           f.Integer("sumBits", 64),
-          f.Integer("storedBits", 64, 0)};
+          f.Integer("storedBits", 64, 0),
+          f.Number("latencySlack", 0, 1)};
 }
 
 simulate::BitFusionArray ParseBitFusion(const Fields& f) {
@@ -467,6 +469,7 @@ class SimulatorWrap final : public Napi::ObjectWrap<SimulatorWrap> {
       total.input_load += step.input_load;
       total.partial_load += step.partial_load;
       (step.complete ? total.output_store : total.partial_store) += stored;
+      return true;
     });
     return total;
   }
@@ -476,17 +479,16 @@ class SimulatorWrap final : public Napi::ObjectWrap<SimulatorWrap> {
     return Guard(call.Env(), [&]() -> Napi::Value {
       const Rows rows = ParseRows(call);
       if (rows.size() != 1) throw Napi::RangeError::New(call.Env(), "a timeline is of one row");
-      const std::int64_t from = ToInteger(call[3], "fromStep", 0, std::int64_t{1} << 52);
+      const std::int64_t from = ToInteger(call[3], "fromStep", 0, kMaxWalk);
       const std::int64_t limit = ToInteger(call[4], "steps", 1, 100000);
       std::vector<std::pair<simulate::Step, simulate::Tile>> steps;
-      std::int64_t cycles = 0;
-      std::int64_t count = 0;
+      Cost cost;
       ForEachRow(rows, [&](std::size_t) {
-        cycles =
-            simulator_->Timeline(rows.at(0), std::nullopt, [&](const simulate::Step& step, const simulate::Tile& tile) {
-              if (step.index >= from && step.index < from + limit) steps.emplace_back(step, tile);
-              count = step.index + 1;
-            });
+        simulator_->Timeline(rows.at(0), std::nullopt, [&](const simulate::Step& step, const simulate::Tile& tile) {
+          if (step.index >= from) steps.emplace_back(step, tile);
+          return step.index + 1 < from + limit;
+        });
+        cost = simulator_->Simulate(rows.at(0));
       });
       Columns columns(call.Env(), steps.size());
       const auto add = [&](const char* name, auto member) {
@@ -503,8 +505,8 @@ class SimulatorWrap final : public Napi::ObjectWrap<SimulatorWrap> {
       add("storeEnd", &simulate::Step::store_end);
       add("complete", &simulate::Step::complete);
       columns.Add("macs", [&](std::size_t i) { return steps[i].second.macs(); });
-      columns.object().Set("cycles", static_cast<double>(cycles));
-      columns.object().Set("steps", static_cast<double>(count));
+      columns.object().Set("cycles", static_cast<double>(cost.cycles));
+      columns.object().Set("steps", static_cast<double>(cost.tiles));
       return columns.object();
     });
   }

@@ -85,6 +85,7 @@ struct Memory {
   std::int64_t bus_bits = 1;     // a cycle
   std::int64_t sum_bits = 32;    // of a partial sum
   std::int64_t stored_bits = 0;  // of every operand, in buffers and memory; 0: each at its own bits
+  double latency_slack = 0;      // a tiling may take this part more cycles than the fastest if it moves less
 };
 
 }  // namespace lathe::simulate

@@ -69,7 +69,8 @@ struct Step {
   bool complete = false;       // what is stored is a complete output
 };
 
-// The same by walking every tile; `visit` sees each, in order. Returns the cycles.
-std::int64_t Replay(const Nest& nest, const std::function<void(const Step&)>& visit);
+// The same by walking every tile; `visit` sees each, in order, until it returns false. Returns the cycles until the
+// last store of what was walked.
+std::int64_t Replay(const Nest& nest, const std::function<bool(const Step&)>& visit);
 
 }  // namespace lathe::simulate

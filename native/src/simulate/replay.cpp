@@ -92,7 +92,7 @@ Step Prepare(const Nest& nest, const Position& at, const Position* before, std::
 
 }  // namespace
 
-std::int64_t Replay(const Nest& nest, const std::function<void(const Step&)>& visit) {
+std::int64_t Replay(const Nest& nest, const std::function<bool(const Step&)>& visit) {
   Machine machine;
   Position at{};
   Step step = Prepare(nest, at, nullptr, 0);
@@ -109,8 +109,7 @@ std::int64_t Replay(const Nest& nest, const std::function<void(const Step&)>& vi
     machine.Compute(step, sizes.compute);
     const bool leaves = !more || !SameTile(nest, here, at, kOutput);
     machine.Store(step, !leaves ? 0 : step.complete ? sizes.output : sizes.partial);
-    visit(step);
-    if (!more) return step.store_end;
+    if (!visit(step) || !more) return step.store_end;
     step = next;
   }
 }

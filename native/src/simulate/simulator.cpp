@@ -98,11 +98,11 @@ Cost Simulator::SimulateAt(const Question& question, const Tiling& tiling) const
 }
 
 std::int64_t Simulator::Timeline(const Question& question, const std::optional<Tiling>& given,
-                                 const std::function<void(const Step&, const Tile&)>& visit) const {
+                                 const std::function<bool(const Step&, const Tile&)>& visit) const {
   const TiledProblem problem = ProblemOf(target_, TiledOf(target_), question);
   const Tiling tiling = given ? *given : SearchTiling(problem);
   return Replay(MakeNest(problem, tiling),
-                [&](const Step& step) { visit(step, TileAt(problem, tiling, step.tile_class)); });
+                [&](const Step& step) { return visit(step, TileAt(problem, tiling, step.tile_class)); });
 }
 
 Cost Simulator::ArrayOnly(const Question& question) const {

@@ -58,10 +58,10 @@ class Simulator {
   // At a tiling that is given instead of searched for; a law without tiles throws std::invalid_argument. Whether it
   // fits the buffers is not asked.
   Cost SimulateAt(const Question& question, const Tiling& tiling) const;
-  // The tiles of a layer one by one, at the best tiling or a given one; a law without tiles throws
-  // std::invalid_argument. Returns the cycles.
+  // The tiles of a layer one by one, at the best tiling or a given one, while `visit` returns true; a law without tiles
+  // throws std::invalid_argument. Returns the cycles until the last store of what was walked.
   std::int64_t Timeline(const Question& question, const std::optional<Tiling>& given,
-                        const std::function<void(const Step&, const Tile&)>& visit) const;
+                        const std::function<bool(const Step&, const Tile&)>& visit) const;
   // Cycles and buffer accesses of the array alone, as if every tensor were in its buffer.
   Cost ArrayOnly(const Question& question) const;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -252,6 +253,50 @@ std::int64_t LeastCycles(const TiledProblem& problem, const Cuts& cuts, const Ti
   return std::max(full + lead, CeilDiv(traffic, bus));
 }
 
+using TileOf = std::function<Tile(const Candidate&)>;
+
+// The candidate with the fewest cycles, which stand in its bound then; of those the one with the least traffic. From
+// the best bound on; done when no bound is below what was reached. `candidates` keeps all of them, in another order.
+Candidate Fastest(const TiledProblem& problem, std::vector<Candidate>& candidates, const TileOf& tile_of) {
+  const auto later = [](const Candidate& a, const Candidate& b) { return a.Key() > b.Key(); };
+  std::make_heap(candidates.begin(), candidates.end(), later);
+  std::optional<Candidate> best;
+  for (auto end = candidates.end(); end != candidates.begin(); --end) {
+    Candidate candidate = candidates.front();
+    if (best && candidate.bound > best->bound) break;
+    std::pop_heap(candidates.begin(), end, later);
+    if (best && candidate.Key() > best->Key()) continue;
+    CheckCount(static_cast<double>(candidate.bound));
+    CheckCount(static_cast<double>(candidate.traffic));
+    const Nest nest = MakeNest(problem, {tile_of(candidate), candidate.order});
+    const Nest::Sizes& first = nest.sizes[0];
+    candidate.bound = std::max(candidate.bound, TotalCompute(nest) + first.weight + first.input);
+    if (best && candidate.Key() > best->Key()) continue;
+    candidate.bound = SteadyState(nest);
+    if (!best || candidate.Key() < best->Key()) best = candidate;
+  }
+  return *best;
+}
+
+// The candidate with the least traffic among those within the memory's slack of the fastest.
+Candidate LeastTraffic(const TiledProblem& problem, std::vector<Candidate>& candidates, const TileOf& tile_of,
+                       const Candidate& fastest) {
+  const auto limit = static_cast<std::int64_t>(static_cast<double>(fastest.bound) * (1 + problem.memory.latency_slack));
+  if (limit == fastest.bound) return fastest;
+  const auto out = [&](const Candidate& c) { return c.bound > limit || c.traffic >= fastest.traffic; };
+  candidates.erase(std::remove_if(candidates.begin(), candidates.end(), out), candidates.end());
+  std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+    return std::tie(a.traffic, a.bound) < std::tie(b.traffic, b.bound) ||
+           (a.traffic == b.traffic && a.bound == b.bound && a.Key() < b.Key());
+  });
+  for (const Candidate& candidate : candidates) {
+    const Nest nest = MakeNest(problem, {tile_of(candidate), candidate.order});
+    if (TotalCompute(nest) > limit) continue;
+    if (SteadyState(nest) <= limit) return candidate;
+  }
+  return fastest;
+}
+
 [[noreturn]] void FailToFit(const TiledProblem& problem) {
   const Layer& layer = problem.layer;
   const Tile smallest = MakeTile(layer, {}, {});
@@ -347,27 +392,12 @@ Tiling SearchTiling(const TiledProblem& problem) {
   }
   if (candidates.empty()) FailToFit(problem);
 
-  // From the best bound on; done when no bound is below what was reached.
-  const auto later = [](const Candidate& a, const Candidate& b) { return a.Key() > b.Key(); };
-  std::make_heap(candidates.begin(), candidates.end(), later);
-  std::optional<Candidate> best;  // with its true cycles as the bound
-  while (!candidates.empty()) {
-    Candidate candidate = candidates.front();
-    if (best && candidate.bound > best->bound) break;
-    std::pop_heap(candidates.begin(), candidates.end(), later);
-    candidates.pop_back();
-    if (best && candidate.Key() > best->Key()) continue;
-    CheckCount(static_cast<double>(candidate.bound));
-    CheckCount(static_cast<double>(candidate.traffic));
-    const Tile tile = MakeTile(layer, pixel_tiles[candidate.pixels], channel_tiles[candidate.channels]);
-    const Nest nest = MakeNest(problem, {tile, candidate.order});
-    const Nest::Sizes& first = nest.sizes[0];
-    candidate.bound = std::max(candidate.bound, TotalCompute(nest) + first.weight + first.input);
-    if (best && candidate.Key() > best->Key()) continue;
-    candidate.bound = SteadyState(nest);
-    if (!best || candidate.Key() < best->Key()) best = candidate;
-  }
-  return {MakeTile(layer, pixel_tiles[best->pixels], channel_tiles[best->channels]), best->order};
+  const auto tile_of = [&](const Candidate& candidate) {
+    return MakeTile(layer, pixel_tiles[candidate.pixels], channel_tiles[candidate.channels]);
+  };
+  const Candidate fastest = Fastest(problem, candidates, tile_of);
+  const Candidate best = LeastTraffic(problem, candidates, tile_of, fastest);
+  return {tile_of(best), best.order};
 }
 
 Cost CostOf(const TiledProblem& problem, const Tiling& tiling) {

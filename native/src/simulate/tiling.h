@@ -1,8 +1,8 @@
 // The tiled law: an array (systolic, row stationary or BitFusion) behind three double-buffered buffers and one bus. A
-// layer is cut into tiles that fit half of each buffer; of all tilings and loop orders the one with the fewest cycles
-// is taken, then the one with the least traffic. The candidates do not depend on the buffers, the bits or the bus:
-// those only decide which fit and how long they take, so that more of them is never worse. docs/algorithms/systolic.md
-// has it all.
+// layer is cut into tiles that fit half of each buffer; of all tilings and loop orders within the memory's slack of the
+// fewest cycles, the one with the least traffic is taken. The candidates do not depend on the buffers, the bits or the
+// bus: those only decide which fit and how long they take, so that without slack more of them is never slower.
+// docs/algorithms/systolic.md has it all.
 #pragma once
 
 #include <string>

@@ -332,6 +332,7 @@ export interface NativeMemory {
   readonly busBitsPerCycle: number;
   readonly sumBits: number; // of a partial sum
   readonly storedBits: number; // of every operand; 0: each at its own bits
+  readonly latencySlack: number; // a tiling may take this part more cycles than the fastest if it moves less
 }
 /** Picojoules: of the array a multiply-accumulate and a working cycle, of buffers and memory a bit. */
 export interface NativeEnergy {

@@ -6,7 +6,7 @@ import { createGraph, inputName } from '../network/graph.ts';
 import { resolveNetwork } from '../network/zoo.ts';
 import { costTable } from './cost-table.ts';
 import { simulate } from './simulate.ts';
-import { findTarget } from './targets.ts';
+import { findTarget, listTargets } from './targets.ts';
 
 const { target } = findTarget('bismo-cloud');
 const { graph } = resolveNetwork({ id: 'mobilenet-v1-0.25' }, { shape: [28, 28, 1], classes: 10 });
@@ -84,6 +84,27 @@ describe('costTable', () => {
     expect(table.costOf(uniform(8, 8)).sizeBytes).toBe(weights + 4 * (graph.params - weights));
     expect(table.costOf(uniform(2, 8)).sizeBytes).toBe(weights / 4 + 4 * (graph.params - weights));
   });
+
+  it.each(listTargets().map((info) => info.target.id))(
+    'prices latency, and energy where it is known, on %s as the simulation does',
+    (id) => {
+      const other = findTarget(id).target;
+      const { costOf, energyMjOf } = costTable(graph, other, 4);
+      const random = Random.fromSeed(9);
+      const bits = {
+        weightBits: table.layers.map(() => random.uniformInt(1, 8)),
+        activationBits: table.layers.map(() => random.uniformInt(1, 8)),
+      };
+      const simulation = simulate({ graph, title: 'x', target: other, batch: 4, bits });
+      expect(costOf(bits)).toEqual({
+        latencyMs: simulation.latencyMs,
+        energyMj: simulation.energyMj,
+        sizeBytes: simulation.sizeBytes,
+        macs: graph.macs,
+      });
+      expect(energyMjOf(0, 8, 8) === null).toBe(other.energy === null);
+    },
+  );
 
   it('prices a MobileNet-V2 in a few milliseconds', () => {
     const large = resolveNetwork({ id: 'mobilenet-v2' }).graph;

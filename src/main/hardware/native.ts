@@ -41,6 +41,7 @@ function toMemory(memory: TargetMemory, storedBits: number): NativeMemory {
     busBitsPerCycle: memory.dramBitsPerCycle,
     sumBits: memory.sumBits,
     storedBits,
+    latencySlack: memory.latencySlack,
   };
 }
 

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { findResources, findTarget, listTargets, parseTarget, readTargets } from './targets.ts';
+import { findResources, findTarget, listTargets, parseTarget, readTargets, TargetLibrary } from './targets.ts';
 
 describe('targets, misuse', () => {
   it('lists what it knows for an unknown id', () => {
@@ -37,6 +37,92 @@ describe('targets, misuse', () => {
   it('says when there is no resources folder', () => {
     expect(() => findResources('/')).toThrow(
       expect.objectContaining({ code: 'unavailable', message: expect.stringContaining('install it again') as string }),
+    );
+  });
+});
+
+describe("targets of one's own", () => {
+  async function withLibrary(work: (library: TargetLibrary, dataDir: string) => Promise<void> | void): Promise<void> {
+    const dataDir = await mkdtemp(join(tmpdir(), 'lathe-library-'));
+    try {
+      await work(new TargetLibrary(dataDir), dataDir);
+    } finally {
+      await rm(dataDir, { recursive: true });
+    }
+  }
+  const mine = { ...findTarget('bitfusion').target, id: 'mine', title: 'Mine' };
+
+  it("are kept, found, replaced and removed; Lathe's own stay", () =>
+    withLibrary((library) => {
+      expect(library.put(mine)).toMatchObject({ builtIn: false, target: { id: 'mine' } });
+      expect(library.find('mine').sha256).toBe(library.put(mine).sha256);
+      expect(library.put({ ...mine, clockMhz: 400 }).sha256).not.toBe(library.put(mine).sha256);
+      expect(library.list().map((info) => info.target.id)).toContain('mine');
+      expect(() => library.put({ ...mine, id: 'bitfusion' })).toThrow(
+        'target bitfusion comes with Lathe and stays as it is; choose another id for your own',
+      );
+      expect(() => {
+        library.remove('bitfusion');
+      }).toThrow('target bitfusion comes with Lathe and cannot be removed');
+      library.remove('mine');
+      expect(() => library.find('mine')).toThrow(/^there is no target mine; /);
+      expect(() => {
+        library.remove('mine');
+      }).toThrow(/^there is no target mine; /);
+    }));
+
+  it('a broken file hurts its own target only, and is named', () =>
+    withLibrary(async (library, dataDir) => {
+      library.put(mine);
+      await writeFile(join(dataDir, 'targets', 'broken.json'), JSON.stringify({ ...mine, id: 'broken', clockMhz: 0 }));
+      expect(library.list().map((info) => info.target.id)).toContain('mine');
+      expect(library.problems()).toEqual([expect.stringMatching(/broken\.json: not a target: clockMhz: /)]);
+      expect(() => library.find('broken')).toThrow(/broken\.json: not a target: clockMhz: /);
+    }));
+
+  it("every figure of Lathe's targets has its source", () => {
+    for (const { target } of listTargets()) {
+      if (target.id === 'bismo-cloud') continue; // one source for all, in its text
+      const figures = Object.entries(target).flatMap(([key, value]) =>
+        ['formatVersion', 'id', 'title', 'source', 'sources', 'law', 'dataflow', 'mode', 'calibration', 'energy', 'area'].includes(key)
+          ? []
+          : typeof value === 'object' && value !== null && !Array.isArray(value)
+            ? Object.keys(value).map((inner) => `${key}.${inner}`)
+            : [key],
+      );
+      const sources = Object.keys(target.sources ?? {});
+      expect([
+        target.id,
+        figures.filter((path) => !sources.some((source) => path.startsWith(source) || source.startsWith(`${path}.`))),
+      ]).toEqual([target.id, []]);
+    }
+  });
+
+  it('are those that the design names', () => {
+    expect(listTargets().map((info) => info.target.id)).toEqual(
+      expect.arrayContaining([
+        'bitfusion',
+        'bismo-edge',
+        'bismo-cloud',
+        'systolic-32x32-os',
+        'systolic-32x32-ws',
+        'systolic-32x32-is',
+        'tpu-like',
+        'eyeriss-like',
+        'v100-roofline',
+      ]),
+    );
+  });
+
+  it('refuses what no machine is: an energy table with zeros, descending precisions, the compatible mode without energy', () => {
+    const parse = (target: unknown): unknown => parseTarget('t.json', JSON.stringify(target));
+    const { energy } = findTarget('bitfusion').target;
+    expect(() => parse({ ...mine, energy: { ...energy, dramPjPerBit: 0 } })).toThrow(/energy\.dramPjPerBit: /);
+    expect(() => parse({ ...mine, mode: 'compatible', energy: null })).toThrow(/energy: the mode 'compatible' needs an energy table/);
+    expect(() => parse({ ...mine, colour: 'red' })).toThrow(/colour/);
+    const v100 = findTarget('v100-roofline').target;
+    expect(() => parse({ ...v100, precisions: [{ operandBits: 4, macsPerCycle: 1 }] })).toThrow(
+      /precisions: expected one of at least 8 bits/,
     );
   });
 });

@@ -109,4 +109,5 @@ export const anyMemory: fc.Arbitrary<NativeMemory> = fc.record({
   busBitsPerCycle: fc.integer({ min: 1, max: 512 }),
   sumBits: fc.constantFrom(16, 24, 32),
   storedBits: fc.constantFrom(0, 0, 16),
+  latencySlack: fc.constant(0),
 });

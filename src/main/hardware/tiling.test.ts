@@ -29,6 +29,7 @@ const roomy: NativeMemory = {
   busBitsPerCycle: 64,
   sumBits: 32,
   storedBits: 0,
+  latencySlack: 0,
 };
 
 const anySides = fc.record({ rows: fc.integer({ min: 1, max: 40 }), columns: fc.integer({ min: 1, max: 40 }) });
@@ -52,6 +53,9 @@ function costOf(target: TiledTarget, layer: NativeLayer, w: number, a: number, b
     throw error;
   }
 }
+
+/** More tiles than this are not walked one by one here. */
+const mostTiles = 100_000;
 
 function at(column: Float64Array | undefined, row = 0): number {
   return column?.[row] ?? Number.NaN;
@@ -176,7 +180,7 @@ describe('the tiled law, for any layer on any target', () => {
     fc.assert(
       fc.property(anyCase, ({ target, layer, w, a, batch }) => {
         const cost = costOf(target, layer, w, a, batch);
-        if (cost === null) return;
+        if (cost === null || at(cost.tiles) > mostTiles) return;
         const replay = createSimulator(target).replay([layer], rowOf(w, a), batch);
         expect(at(replay.macs)).toBe(batch * macsOf(layer));
         expect([at(replay.cycles), at(replay.computeCycles), at(replay.steps)]).toEqual([
@@ -193,7 +197,7 @@ describe('the tiled law, for any layer on any target', () => {
     fc.assert(
       fc.property(anyCase, ({ target, layer, w, a, batch }) => {
         const cost = costOf(target, layer, w, a, batch);
-        if (cost === null) return;
+        if (cost === null || at(cost.tiles) > mostTiles) return;
         const replay = createSimulator(target).replay([layer], rowOf(w, a), batch);
         const bits = at(cost.weightBits) + at(cost.inputBits) + at(cost.partialBits) + at(cost.outputBits);
         const bus =
@@ -218,7 +222,7 @@ describe('the tiled law, for any layer on any target', () => {
       fc.property(anyCase, ({ target, layer, w, a, batch }) => {
         const thin = { ...target, busBitsPerCycle: 1 };
         const cost = costOf(thin, layer, w, a, batch);
-        if (cost === null) return;
+        if (cost === null || at(cost.tiles) > mostTiles) return;
         const replay = createSimulator(thin).replay([layer], rowOf(w, a), batch);
         expect([at(replay.weightLoadCycles), at(replay.inputLoadCycles), at(replay.outputStoreCycles)]).toEqual([
           at(cost.weightBits),
@@ -299,6 +303,21 @@ describe('the tiled law, for any layer on any target', () => {
         expect(at(createSimulator(target).run([layer], fewer, batch).cycles)).toBeLessThanOrEqual(at(cost.cycles));
       }),
       { numRuns: 300 },
+    );
+  });
+
+  it('with slack moves no more than without, for at most that part more cycles', () => {
+    fc.assert(
+      fc.property(anyCase, fc.double({ min: 0.001, max: 0.5, noNaN: true }), ({ target, layer, w, a, batch }, latencySlack) => {
+        const fastest = costOf(target, layer, w, a, batch);
+        if (fastest === null) return;
+        const lean = costOf({ ...target, latencySlack }, layer, w, a, batch);
+        const bits = (cost: NativeCosts | null): number =>
+          at(cost?.weightBits) + at(cost?.inputBits) + at(cost?.partialBits) + at(cost?.outputBits);
+        expect(bits(lean)).toBeLessThanOrEqual(bits(fastest));
+        expect(at(lean?.cycles)).toBeLessThanOrEqual(at(fastest.cycles) * (1 + latencySlack));
+      }),
+      { numRuns: 200 },
     );
   });
 

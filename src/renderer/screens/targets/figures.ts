@@ -23,6 +23,7 @@ const memory: readonly Figure[] = [
   number('memory.outputBufferBytes', 'Output buffer', 'B'),
   number('memory.dramBitsPerCycle', 'DRAM', 'bit/cycle'),
   number('memory.sumBits', 'Partial sums', 'bit'),
+  number('memory.latencySlack', 'Slower for less traffic, up to'),
 ];
 
 const fixedArray: readonly Figure[] = [

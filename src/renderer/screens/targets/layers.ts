@@ -5,10 +5,10 @@ import type { Tabular } from '../../lib/charts/export.ts';
 /** Where a layer's cycles go, each in cycles. */
 export const cycleParts = [
   { id: 'compute', label: 'array works', color: 'green' },
-  { id: 'weights', label: 'waits for weights', color: 'purple' },
-  { id: 'inputs', label: 'waits for inputs', color: 'sky' },
-  { id: 'partials', label: 'waits for partial sums', color: 'red' },
-  { id: 'outputs', label: 'waits for outputs', color: 'orange' },
+  { id: 'weights', label: 'waits: weights', color: 'purple' },
+  { id: 'inputs', label: 'inputs', color: 'sky' },
+  { id: 'partials', label: 'partial sums', color: 'red' },
+  { id: 'outputs', label: 'outputs', color: 'orange' },
 ] as const;
 export type CyclePart = (typeof cycleParts)[number]['id'];
 
