@@ -31,7 +31,7 @@ export async function contactStrip(set: LabelledImages, label: number, count: nu
   if (label >= set.classes) throw new LatheError('bad-input', `class ${label}: the data set has ${set.classes}, 0 to ${set.classes - 1}`);
   const tile = tileOf(set);
   const indices = choose(set.labels, label, count);
-  const canvas = new Canvas(Math.max(1, indices.length) * (tile.width + gap) - gap, tile.height);
+  const canvas = new Canvas(Math.max(1, indices.length) * (tile.width + gap) - gap, tile.height, 0);
   for (const [place, index] of indices.entries()) canvas.put(await drawTile(set, index, tile), tile, place * (tile.width + gap), 0);
   return { png: await canvas.png(), tileHeight: tile.height, tileWidth: tile.width, gap, indices };
 }
@@ -43,7 +43,7 @@ export async function contactSheet(set: LabelledImages, classNames: readonly str
   const nameWidth = 160;
   const margin = 8;
   const rowHeight = Math.max(tile.height, 20) + gap;
-  const canvas = new Canvas(margin + nameWidth + perClass * (tile.width + gap) + margin - gap, 2 * margin + shown * rowHeight - gap);
+  const canvas = new Canvas(margin + nameWidth + perClass * (tile.width + gap) + margin - gap, 2 * margin + shown * rowHeight - gap, 0xff);
   const names: OverlayOptions[] = [];
   for (let label = 0; label < shown; label++) {
     const top = margin + label * rowHeight;
@@ -113,26 +113,32 @@ async function drawName(name: string, width: number, height: number, left: numbe
   return { input: shown, left, top: top + Math.max(0, Math.round((height - text.info.height) / 2)) };
 }
 
-/** White RGB to put tiles on. */
+/** RGBA to put tiles on, filled with one byte: 0 is clear, 255 is white. */
 class Canvas {
   readonly width: number;
   readonly height: number;
   readonly #pixels: Buffer;
 
-  constructor(width: number, height: number) {
+  constructor(width: number, height: number, fill: number) {
     this.width = width;
     this.height = height;
-    this.#pixels = Buffer.alloc(width * height * 3, 0xff);
+    this.#pixels = Buffer.alloc(width * height * 4, fill);
   }
 
   put(rgb: Uint8Array, { height, width }: Tile, left: number, top: number): void {
     for (let row = 0; row < height; row++) {
-      this.#pixels.set(rgb.subarray(row * width * 3, (row + 1) * width * 3), ((top + row) * this.width + left) * 3);
+      for (let column = 0; column < width; column++) {
+        const from = (row * width + column) * 3;
+        const to = ((top + row) * this.width + left + column) * 4;
+        this.#pixels.set(rgb.subarray(from, from + 3), to);
+        this.#pixels[to + 3] = 0xff;
+      }
     }
   }
 
   async png(over: readonly OverlayOptions[] = []): Promise<Buffer> {
-    return await sharp(this.#pixels, { raw: { width: this.width, height: this.height, channels: 3 } })
+    const { width, height } = this;
+    return await sharp(this.#pixels, { raw: { width, height, channels: 4 } })
       .composite([...over])
       .png()
       .toBuffer();
