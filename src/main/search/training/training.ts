@@ -93,7 +93,8 @@ export class Training {
   /** The next few steps, never across the end of an epoch. Returns means over those done as metrics. */
   async advance(): Promise<Metric[]> {
     const from = this.done % this.stepsPerEpoch;
-    const count = Math.min(stepsPerCall, this.stepsPerEpoch - from);
+    // Up to the next multiple: behind a cancel in between, points stand again where they would have stood.
+    const count = Math.min(stepsPerCall - (from % stepsPerCall), this.stepsPerEpoch - from);
     const order = this.orderOf(this.epochsDone);
     const { batchSize, options } = this;
     const result = await this.model.train({
