@@ -28,7 +28,9 @@ describe('a training run', () => {
 
   it('tells its length and memory before it begins, and refuses what cannot be', async () => {
     const { service } = test;
-    await expect(service.call('training.preview', { network: request.network, dataset: 'nowhere' })).rejects.toMatchObject({ code: 'not-found' });
+    await expect(service.call('training.preview', { network: request.network, dataset: 'nowhere' })).rejects.toMatchObject({
+      code: 'not-found',
+    });
     await expect(
       service.call('training.preview', { network: request.network, dataset: 'generated', training: { batchSize: 0 } }),
     ).rejects.toMatchObject({ code: 'bad-input', message: expect.stringMatching(/batchSize/) as unknown });
@@ -65,13 +67,23 @@ describe('a training run', () => {
     const lastLoss = ({ metrics }: typeof one) => metrics.filter(({ series }) => series === 'train/loss').at(-1);
     expect(lastLoss(two)).toEqual(lastLoss(one));
     const series = new Set(one.metrics.map((metric) => metric.series));
-    for (const name of ['train/loss', 'validation/loss', 'validation/accuracy', 'train/learningRate', 'machine/imagesPerSecond', 'train/plannedBytes'])
+    for (const name of [
+      'train/loss',
+      'validation/loss',
+      'validation/accuracy',
+      'train/learningRate',
+      'machine/imagesPerSecond',
+      'train/plannedBytes',
+    ])
       expect(series).toContain(name);
 
     const { base64, sha256 } = await service.call('run.weights', { id: stopped.id });
     expect(sha256).toBe(one.run.solutions[0]?.weights);
     const file = Buffer.from(base64, 'base64');
-    const header = JSON.parse(file.subarray(8, 8 + Number(file.readBigUInt64LE(0))).toString('utf8')) as Record<string, { shape?: number[] }>;
+    const header = JSON.parse(file.subarray(8, 8 + Number(file.readBigUInt64LE(0))).toString('utf8')) as Record<
+      string,
+      { shape?: number[] }
+    >;
     expect(Object.values(header).some(({ shape }) => shape?.join() === '10,128' || shape?.length === 2)).toBe(true);
   }, 180_000);
 });

@@ -33,23 +33,44 @@ beforeAll(async () => {
 afterAll(() => removeDataDir(dataDir));
 
 function lathe(...args: readonly string[]): string {
-  const { stdout, stderr, status } = spawnSync('npm', ['run', '-s', 'lathe', '--', ...args, '--data-dir', dataDir], { cwd: root, encoding: 'utf8' });
+  const { stdout, stderr, status } = spawnSync('npm', ['run', '-s', 'lathe', '--', ...args, '--data-dir', dataDir], {
+    cwd: root,
+    encoding: 'utf8',
+  });
   expect(status, stderr).toBe(0);
   return stdout;
 }
 
 describe.each(goals)('$network with the recipe "$recipe"', ({ network, recipe, least }) => {
-  it(`has a mean test accuracy of at least ${String(least)} over the seeds`, () => {
-    const results = seeds.map((seed) => {
-      const args = ['train', network, '--dataset', 'fashion-mnist', '--recipe', recipe, '--seed', String(seed), '--threads', threads, '--json'];
-      const result = JSON.parse(lathe(...args)) as Trained;
-      console.log(`${network}, seed ${seed}: ${(result.testAccuracy * 100).toFixed(2)} % in ${result.trainSeconds.toFixed(0)} s, ${result.imagesPerSecond.toFixed(0)} images/s`);
-      return result;
-    });
-    const mean = results.reduce((sum, { testAccuracy }) => sum + testAccuracy, 0) / results.length;
-    console.log(`${network}: mean ${(mean * 100).toFixed(2)} %`);
-    expect(mean).toBeGreaterThanOrEqual(least);
-  }, 24 * 3_600_000);
+  it(
+    `has a mean test accuracy of at least ${String(least)} over the seeds`,
+    () => {
+      const results = seeds.map((seed) => {
+        const args = [
+          'train',
+          network,
+          '--dataset',
+          'fashion-mnist',
+          '--recipe',
+          recipe,
+          '--seed',
+          String(seed),
+          '--threads',
+          threads,
+          '--json',
+        ];
+        const result = JSON.parse(lathe(...args)) as Trained;
+        console.log(
+          `${network}, seed ${seed}: ${(result.testAccuracy * 100).toFixed(2)} % in ${result.trainSeconds.toFixed(0)} s, ${result.imagesPerSecond.toFixed(0)} images/s`,
+        );
+        return result;
+      });
+      const mean = results.reduce((sum, { testAccuracy }) => sum + testAccuracy, 0) / results.length;
+      console.log(`${network}: mean ${(mean * 100).toFixed(2)} %`);
+      expect(mean).toBeGreaterThanOrEqual(least);
+    },
+    24 * 3_600_000,
+  );
 });
 
 describe(`a training of ${String(memoryMinutes)} minutes`, () => {
@@ -59,27 +80,33 @@ describe(`a training of ${String(memoryMinutes)} minutes`, () => {
   });
   afterAll(() => test.service.close());
 
-  it('grows by less than 1 % in resident memory', async () => {
-    const { service } = test;
-    const run = await service.call('run.create', {
-      method: 'train',
-      network: { id: 'mobilenet-v1', width: 0.25 },
-      dataset: 'fashion-mnist',
-      training: { epochs: 10_000, flip: true, cropPadding: 1 },
-      threads: Number(threads),
-    });
-    await waitForStatus(service, run.id, ['running']);
-    await new Promise((resolve) => setTimeout(resolve, memoryMinutes * 60_000));
-    await service.call('run.cancel', { id: run.id });
-    await waitForStatus(service, run.id, ['cancelled']);
-    const resident = (await service.call('run.metrics', { id: run.id, series: 'machine/residentBytes' })).map(({ value }) => value);
-    // The first tenth is the program settling: code compiled, heaps grown, the first checkpoints written.
-    const settled = resident.slice(Math.ceil(resident.length / 10));
-    const quarter = Math.floor(settled.length / 4);
-    const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-    const [first, last] = [median(settled.slice(0, quarter)), median(settled.slice(-quarter))];
-    console.log(`resident: ${(first / 1e6).toFixed(1)} MB, later ${(last / 1e6).toFixed(1)} MB (${(100 * (last / first - 1)).toFixed(2)} %), ${resident.length} readings`);
-    expect(quarter).toBeGreaterThan(5);
-    expect(last / first).toBeLessThan(1.01);
-  }, (memoryMinutes + 5) * 60_000);
+  it(
+    'grows by less than 1 % in resident memory',
+    async () => {
+      const { service } = test;
+      const run = await service.call('run.create', {
+        method: 'train',
+        network: { id: 'mobilenet-v1', width: 0.25 },
+        dataset: 'fashion-mnist',
+        training: { epochs: 10_000, flip: true, cropPadding: 1 },
+        threads: Number(threads),
+      });
+      await waitForStatus(service, run.id, ['running']);
+      await new Promise((resolve) => setTimeout(resolve, memoryMinutes * 60_000));
+      await service.call('run.cancel', { id: run.id });
+      await waitForStatus(service, run.id, ['cancelled']);
+      const resident = (await service.call('run.metrics', { id: run.id, series: 'machine/residentBytes' })).map(({ value }) => value);
+      // The first tenth is the program settling: code compiled, heaps grown, the first checkpoints written.
+      const settled = resident.slice(Math.ceil(resident.length / 10));
+      const quarter = Math.floor(settled.length / 4);
+      const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+      const [first, last] = [median(settled.slice(0, quarter)), median(settled.slice(-quarter))];
+      console.log(
+        `resident: ${(first / 1e6).toFixed(1)} MB, later ${(last / 1e6).toFixed(1)} MB (${(100 * (last / first - 1)).toFixed(2)} %), ${resident.length} readings`,
+      );
+      expect(quarter).toBeGreaterThan(5);
+      expect(last / first).toBeLessThan(1.01);
+    },
+    (memoryMinutes + 5) * 60_000,
+  );
 });
