@@ -6,7 +6,7 @@ import type { Draft, Values } from './draft.ts';
 import type { FoldInputs } from './fold.ts';
 import { axes, channelAxes, describeLayout, type Axis, type Sizes, type Tensor } from './layout.ts';
 import { limits } from './limits.ts';
-import type { OnnxModel, OnnxNode } from './model.ts';
+import { shortest, type OnnxModel, type OnnxNode } from './model.ts';
 import { quoted, refuse } from './refuse.ts';
 import { decodeTensor, type Constant } from './tensor.ts';
 
@@ -128,11 +128,12 @@ export class Context {
     return (node.inputs[position] ?? '') === '' ? undefined : this.constant(node, position, what);
   }
 
-  /** A constant of one number. */
+  /** A constant of one number, as the shortest decimal of its float32. */
   optionalNumber(node: OnnxNode, position: number, what: string): number | undefined {
     const constant = this.optionalConstant(node, position, what);
     if (constant && constant.values.length !== 1) refuse(`${node.title}: its ${what} must be one number, found ${constant.values.length}`);
-    return constant?.values[0];
+    const value = constant?.values[0];
+    return value === undefined ? undefined : shortest(value);
   }
 
   /** Refuses the node if somebody reads one of its further outputs. */

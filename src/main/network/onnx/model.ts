@@ -134,7 +134,7 @@ export class OnnxNode {
   /** Its name, else that of its first output. */
   get name(): string {
     if (this.#ownName !== '') return this.#ownName;
-    const output = (this.outputs[0] ?? '').slice(0, limits.nameCharacters);
+    const output = (this.outputs.find((name) => name !== '') ?? '').slice(0, limits.nameCharacters);
     return output === '' ? `node ${this.#index}` : output;
   }
 

@@ -117,7 +117,7 @@ export function concat(context: Context, node: OnnxNode): void {
   context.set(node, { ...emitted, dims });
 }
 
-/** Around height and width, with a constant. */
+/** Around height and width, with a constant; a negative amount cuts. */
 export function pad(context: Context, node: OnnxNode): void {
   const tensor = context.tensor(node, 0);
   const mode = node.string('mode') ?? 'constant';
@@ -127,8 +127,6 @@ export function pad(context: Context, node: OnnxNode): void {
   const axesInput = context.optionalConstant(node, 3, 'axes');
   const padded = axesInput ? listOf(node, 'axes', axesInput).map((axis) => axisOf(node, axis, rank)) : tensor.dims.map((_, axis) => axis);
   if (pads.length !== 2 * padded.length) refuse(`${node.title}: expected ${2 * padded.length} pads, found ${pads.length}`);
-  if (pads.some((amount) => amount < 0))
-    refuse(`${node.title}: negative pads, which cut the image, are not taken; cut it before the network`);
   if (pads.every((amount) => amount === 0)) {
     context.set(node, tensor);
     return;
@@ -141,7 +139,7 @@ export function pad(context: Context, node: OnnxNode): void {
     return index < 0 ? 0 : (pads[index + (end ? padded.length : 0)] ?? 0);
   };
   const padding: Padding = [at(places.height, false), at(places.width, false), at(places.height, true), at(places.width, true)];
-  if (padding.reduce((sum, amount) => sum + amount, 0) !== pads.reduce((sum, amount) => sum + amount, 0)) {
+  if (padding.filter((amount) => amount !== 0).length !== pads.filter((amount) => amount !== 0).length) {
     refuse(`${node.title}: it pads the batch or the channels; only height and width are padded`);
   }
   const emitted = context.emit(node, { kind: 'pad', input: tensor.node, padding, value });
