@@ -12,6 +12,7 @@ import {
   datasetProgressSchema,
   imageCacheSchema,
 } from './dataset.ts';
+import { evaluateRequestSchema, evaluationSchema } from './evaluate.ts';
 import {
   networkDiffSchema,
   networkExportSchema,
@@ -205,6 +206,9 @@ export const contract = {
       .strict(),
     output: timelineSchema,
   },
+
+  /** Accuracy of trained weights at chosen bits, in float, fake-quantized or integer arithmetic. */
+  evaluate: { input: evaluateRequestSchema, output: evaluationSchema },
 
   'run.preview': {
     // What a budget means before anything runs: the 8-bit cost, the least possible, the uniform policies in between.

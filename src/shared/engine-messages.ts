@@ -27,6 +27,7 @@ export const requestNameSchema = z.enum([
   'lint',
   'timeline',
   'preview',
+  'evaluate',
   'dataset.inspect',
   'dataset.add',
   'dataset.samples',

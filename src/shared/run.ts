@@ -138,6 +138,7 @@ export const solutionSchema = costSchema.extend({
   policy: quantizePolicySchema.nullable(),
   validationAccuracy: z.number().nullable(),
   testAccuracy: z.number().nullable(),
+  integerTestAccuracy: z.number().nullable().default(null), // the same images in integer arithmetic; measured of a search's winner
   withinBudget: z.boolean(),
   weights: z.string().nullable(), // hash of the blob with the float weights behind it
 });

@@ -28,10 +28,10 @@ const rows: string[] = [];
 beforeAll(async () => {
   dataDir = await makeDataDir();
   const record: DatasetRecord = await addFashionMnist({ dataDir, log: () => undefined });
-  const size = { height: 32, width: 32 };
+  const size = { dataDir, height: 32, width: 32 };
   const trainSplit = await openTrainSplit(record, size);
   trainCount = trainSplit.count;
-  const normalisation = trainSplit.normalisationOf(Uint32Array.from({ length: trainCount }, (_, index) => index));
+  const normalisation = await trainSplit.normalisationOf(Uint32Array.from({ length: trainCount }, (_, index) => index));
   train = createDataset({ ...trainSplit, ...normalisation });
   test = createDataset({ ...(await openTestSplit(record, size)), ...normalisation });
 });

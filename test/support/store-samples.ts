@@ -108,6 +108,7 @@ export function solution(role: Solution['role'], label: string, change: Partial<
     policy: role === 'float' ? null : { kind: 'quantize', layers: [{ name: 'conv1', weightBits: 4, activationBits: 4 }] },
     validationAccuracy: null,
     testAccuracy: null,
+    integerTestAccuracy: null,
     withinBudget: role !== 'float',
     weights: digest('d'),
     latencyMs: role === 'float' ? null : 5.5,

@@ -6,6 +6,7 @@ import { Command, CommanderError } from 'commander';
 import { addCatalogueCommands } from './commands/catalogue.ts';
 import { addDatasetCommands } from './commands/datasets.ts';
 import { addHardwareCommands } from './commands/hardware.ts';
+import { addEvaluateCommand } from './commands/evaluate.ts';
 import { addRunCommands } from './commands/runs.ts';
 import { addSearchCommands } from './commands/search.ts';
 import { addSystemCommands } from './commands/system.ts';
@@ -24,6 +25,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   addDatasetCommands(program);
   addHardwareCommands(program);
   addSearchCommands(program);
+  addEvaluateCommand(program);
   addRunCommands(program);
   addSystemCommands(program);
   inheritSettings(program);

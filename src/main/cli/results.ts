@@ -37,18 +37,19 @@ export function printSolutions(solutions: readonly Solution[]): void {
     (a, b) => roles[a.role] - roles[b.role] || Number(b.withinBudget) - Number(a.withinBudget) || (b.latencyMs ?? 0) - (a.latencyMs ?? 0),
   );
   printTable(
-    ['policy', 'budget', 'test (%)', 'to float (points)', 'validation (%)', 'latency (ms)', 'energy (mJ)', 'size'],
+    ['policy', 'budget', 'test (%)', 'integer (%)', 'to float (points)', 'validation (%)', 'latency (ms)', 'energy (mJ)', 'size'],
     rows.map((row) => [
       row.role === 'best' ? 'found' : row.role === 'float' ? 'float32' : `uniform ${row.label}`,
       row.role === 'float' ? '' : row.withinBudget ? 'met' : 'over',
       percent(row.testAccuracy),
+      percent(row.integerTestAccuracy),
       row.testAccuracy !== null && floatAccuracy !== null && row.role !== 'float' ? points(row.testAccuracy - floatAccuracy) : '',
       percent(row.validationAccuracy),
       row.role === 'float' ? '' : ms(row.latencyMs),
       millijoules(row.energyMj),
       bytes(row.sizeBytes),
     ]),
-    [2, 3, 4, 5, 6, 7],
+    [2, 3, 4, 5, 6, 7, 8],
   );
 }
 

@@ -201,8 +201,13 @@ async function testAll(
   reporter.log('info', `test split opened: ${String(test.indices.length)} images, read once for ${String(total)} networks`);
   reporter.solution(floatSolution(setting, prelude.floatValidationAccuracy, await tester.accuracyOf(test.indices)));
   reporter.progress(meter.progress('testing', 1, total));
-  reporter.solution(
-    quantizedSolution(setting, 'best', 'found', winner.bits, winner.validationAccuracy, await tester.accuracyOf(test.indices, winner.bits)),
+  const testAccuracy = await tester.accuracyOf(test.indices, winner.bits);
+  const integerTestAccuracy = await tester.accuracyOf(test.indices, winner.bits, 'integer');
+  const found = quantizedSolution(setting, 'best', 'found', winner.bits, winner.validationAccuracy, testAccuracy);
+  reporter.solution({ ...found, integerTestAccuracy });
+  reporter.log(
+    'info',
+    `found policy on the test split: ${(testAccuracy * 100).toFixed(2)} % fake-quantized, ${(integerTestAccuracy * 100).toFixed(2)} % in integer arithmetic`,
   );
   reporter.progress(meter.progress('testing', 2, total));
   for (const [index, baseline] of prelude.baselines.entries()) {
@@ -220,6 +225,7 @@ function floatSolution(setting: Setting, validationAccuracy: number, testAccurac
     policy: null,
     validationAccuracy,
     testAccuracy,
+    integerTestAccuracy: null,
     withinBudget: false,
     weights: setting.weights.sha256,
     latencyMs: null, // the target computes integers
@@ -248,6 +254,7 @@ function quantizedSolution(
     ),
     validationAccuracy,
     testAccuracy,
+    integerTestAccuracy: null,
     withinBudget: meetsBudgets(cost, setting.limits),
     weights: setting.weights.sha256,
   };

@@ -12,6 +12,7 @@ import { simulate, timeline } from '../hardware/simulate.ts';
 import { quantizableLayerInfos, networkTitle } from '../network/describe.ts';
 import type { Graph } from '../network/graph.ts';
 import { answerAdd, answerInspect, answerSamples, answerSheet, type RequestWork } from './dataset-requests.ts';
+import { answerEvaluate } from './evaluate.ts';
 import { answerTraining, answerWeights } from './training-requests.ts';
 import { fromPolicy, lockedLayers, uniformBits } from '../search/quantize/bits.ts';
 import { answerExport, answerImport, answerRead, graphOf, questionNetworkSchema } from './network-requests.ts';
@@ -55,6 +56,8 @@ export async function answer(name: RequestName, input: unknown, work: RequestWor
       return answerTimeline(timelineQuestionSchema.parse(input));
     case 'preview':
       return answerPreview(previewQuestionSchema.parse(input));
+    case 'evaluate':
+      return await answerEvaluate(input, work);
     case 'dataset.inspect':
       return await answerInspect(input, work);
     case 'dataset.add':

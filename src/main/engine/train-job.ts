@@ -24,6 +24,7 @@ export async function runTrain(context: JobContext, manifest: TrainManifest): Pr
     policy: null,
     validationAccuracy,
     testAccuracy,
+    integerTestAccuracy: null,
     withinBudget: true,
     latencyMs: null,
     energyMj: null,

@@ -12,6 +12,7 @@ import type { EngineLauncher } from '../engine/launcher.ts';
 import { openStore } from '../store/store.ts';
 import type { Store } from '../store/types.ts';
 import { Datasets } from './datasets.ts';
+import { Evaluations } from './evaluations.ts';
 import { EventBus } from './event-bus.ts';
 import { ManifestMaker } from './manifests.ts';
 import { Networks } from './networks.ts';
@@ -61,12 +62,20 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       preview: (input) => targets.preview(input),
       machine: () => machine.describe(),
     });
+    const evaluations = new Evaluations({
+      store,
+      dataDir: options.dataDir,
+      launchEngine: options.launchEngine,
+      datasets,
+      network: (ref, dataset) => own.findForRun(ref, dataset),
+      cores: async () => (await machine.describe()).cores,
+    });
     const runs = await Runs.open(
       { store, dataDir: options.dataDir, launchEngine: options.launchEngine, manifests, datasets, bus, log: options.log },
       options.adoptQueued === true,
     );
     return new LocalService(
-      makeHandlers({ options, store, datasets, networks, own, targets, trainings, machine, runs }),
+      makeHandlers({ options, store, datasets, networks, own, targets, trainings, machine, evaluations, runs }),
       bus,
       runs,
       async () => {
@@ -95,10 +104,11 @@ interface Parts {
   readonly targets: Targets;
   readonly trainings: Trainings;
   readonly machine: Machine;
+  readonly evaluations: Evaluations;
   readonly runs: Runs;
 }
 
-function makeHandlers({ options, store, datasets, networks, own, targets, trainings, machine, runs }: Parts): Handlers {
+function makeHandlers({ options, store, datasets, networks, own, targets, trainings, machine, evaluations, runs }: Parts): Handlers {
   return {
     'system.info': async () => ({
       version: latheVersion,
@@ -135,6 +145,7 @@ function makeHandlers({ options, store, datasets, networks, own, targets, traini
     simulate: (input) => targets.simulate(input),
     'simulate.lint': (input) => targets.lint(input),
     'simulate.timeline': (input) => targets.timeline(input),
+    evaluate: (input) => evaluations.evaluate(input),
     'run.preview': (input) => targets.preview(input),
     'training.preview': (input) => trainings.preview(input),
     'run.create': (input) => runs.create(input),

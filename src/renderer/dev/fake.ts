@@ -591,6 +591,7 @@ export class FakeConnection implements Connection {
       policy: null,
       validationAccuracy: 0.9142,
       testAccuracy: 0.9108,
+      integerTestAccuracy: null,
       withinBudget: false,
       weights: 'ab'.repeat(32),
     };
@@ -605,6 +606,7 @@ export class FakeConnection implements Connection {
         policy: named(b, b),
         validationAccuracy: reached,
         testAccuracy: reached - 0.004,
+        integerTestAccuracy: null,
         withinBudget: c.latencyMs <= limit,
         weights: 'ab'.repeat(32),
       };
@@ -632,6 +634,7 @@ export class FakeConnection implements Connection {
       },
       validationAccuracy: best.accuracy,
       testAccuracy: run.summary.status === 'completed' ? best.accuracy - 0.0035 : null,
+      integerTestAccuracy: run.summary.status === 'completed' ? best.accuracy - 0.0034 : null,
       withinBudget: true,
       weights: 'ab'.repeat(32),
     };

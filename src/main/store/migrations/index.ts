@@ -3,5 +3,6 @@ import type { Migration } from '../migrate.ts';
 import { firstTables } from './0001-first-tables.ts';
 import { trialOrigin } from './0002-trial-origin.ts';
 import { networks } from './0003-networks.ts';
+import { integerAccuracy } from './0004-integer-accuracy.ts';
 
-export const migrations: readonly Migration[] = [firstTables, trialOrigin, networks];
+export const migrations: readonly Migration[] = [firstTables, trialOrigin, networks, integerAccuracy];

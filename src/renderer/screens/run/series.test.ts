@@ -12,6 +12,7 @@ const solution = (change: Partial<Solution>): Solution =>
     withinBudget: true,
     validationAccuracy: 0.5,
     testAccuracy: null,
+    integerTestAccuracy: null,
     policy: null,
     ...change,
   }) as Solution;
