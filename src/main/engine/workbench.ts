@@ -65,7 +65,11 @@ export interface TrainingImages {
 }
 
 /** The training part of a data set, split and scaled as the manifest says. */
-export async function openTraining(record: DatasetRecord, manifest: Pick<Manifest, 'validation'>, options: OpenOptions): Promise<TrainingImages> {
+export async function openTraining(
+  record: DatasetRecord,
+  manifest: Pick<Manifest, 'validation'>,
+  options: OpenOptions,
+): Promise<TrainingImages> {
   const train = await openTrainSplit(record, options);
   const { images, seed } = manifest.validation;
   const given = record.validation?.given === true ? record.validation.images : 0;

@@ -2,7 +2,15 @@
  * The accuracy of a quantized network: the addon's model, a data set, and the thresholds found by calibration. What it may
  * read is decided by who makes it: a search gets one that knows the training images alone.
  */
-import type { NativeArithmetic, NativeCalibration, NativeControl, NativeDataset, NativeModel, NativeQuantization, ThresholdRule } from '../compute/addon.ts';
+import type {
+  NativeArithmetic,
+  NativeCalibration,
+  NativeControl,
+  NativeDataset,
+  NativeModel,
+  NativeQuantization,
+  ThresholdRule,
+} from '../compute/addon.ts';
 import { LatheError } from '../../shared/errors.ts';
 import type { BitVector } from './quantize/bits.ts';
 
@@ -37,7 +45,13 @@ export class Evaluator {
     if (statisticsImages > indices.length)
       throw new RangeError(`statistics of ${String(statisticsImages)} images, but ${String(indices.length)} calibrate`);
     this.statistics = statisticsImages > 0 ? { dataset: this.dataset, indices: indices.slice(0, statisticsImages) } : null;
-    this.calibrations = await this.model.calibrate({ dataset: this.dataset, indices, batchSize: evaluationBatch, control: this.control, ...thresholds });
+    this.calibrations = await this.model.calibrate({
+      dataset: this.dataset,
+      indices,
+      batchSize: evaluationBatch,
+      control: this.control,
+      ...thresholds,
+    });
     this.throwIfCancelled();
   }
 

@@ -86,7 +86,10 @@ export class Evaluations {
         );
       }
       if (run.manifest.dataset !== dataset) {
-        throw new LatheError('bad-input', `weights ${name}: trained on ${run.manifest.dataset}, found --dataset ${dataset}; give the same one`);
+        throw new LatheError(
+          'bad-input',
+          `weights ${name}: trained on ${run.manifest.dataset}, found --dataset ${dataset}; give the same one`,
+        );
       }
       return { run, weights };
     }

@@ -30,7 +30,12 @@ export function addEvaluateCommand(program: Command): void {
     .option('--activation-bits <n>', 'bits of all activations', integer(1, 8), 8)
     .option('--policy <file>', 'bits layer by layer instead, from a policy file')
     .option('--arithmetic <kind>', 'float, fake (floats that stand for codes) or integer', oneOf(['float', 'fake', 'integer']), 'fake')
-    .option('--split <part>', 'validation or test; a test split that chooses anything is none any more', oneOf(['validation', 'test']), 'validation')
+    .option(
+      '--split <part>',
+      'validation or test; a test split that chooses anything is none any more',
+      oneOf(['validation', 'test']),
+      'validation',
+    )
     .option('--thresholds <rule>', 'mse, maximum, kl or percentile', oneOf(['mse', 'maximum', 'kl', 'percentile']), 'mse')
     .option('--percentile <share>', 'of that rule: the share of values that is not clipped', positive)
     .option('--per-channel', 'a threshold for each output channel of the weights')
