@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Input } from '../../src/shared/contract.ts';
 import { makeDataDir, openService, removeDataDir, smallSearch, waitForStatus, type TestService } from '../support/service.ts';
 
-describe('evaluate', () => {
+describe('evaluate', { timeout: 180_000 }, () => {
   let dataDir: string;
   let test: TestService;
   let run: string;
@@ -27,7 +27,7 @@ describe('evaluate', () => {
     const { id } = await test.service.call('run.create', smallSearch(4));
     await waitForStatus(test.service, id, ['completed']);
     run = id;
-  }, 120_000);
+  });
 
   it('is refused for weights that are not there, of another form of the network, and for a policy of other layers', async () => {
     await expect(evaluate({ weights: 'nobody' })).rejects.toMatchObject({ code: 'not-found' });

@@ -104,7 +104,7 @@ describe.each(['mobilenet-v1', 'mobilenet-v2'])('%s 0.25 at 32 x 32', (id) => {
     model.setState(initialParameters(model.parameters, Random.fromSeed(1)));
     await fit(model, trainSteps, 0.1);
     trained = model.getState().parameters;
-  });
+  }, 20 * 60_000);
 
   it.each(cases)('$label', async ({ label, bits, tune }) => {
     model.setState(trained);
