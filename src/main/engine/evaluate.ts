@@ -69,7 +69,11 @@ export async function answerEvaluate(input: unknown, { signal }: RequestWork): P
     indices = Uint32Array.from(test.labels, (_, index) => index);
   }
   const startMs = performance.now();
-  const { accuracy, loss: meanLoss } = await tester.measure(indices, bits ?? undefined, question.arithmetic === 'integer' ? 'integer' : 'fake');
+  const { accuracy, loss: meanLoss } = await tester.measure(
+    indices,
+    bits ?? undefined,
+    question.arithmetic === 'integer' ? 'integer' : 'fake',
+  );
   return {
     network: title,
     dataset: question.dataset.id,
