@@ -91,7 +91,7 @@ describe('the form', () => {
   });
 
   it('refuses hyper-parameters outside the contract’s bounds, and says the bound', () => {
-    expect(problemOf(parameter('training', 'epochs'), 0)).toBe('Epochs: expected at least 1, found 0.');
+    expect(problemOf(parameter('training', 'epochs'), -1)).toBe('Epochs: expected at least 0, found -1.');
     expect(problemOf(parameter('training', 'epochs'), 1.5)).toBe('Epochs: expected a whole number, found 1.5.');
     expect(problemOf(parameter('training', 'learningRate'), 0)).toBe('Learning rate: expected more than 0, found 0.');
     expect(problemOf(parameter('search', 'maximumBits'), 9)).toBe('Most bits: expected at most 8, found 9.');
