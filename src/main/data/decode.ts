@@ -13,8 +13,8 @@ import type { SourceImage } from './source.ts';
 /** 67 million pixels, a square of 8,192: above cameras of 60 megapixels, below what a hostile file of a few kilobytes claims. */
 export const maximumPixels = 2 ** 26;
 
-/** Two images a core: one being decoded, one on its way to the disk. */
-const imagesAtOnce = 2 * availableParallelism();
+/** Enough on their way that no thread waits for the next one; how many are decoded at a time, the thread pool's size says. */
+const imagesAtOnce = 8 * availableParallelism();
 
 const smallFileBytes = 2 ** 16;
 
