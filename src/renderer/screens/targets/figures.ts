@@ -114,6 +114,14 @@ export function withValue(value: unknown, path: string, next: unknown): unknown 
   return { ...(value as Record<string, unknown>), [key]: inner };
 }
 
+/** A copy with a figure set by hand: its source says so, and what was compared with a machine no longer holds. */
+export function withFigure(value: unknown, path: string, next: unknown): unknown {
+  const changed = withValue(value, path, next) as Record<string, unknown>;
+  if (path === 'calibration') return changed;
+  const sources = { ...(changed['sources'] as Record<string, string> | undefined), [path]: 'set by hand' };
+  return { ...changed, sources, calibration: 'not calibrated' };
+}
+
 /** Where a figure is from: its own source, or that of the part it belongs to. */
 export function sourceOf(target: Target, path: string): string | null {
   const { sources = {} } = target;
