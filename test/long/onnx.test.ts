@@ -12,20 +12,17 @@ import { floats, modelBytes, node, smallClassifier } from '../../src/main/networ
 import { mutated } from '../support/mutate.ts';
 
 it('a network of 100 MB is imported in under 2 s', { timeout: 120_000 }, () => {
-  const layers = 22; // of 512 x 512 x 3 x 3 weights, 9.4 MB each, and a linear layer in the order of TensorFlow
+  const layers = 11; // of 512 x 512 x 3 x 3 weights, 9.4 MB each, and a linear layer in the order of TensorFlow
   const names = Array.from({ length: layers }, (_, at) => at);
   const bytes = modelBytes({
     input: { dims: ['N', 512, 8, 8] },
     nodes: [
-      ...names.map((at) => node('Conv', `${at === 0 ? 'x' : `c${at - 1}`} w${at % 11}`, `c${at}`, { pads: [1, 1, 1, 1] })),
+      ...names.map((at) => node('Conv', `${at === 0 ? 'x' : `c${at - 1}`} w${at}`, `c${at}`, { pads: [1, 1, 1, 1] })),
       node('GlobalAveragePool', `c${layers - 1}`, 'p'),
       node('Flatten', 'p', 'f'),
       node('MatMul', 'f fw', 'y'),
     ],
-    weights: Object.fromEntries([
-      ...names.slice(0, 11).map((at) => [`w${at}`, floats([512, 512, 3, 3])] as const),
-      ['fw', floats([512, 1000])],
-    ]),
+    weights: Object.fromEntries([...names.map((at) => [`w${at}`, floats([512, 512, 3, 3])] as const), ['fw', floats([512, 1000])]]),
   });
   expect(bytes.length).toBeGreaterThan(100e6);
   const startMs = performance.now();
