@@ -63,7 +63,9 @@ function livelyParameters(model: Model): Float32Array {
 
 function valuesOf(model: Model): (op: string, role: string) => Float32Array | undefined {
   const { parameters } = model.getState();
-  const places = new Map(model.parameters.map((parameter) => [`${parameter.op}\n${parameter.role}`, parameter] as const));
+  const places = new Map<string, (typeof model.parameters)[number]>(
+    model.parameters.map((parameter) => [`${parameter.op}\n${parameter.role}`, parameter]),
+  );
   return (op, role) => {
     const place = places.get(`${op}\n${role}`);
     return place && parameters.subarray(place.offset, place.offset + place.length);
