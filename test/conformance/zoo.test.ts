@@ -1,8 +1,11 @@
 /** The whole zoo's counts, exactly, and against every published figure; the ProxylessNAS blocks against the released architectures. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { describeNetwork } from '../../src/main/network/describe.ts';
 import { networkIds, publishedOf, resolveNetwork } from '../../src/main/network/zoo.ts';
+import { zooTable } from '../../src/main/network/zoo-table.ts';
 import { absentNote, readReference, referenceFolder } from './reference.ts';
 
 // MACs of convolution and linear layers, trained parameters. Parameters equal, to the last one: torchvision's num_params (V2, V3, ResNet,
@@ -57,6 +60,16 @@ describe('the zoo', () => {
         );
       }
     }
+  });
+
+  it('stands in docs/networks.md as it is counted', () => {
+    const text = readFileSync(join(import.meta.dirname, '../../docs/networks.md'), 'utf8');
+    const cells = (table: string): string[][] =>
+      table
+        .split('\n')
+        .filter((line) => line.startsWith('|') && !line.includes('---'))
+        .map((line) => line.split('|').map((cell) => cell.trim()));
+    expect(cells(/<!-- zoo -->([^]*)<!-- \/zoo -->/.exec(text)?.[1] ?? '')).toEqual(cells(zooTable()));
   });
 
   it('is resolved and described in milliseconds', () => {
