@@ -5,7 +5,7 @@ import type { LayoutAnswer, LayoutQuestion } from './graph-view.ts';
 self.addEventListener('message', (event: MessageEvent<LayoutQuestion>) => {
   const { nodes, edges } = event.data;
   const graph = new Graph();
-  graph.setGraph({ rankdir: 'TB', nodesep: 24, ranksep: 28, ranker: 'tight-tree' });
+  graph.setGraph({ rankdir: 'TB', nodesep: 24, ranksep: 28 });
   graph.setDefaultEdgeLabel(() => ({}));
   for (const { id, width, height } of nodes) graph.setNode(id, { width, height });
   for (const [from, to] of edges) graph.setEdge(from, to);
