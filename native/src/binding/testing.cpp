@@ -29,17 +29,34 @@ std::vector<double> Doubles(const Napi::Value& value, const char* name) {
   return {view.begin(), view.end()};
 }
 
+std::vector<Shape> Shapes(const Napi::Value& value) {
+  std::vector<Shape> shapes;
+  const auto list = value.As<Napi::Array>();
+  for (std::uint32_t i = 0; i < list.Length(); ++i) {
+    const auto extents = list.Get(i).As<Napi::Array>();
+    const auto extent = [&](std::uint32_t side) { return extents.Get(side).ToNumber().Int32Value(); };
+    shapes.push_back({extent(0), extent(1), extent(2)});
+  }
+  return shapes;
+}
+
 OperatorCall ToCall(const Napi::Object& from) {
   OperatorCall call;
   call.op = ToOpSpec(GetObject(from, "op"));
   call.batch = GetInt(from, "batch");
-  call.shape = {GetInt(from, "height"), GetInt(from, "width"), GetInt(from, "channels")};
+  const Shape shape{GetInt(from, "height"), GetInt(from, "width"), GetInt(from, "channels")};
   call.training = GetBool(from, "training");
   if (call.batch < 1 || call.batch > 65536) throw Napi::RangeError::New(from.Env(), "batch must be 1..65536");
   const Napi::Value inputs = from.Get("inputs");
   if (!inputs.IsArray()) throw Napi::TypeError::New(from.Env(), "inputs must be an array");
   const auto array = inputs.As<Napi::Array>();
-  for (std::uint32_t i = 0; i < array.Length(); ++i) call.inputs.push_back(Doubles(array.Get(i), "inputs"));
+  for (std::uint32_t i = 0; i < array.Length(); ++i) {
+    call.inputs.push_back(Doubles(array.Get(i), "inputs"));
+    call.shapes.push_back(shape);
+  }
+  if (Has(from, "shapes")) call.shapes = Shapes(from.Get("shapes"));
+  if (Has(from, "seed")) call.seed = static_cast<std::uint64_t>(GetInt(from, "seed"));
+  if (Has(from, "step")) call.step = static_cast<std::uint64_t>(GetInt(from, "step"));
   const Napi::Object parameters = GetObject(from, "parameters");
   const Napi::Array names = parameters.GetPropertyNames();
   for (std::uint32_t i = 0; i < names.Length(); ++i) {

@@ -11,7 +11,21 @@
 
 namespace lathe {
 
-enum class Activation : int { kNone, kRelu, kRelu6 };
+enum class Activation : int {
+  kNone,
+  kRelu,
+  kRelu6,
+  kClip,         // to [alpha, beta]
+  kLeakyRelu,    // t > 0 ? t : alpha * t
+  kHardSwish,    // t * max(0, min(6, t + 3)) / 6
+  kHardSigmoid,  // max(0, min(1, alpha * t + beta))
+  kSigmoid,
+  kSwish,  // t * sigmoid(t)
+  kTanh,
+};
+
+// Whether the epilogues of gemm and depthwise apply it; any other is for `affine` to apply behind them.
+constexpr bool InEpilogue(Activation activation) { return activation <= Activation::kRelu6; }
 
 // y = activation(x * scale + shift), a channel each; null scale: no scaling, null shift: no shift.
 // Vectors of channels are periodic: see ChannelVectorSize.
@@ -19,6 +33,7 @@ struct Affine {
   const float* scale = nullptr;  // (channels)
   const float* shift = nullptr;  // (channels)
   Activation activation = Activation::kNone;
+  float alpha = 0, beta = 0;  // of the activation
   bool identity() const { return scale == nullptr && shift == nullptr && activation == Activation::kNone; }
 };
 
@@ -67,6 +82,42 @@ struct DepthwiseWeightsArgs {
   const float* dy = nullptr;  // pixel (r, q) begins at r * dyRow + q * dyPixel
   std::ptrdiff_t dyRow = 0, dyPixel = 0;
   float* dWeight = nullptr;  // (kernel * kernel, channels), added to
+};
+
+// One image (height, width, channels) under a sliding window. What a window has outside the image is not there for the
+// maximum; averages count it as zeros with countPadding. Every window has a pixel inside.
+struct PoolArgs {
+  int height = 0, width = 0, channels = 0, outHeight = 0, outWidth = 0;
+  int kernelHeight = 1, kernelWidth = 1, strideHeight = 1, strideWidth = 1, top = 0, left = 0;
+  bool countPadding = false;
+  const float* x = nullptr;   // (height, width, channels); forward, and backward of the maximum
+  float* y = nullptr;         // (outHeight, outWidth, channels); read by the backward of the maximum
+  const float* dy = nullptr;  // as y
+  float* dx = nullptr;        // as x, added to
+};
+
+// A depthwise tile as DepthwiseArgs has it, with any window.
+struct DepthwiseAnyArgs {
+  int outRows = 0, outWidth = 0, inWidth = 0, channels = 0;
+  int kernelHeight = 1, kernelWidth = 1, strideHeight = 1, strideWidth = 1, dilationHeight = 1, dilationWidth = 1;
+  const float* x = nullptr;       // (inRows, inWidth, channels), padded
+  const float* weight = nullptr;  // (taps, ChannelVectorSize(channels))
+  float* y = nullptr;             // (outRows, outWidth, channels)
+  const float* dy = nullptr;      // as y
+  float* dx = nullptr;            // as x, added to; null: not wanted
+  float* dWeight = nullptr;       // (taps, channels), added to
+};
+
+// y = x / (1 - p) or 0, element by element: 0 where Draw(key, first + i) < threshold. What is drawn depends on the key
+// and the element's number alone, so not on how the work is cut.
+struct DropoutArgs {
+  std::size_t count = 0;
+  const float* x = nullptr;
+  float* y = nullptr;       // may be x
+  std::uint64_t key = 0;    // of operator and step
+  std::uint32_t first = 0;  // number of the first element; wraps
+  std::uint32_t threshold = 0;
+  float scale = 1;
 };
 
 // A gradient arrives at a tensor z = activation(y * scale + shift), y stored: turns the gradient of z into that of the
@@ -144,6 +195,15 @@ struct Kernels {
                        const float* b, const float* c);
   void (*add)(float* out, const float* a, const float* b, std::size_t count);
   void (*scale)(float* x, float factor, std::size_t count);
+  void (*multiply)(float* out, const float* a, const float* b, std::size_t count);
+  void (*columnDot)(const float* a, const float* b, int rows, int channels, float* sum);  // sum += a * b
+  void (*dropout)(const DropoutArgs&);
+  void (*maxPool)(const PoolArgs&);
+  void (*maxPoolBackward)(const PoolArgs&);
+  void (*averagePool)(const PoolArgs&);
+  void (*averagePoolBackward)(const PoolArgs&);
+  void (*depthwiseAny)(const DepthwiseAnyArgs&);
+  void (*depthwiseAnyBackward)(const DepthwiseAnyArgs&);
   void (*quantize)(const QuantizeArgs&);
   void (*sgd)(const SgdArgs&);
   void (*adam)(const AdamArgs&);

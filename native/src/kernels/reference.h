@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 namespace lathe::reference {
@@ -142,58 +143,141 @@ NormGradients<T> NormBackward(const Values<T>& x, const NormStatistics<T>& s, co
   return out;
 }
 
-// ceiling: 6 for ReLU6, infinity for ReLU.
+// alpha and beta: the ends of a clip (ReLU: 0 and infinity; ReLU6: 0 and 6), a slope, or a line's slope and offset.
+enum class ActivationForm { kClip, kLeakyRelu, kHardSwish, kHardSigmoid, kSigmoid, kSwish, kTanh };
+
 template <typename T>
-Values<T> ReluForward(const Values<T>& x, T ceiling) {
-  Values<T> y(x.size());
-  for (std::size_t i = 0; i < x.size(); ++i) y[i] = std::min(std::max(x[i], T(0)), ceiling);
-  return y;
+T Sigmoid(T x) {
+  return T(1) / (T(1) + std::exp(-x));
 }
 
 template <typename T>
-Values<T> ReluBackward(const Values<T>& x, T ceiling, const Values<T>& dy) {
-  Values<T> dx(x.size());
-  for (std::size_t i = 0; i < x.size(); ++i) dx[i] = x[i] > T(0) && x[i] < ceiling ? dy[i] : T(0);
-  return dx;
+T Activate(ActivationForm form, T x, T alpha, T beta) {
+  switch (form) {
+    case ActivationForm::kClip:
+      return std::min(std::max(x, alpha), beta);
+    case ActivationForm::kLeakyRelu:
+      return x > T(0) ? x : alpha * x;
+    case ActivationForm::kHardSwish:
+      return x * std::min(std::max(x + T(3), T(0)), T(6)) / T(6);
+    case ActivationForm::kHardSigmoid:
+      return std::min(std::max(alpha * x + beta, T(0)), T(1));
+    case ActivationForm::kSigmoid:
+      return Sigmoid(x);
+    case ActivationForm::kSwish:
+      return x * Sigmoid(x);
+    default:
+      return std::tanh(x);
+  }
+}
+
+// The derivative at x.
+template <typename T>
+T ActivationSlope(ActivationForm form, T x, T alpha, T beta) {
+  const auto inside = [](T t, T low, T high) { return t > low && t < high; };
+  switch (form) {
+    case ActivationForm::kClip:
+      return inside(x, alpha, beta) ? T(1) : T(0);
+    case ActivationForm::kLeakyRelu:
+      return x > T(0) ? T(1) : alpha;
+    case ActivationForm::kHardSwish:
+      return inside(x, T(-3), T(3)) ? (T(2) * x + T(3)) / T(6) : x > T(0) ? T(1) : T(0);
+    case ActivationForm::kHardSigmoid:
+      return inside(alpha * x + beta, T(0), T(1)) ? alpha : T(0);
+    case ActivationForm::kSigmoid:
+      return Sigmoid(x) * (T(1) - Sigmoid(x));
+    case ActivationForm::kSwish:
+      return Sigmoid(x) + x * Sigmoid(x) * (T(1) - Sigmoid(x));
+    default:
+      return T(1) - std::tanh(x) * std::tanh(x);
+  }
 }
 
 struct PoolGeometry {
   int batch = 0, height = 0, width = 0, channels = 0;
-  int kernelHeight = 1, kernelWidth = 1, stride = 1;
-  int outHeight() const { return (height - kernelHeight) / stride + 1; }
-  int outWidth() const { return (width - kernelWidth) / stride + 1; }
+  int kernelHeight = 1, kernelWidth = 1, strideHeight = 1, strideWidth = 1;
+  int top = 0, left = 0, bottom = 0, right = 0;  // padding
+  bool countPadding = false;
+  int outHeight() const { return (height + top + bottom - kernelHeight) / strideHeight + 1; }
+  int outWidth() const { return (width + left + right - kernelWidth) / strideWidth + 1; }
+  std::size_t inSize() const { return static_cast<std::size_t>(batch) * height * width * channels; }
+  std::size_t outSize() const { return static_cast<std::size_t>(batch) * outHeight() * outWidth() * channels; }
 };
 
+// Calls visit(index in the input, index in the output) for each pair in a window, window rows first.
 template <typename Visit>
 void ForPoolPairs(const PoolGeometry& g, Visit visit) {
   for (int n = 0; n < g.batch; ++n)
     for (int oy = 0; oy < g.outHeight(); ++oy)
       for (int ox = 0; ox < g.outWidth(); ++ox)
         for (int ky = 0; ky < g.kernelHeight; ++ky)
-          for (int kx = 0; kx < g.kernelWidth; ++kx)
+          for (int kx = 0; kx < g.kernelWidth; ++kx) {
+            const int iy = oy * g.strideHeight + ky - g.top, ix = ox * g.strideWidth + kx - g.left;
+            if (iy < 0 || iy >= g.height || ix < 0 || ix >= g.width) continue;
             for (int c = 0; c < g.channels; ++c) {
-              const auto in =
-                  ((static_cast<std::size_t>(n) * g.height + oy * g.stride + ky) * g.width + ox * g.stride + kx) *
-                      g.channels +
-                  c;
+              const auto in = ((static_cast<std::size_t>(n) * g.height + iy) * g.width + ix) * g.channels + c;
               visit(in, ((static_cast<std::size_t>(n) * g.outHeight() + oy) * g.outWidth() + ox) * g.channels + c);
             }
+          }
+}
+
+// What each output divides its sum by.
+template <typename T>
+Values<T> PoolCounts(const PoolGeometry& g) {
+  if (g.countPadding) return Values<T>(g.outSize(), T(g.kernelHeight * g.kernelWidth));
+  Values<T> counts(g.outSize());
+  ForPoolPairs(g, [&](auto, auto out) { counts[out] += T(1); });
+  return counts;
 }
 
 template <typename T>
 Values<T> AveragePoolForward(const PoolGeometry& g, const Values<T>& x) {
-  Values<T> y(static_cast<std::size_t>(g.batch) * g.outHeight() * g.outWidth() * g.channels);
-  const T share = T(1) / T(g.kernelHeight * g.kernelWidth);
-  ForPoolPairs(g, [&](auto in, auto out) { y[out] += x[in] * share; });
+  const auto counts = PoolCounts<T>(g);
+  Values<T> y(g.outSize());
+  ForPoolPairs(g, [&](auto in, auto out) { y[out] += x[in] / counts[out]; });
   return y;
 }
 
 template <typename T>
 Values<T> AveragePoolBackward(const PoolGeometry& g, const Values<T>& dy) {
-  Values<T> dx(static_cast<std::size_t>(g.batch) * g.height * g.width * g.channels);
-  const T share = T(1) / T(g.kernelHeight * g.kernelWidth);
-  ForPoolPairs(g, [&](auto in, auto out) { dx[in] += dy[out] * share; });
+  const auto counts = PoolCounts<T>(g);
+  Values<T> dx(g.inSize());
+  ForPoolPairs(g, [&](auto in, auto out) { dx[in] += dy[out] / counts[out]; });
   return dx;
+}
+
+template <typename T>
+Values<T> MaxPoolForward(const PoolGeometry& g, const Values<T>& x) {
+  Values<T> y(g.outSize(), -std::numeric_limits<T>::infinity());
+  ForPoolPairs(g, [&](auto in, auto out) { y[out] = std::max(y[out], x[in]); });
+  return y;
+}
+
+// The first of equal ones takes the gradient.
+template <typename T>
+Values<T> MaxPoolBackward(const PoolGeometry& g, const Values<T>& x, const Values<T>& dy) {
+  const auto y = MaxPoolForward(g, x);
+  Values<T> dx(g.inSize());
+  std::vector<bool> taken(y.size(), false);
+  ForPoolPairs(g, [&](auto in, auto out) {
+    if (taken[out] || x[in] != y[out]) return;
+    taken[out] = true;
+    dx[in] += dy[out];
+  });
+  return dx;
+}
+
+// Rows of `channels` values.
+template <typename T>
+Values<T> Softmax(const Values<T>& x, int channels) {
+  Values<T> y(x.size());
+  for (std::size_t row = 0; row < x.size(); row += channels) {
+    const T top = *std::max_element(x.begin() + row, x.begin() + row + channels);
+    T sum = 0;
+    for (int c = 0; c < channels; ++c) sum += y[row + c] = std::exp(x[row + c] - top);
+    for (int c = 0; c < channels; ++c) y[row + c] /= sum;
+  }
+  return y;
 }
 
 template <typename T>

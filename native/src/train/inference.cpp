@@ -49,6 +49,9 @@ void InferencePass::PrepareOp(Op& op, const ParameterLayout& layout, const float
   if (op.tail.norm) weights.affine.scale = scale.data();
   if (op.tail.norm || bias) weights.affine.shift = shift.data();
   weights.affine.activation = op.tail.activation;
+  weights.affine.alpha = op.tail.alpha;
+  weights.affine.beta = op.tail.beta;
+  weights.parameters = parameters;
   AlignedFloats quantized;
   if (const Parameter* weight = layout.Find(op.spec, Role::kWeight)) {
     weights.weight = parameters + weight->offset;
@@ -98,7 +101,7 @@ void InferencePass::PlanMemory() {
 }
 
 const float* InferencePass::Run(int images, FunctionRef<void(int, float*)> fill, const std::atomic<bool>* cancelled,
-                                const Observer* observer) const {
+                                const Observer* observer, const Observer* after) const {
   thread_local AlignedFloats memory;
   if (memory.size() < memory_) memory = AlignedFloats(memory_);
   float* base = memory.data();
@@ -106,12 +109,13 @@ const float* InferencePass::Run(int images, FunctionRef<void(int, float*)> fill,
   for (std::size_t i = 0; i < graph_->ops.size(); ++i) {
     if (cancelled && cancelled->load(std::memory_order_relaxed)) return nullptr;
     const Op& op = *graph_->ops[i];
-    InferContext context{kernels_, images, {nullptr, nullptr}, base + offsets_[op.output]};
+    InferContext context{kernels_, images, base + offsets_[op.output]};
     for (std::size_t j = 0; j < op.inputs.size(); ++j) context.inputs[j] = base + offsets_[op.inputs[j]];
     const std::size_t floats = op.in[0]->shape.size() * images;
     if (observer) (*observer)(op, context.inputs[0], floats);
     // Quantized in place where nobody else reads the values.
     RunOp(i, context, base + (op.in[0]->readers > 1 ? quantizedOffset_ : offsets_[op.inputs[0]]));
+    if (after) (*after)(op, context.output, op.out->shape.size() * images);
   }
   return base + offsets_[graph_->result];
 }

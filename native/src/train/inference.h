@@ -30,13 +30,13 @@ class InferencePass {
   bool Recalibrate(int images, const float* parameters, FunctionRef<void(int, float*)> load,
                    const std::atomic<bool>* cancelled);
 
-  // Called before an operator runs, with its (float) input: (images, H, W, C).
-  using Observer = FunctionRef<void(const Op& op, const float* input, std::size_t floats)>;
+  // Called before an operator runs, with its (float) first input, or after, with its output: (images, H, W, C).
+  using Observer = FunctionRef<void(const Op& op, const float* values, std::size_t floats)>;
 
   // Runs `images` <= capacity() images on this thread. fill(input, destination) writes an input, (images, H, W, C).
   // Returns the result, (images, H * W * C), valid until this thread's next call; null once `cancelled` is set.
   const float* Run(int images, FunctionRef<void(int, float*)> fill, const std::atomic<bool>* cancelled,
-                   const Observer* observer = nullptr) const;
+                   const Observer* observer = nullptr, const Observer* after = nullptr) const;
 
   // Runs one operator of the graph. Where its first input is to be quantized, that goes to `quantized`, which may be
   // the input itself.

@@ -19,6 +19,7 @@ struct Tail {
   std::optional<NormParameters> norm;
   double epsilon = 0, momentum = 0;
   Activation activation = Activation::kNone;
+  float alpha = 0, beta = 0;  // of the activation
 };
 
 // Of one training step.
@@ -28,11 +29,13 @@ struct TrainContext {
   const float* parameters = nullptr;
   float* gradients = nullptr;                 // the same layout; every trained parameter's is replaced
   Direction direction = Direction::kForward;  // through the chunks; turns from operator to operator
+  std::uint64_t seed = 0, step = 0;           // what dropout draws depends on
 };
 
 // Constants of inference for one operator; the weights may have been quantized.
 struct InferWeights {
-  const float* weight = nullptr;  // as in the parameter array; null: none
+  const float* parameters = nullptr;  // the whole array, without quantization
+  const float* weight = nullptr;      // as in the parameter array; null: none
   Affine affine;                  // bias, running statistics and activation folded; over out channels, periodic
 };
 
@@ -40,8 +43,8 @@ struct InferWeights {
 struct InferContext {
   const Kernels& kernels;
   int images = 0;
-  const float* inputs[2] = {nullptr, nullptr};  // (images, H, W, C)
-  float* output = nullptr;                      // (images, H, W, C)
+  float* output = nullptr;              // (images, H, W, C)
+  const float* inputs[kMaxInputs] = {};  // (images, H, W, C)
 };
 
 class Op {
@@ -69,6 +72,12 @@ class Op {
 
   // Whether the core turns values that are never negative into such.
   virtual bool passesSign() const { return false; }
+  // Whether the core's values are never negative, whatever it reads.
+  virtual bool neverNegative() const { return false; }
+
+  // What training holds for this operator beside the tensors, and what a thread needs while it works on it; in floats.
+  virtual std::size_t TrainingFloats(const Kernels& /*kernels*/) const { return 0; }
+  virtual std::size_t ScratchFloats(const Kernels& /*kernels*/) const { return 0; }
 
   int spec = 0;  // index of the core's operator in the program; its parameters and quantization are found by it
   std::vector<Tensor*> in;
@@ -88,7 +97,30 @@ class Op {
     if (out->norm) out->norm->FinishForward(chunks, context.parameters);
   }
 
+  // What the epilogues of the tile kernels take on of inferAffine_, and the rest of it, for a tile that they wrote.
+  Affine InferEpilogue() const {
+    Affine affine = inferAffine_;
+    if (!InEpilogue(affine.activation)) affine.activation = Activation::kNone;
+    return affine;
+  }
+  void FinishInfer(const Kernels& kernels, float* y, int pixels) const {
+    if (InEpilogue(inferAffine_.activation)) return;
+    kernels.affine(y, y, pixels, out->shape.channels,
+                   {nullptr, nullptr, inferAffine_.activation, inferAffine_.alpha, inferAffine_.beta});
+  }
+  // All of it, for operators whose core has no epilogue.
+  void ApplyInferAffine(const InferContext& context) const {
+    if (inferAffine_.identity()) return;
+    context.kernels.affine(context.output, context.output, context.images * static_cast<int>(out->shape.pixels()),
+                           out->shape.channels, inferAffine_);
+  }
+
   Affine inferAffine_;
+};
+
+// Offsets of a channelAffine's constants.
+struct ScaleParameters {
+  std::size_t scale = 0, shift = 0;
 };
 
 // Offsets of an operator's own parameters; bias only where it has one.
@@ -102,7 +134,16 @@ std::unique_ptr<Op> MakeDense(const OpSpec& spec, WeightParameters parameters); 
 std::unique_ptr<Op> MakeDepthwise(const OpSpec& spec, WeightParameters parameters);
 std::unique_ptr<Op> MakeIdentity();  // a batch norm or activation that follows nothing it could be merged with
 std::unique_ptr<Op> MakeFakeQuantize(ActivationRange* range);  // in training, in front of a quantized operator
+std::unique_ptr<Op> MakeChannelAffine(const OpSpec& spec, ScaleParameters parameters);
+std::unique_ptr<Op> MakeDropout(const OpSpec& spec);
 std::unique_ptr<Op> MakeAdd();
-std::unique_ptr<Op> MakeAveragePool(const OpSpec& spec);  // global: kernel 0
+std::unique_ptr<Op> MakeMultiply();  // of two tensors of one shape
+std::unique_ptr<Op> MakeGate();      // of a tensor and one value a channel
+std::unique_ptr<Op> MakeConcat();
+std::unique_ptr<Op> MakePool(const OpSpec& spec);
+std::unique_ptr<Op> MakeGlobalPool();
+std::unique_ptr<Op> MakePad(const OpSpec& spec);
+std::unique_ptr<Op> MakeFlatten();
+std::unique_ptr<Op> MakeSoftmax(const OpSpec& spec);
 
 }  // namespace lathe

@@ -5,6 +5,7 @@
 #include <limits>
 #include <stdexcept>
 
+#include "kernels/dropout.h"
 #include "kernels/reference.h"
 #include "train/inference.h"
 #include "train/training.h"
@@ -23,17 +24,22 @@ struct Checked {
 
 Checked Check(const OperatorCall& call) {
   OpSpec op = call.op;
-  const int inputs = op.kind == OpKind::kAdd ? 2 : 1;
+  const int inputs = static_cast<int>(call.shapes.size());
   op.inputs.clear();
   for (int i = 0; i < inputs; ++i) op.inputs.push_back(i);
   op.output = inputs;
-  auto shapes = InferShapes({op}, std::vector<Shape>(inputs, call.shape));
-  if (call.inputs.size() != static_cast<std::size_t>(inputs)) throw std::invalid_argument("wrong number of inputs");
-  for (const Values& x : call.inputs) {
-    if (x.size() != call.shape.size() * call.batch) throw std::invalid_argument("an input has the wrong length");
+  auto shapes = InferShapes({op}, call.shapes);
+  if (call.inputs.size() != call.shapes.size()) throw std::invalid_argument("wrong number of inputs");
+  for (std::size_t i = 0; i < call.inputs.size(); ++i) {
+    if (call.inputs[i].size() != call.shapes[i].size() * call.batch) {
+      throw std::invalid_argument("an input has the wrong length");
+    }
   }
   if (!call.dOutput.empty() && call.dOutput.size() != shapes.back().size() * call.batch) {
     throw std::invalid_argument("dOutput has the wrong length");
+  }
+  if (op.kind == OpKind::kSoftmax && (call.training || !call.dOutput.empty())) {
+    throw std::invalid_argument("softmax has no backward");
   }
   if (op.kind == OpKind::kBatchNorm && !call.training && !call.dOutput.empty()) {
     throw std::invalid_argument("batch norm's backward needs training: true");
@@ -52,16 +58,16 @@ Checked Check(const OperatorCall& call) {
 Values ToDoubles(const float* from, std::size_t count) { return Values(from, from + count); }
 
 void RunInference(const OperatorCall& call, const Checked& checked, const AlignedFloats& parameters, Values& output) {
-  const std::vector<Shape> inputs(call.inputs.size(), call.shape);
-  const InferencePass pass(Graph::Build({checked.op}, inputs, checked.layout, false), ActiveKernels(), checked.layout,
+  const InferencePass pass(Graph::Build({checked.op}, call.shapes, checked.layout, false), ActiveKernels(), checked.layout,
                            parameters.data(), {});
   for (int first = 0; first < call.batch; first += pass.capacity()) {
     const int images = std::min(pass.capacity(), call.batch - first);
     const float* result = pass.Run(
         images,
         [&](int input, float* to) {
-          const auto from = call.inputs[input].begin() + first * call.shape.size();
-          std::copy(from, from + images * call.shape.size(), to);
+          const std::size_t size = call.shapes[input].size();
+          const auto from = call.inputs[input].begin() + first * size;
+          std::copy(from, from + images * size, to);
         },
         nullptr);
     output.insert(output.end(), result, result + images * checked.shapes.back().size());
@@ -81,12 +87,11 @@ OperatorResult RunFastOperator(const OperatorCall& call) {
   if (!call.training) RunInference(call, checked, parameters, result.output);
   if (!call.training && call.dOutput.empty()) return result;
 
-  const std::vector<Shape> inputs(call.inputs.size(), call.shape);
-  TrainingPass pass(Graph::Build({checked.op}, inputs, checked.layout, true), ActiveKernels(), call.batch);
+  TrainingPass pass(Graph::Build({checked.op}, call.shapes, checked.layout, true), ActiveKernels(), call.batch);
   for (std::size_t i = 0; i < call.inputs.size(); ++i) {
     std::copy(call.inputs[i].begin(), call.inputs[i].end(), pass.input(static_cast<int>(i)));
   }
-  pass.Forward(parameters.data(), nullptr);
+  pass.Forward(parameters.data(), nullptr, call.seed, call.step);
   if (call.training) result.output = ToDoubles(pass.Result(), checked.shapes.back().size() * call.batch);
   if (!call.dOutput.empty()) {
     std::copy(call.dOutput.begin(), call.dOutput.end(), pass.resultGradient());
@@ -114,8 +119,8 @@ void ReferenceConv(const OperatorCall& call, const OpSpec& op, OperatorResult& r
   g.height = g.width = 1;
   g.inChannels = op.inChannels;
   if (op.kind == OpKind::kConv) {
-    g.height = call.shape.height;
-    g.width = call.shape.width;
+    g.height = call.shapes[0].height;
+    g.width = call.shapes[0].width;
     g.kernelHeight = op.kernel.height;
     g.kernelWidth = op.kernel.width;
     g.strideHeight = op.stride.height;
@@ -158,13 +163,138 @@ void ReferenceNorm(const OperatorCall& call, const OpSpec& op, OperatorResult& r
 }
 
 void ReferencePool(const OperatorCall& call, const OpSpec& op, OperatorResult& result) {
-  reference::PoolGeometry g{call.batch, call.shape.height, call.shape.width, call.shape.channels};
-  const bool global = op.kind == OpKind::kGlobalAveragePool;
-  g.kernelHeight = global ? call.shape.height : op.kernel.height;
-  g.kernelWidth = global ? call.shape.width : op.kernel.width;
-  g.stride = global ? 1 : op.stride.height;
-  result.output = reference::AveragePoolForward(g, call.inputs[0]);
-  if (!call.dOutput.empty()) result.dInputs = {reference::AveragePoolBackward(g, call.dOutput)};
+  const Shape& x = call.shapes[0];
+  reference::PoolGeometry g{call.batch, x.height, x.width, x.channels};
+  if (op.kind == OpKind::kGlobalAveragePool) {
+    g.kernelHeight = x.height;
+    g.kernelWidth = x.width;
+  } else {
+    g.kernelHeight = op.kernel.height;
+    g.kernelWidth = op.kernel.width;
+    g.strideHeight = op.stride.height;
+    g.strideWidth = op.stride.width;
+    g.top = op.padding.top;
+    g.left = op.padding.left;
+    g.bottom = op.padding.bottom;
+    g.right = op.padding.right;
+    g.countPadding = op.countPadding;
+  }
+  const bool most = op.kind == OpKind::kMaxPool;
+  result.output = most ? reference::MaxPoolForward(g, call.inputs[0]) : reference::AveragePoolForward(g, call.inputs[0]);
+  if (call.dOutput.empty()) return;
+  result.dInputs = {most ? reference::MaxPoolBackward(g, call.inputs[0], call.dOutput)
+                         : reference::AveragePoolBackward(g, call.dOutput)};
+}
+
+reference::ActivationForm FormOf(OpKind kind) {
+  switch (kind) {
+    case OpKind::kHardSwish:
+      return reference::ActivationForm::kHardSwish;
+    case OpKind::kHardSigmoid:
+      return reference::ActivationForm::kHardSigmoid;
+    case OpKind::kSigmoid:
+      return reference::ActivationForm::kSigmoid;
+    case OpKind::kSwish:
+      return reference::ActivationForm::kSwish;
+    case OpKind::kTanh:
+      return reference::ActivationForm::kTanh;
+    case OpKind::kLeakyRelu:
+      return reference::ActivationForm::kLeakyRelu;
+    default:
+      return reference::ActivationForm::kClip;
+  }
+}
+
+void ReferenceActivation(const OperatorCall& call, const OpSpec& op, OperatorResult& result) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  double alpha = op.alpha, beta = op.beta;
+  if (op.kind == OpKind::kRelu) alpha = 0, beta = kInfinity;
+  if (op.kind == OpKind::kRelu6) alpha = 0, beta = 6;
+  if (op.kind == OpKind::kClip) alpha = op.minimum, beta = op.maximum;
+  const auto form = FormOf(op.kind);
+  for (const double x : call.inputs[0]) result.output.push_back(reference::Activate(form, x, alpha, beta));
+  if (call.dOutput.empty()) return;
+  result.dInputs.emplace_back();
+  for (std::size_t i = 0; i < call.dOutput.size(); ++i) {
+    result.dInputs[0].push_back(call.dOutput[i] * reference::ActivationSlope(form, call.inputs[0][i], alpha, beta));
+  }
+}
+
+// Calls visit(index in the input, index in the output) for every element that an operator moves.
+template <typename Visit>
+void ForMoves(const OperatorCall& call, const OpSpec& op, std::size_t input, const Shape& out, Visit visit) {
+  const Shape& x = call.shapes[input];
+  int channel = 0;  // of the output, at the input's first one
+  for (std::size_t i = 0; i < input && op.kind == OpKind::kConcat; ++i) channel += call.shapes[i].channels;
+  const bool gate = op.kind == OpKind::kMul && x.size() != out.size();
+  for (std::size_t n = 0; n < static_cast<std::size_t>(call.batch); ++n) {
+    if (gate) {
+      for (std::size_t i = 0; i < out.size(); ++i) visit(n * x.size() + i % x.channels, n * out.size() + i);
+      continue;
+    }
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const std::size_t pixel = i / x.channels, c = i % x.channels;
+      const std::size_t row = pixel / x.width + op.padding.top, column = pixel % x.width + op.padding.left;
+      const std::size_t to =
+          op.kind == OpKind::kFlatten ? i : (row * out.width + column) * out.channels + channel + c;
+      visit(n * x.size() + i, n * out.size() + to);
+    }
+  }
+}
+
+// Operators that do no more than move, add or multiply values: for each output element, the input elements it is made of.
+void ReferenceMove(const OperatorCall& call, const OpSpec& op, const Shape& out, OperatorResult& result) {
+  const std::size_t size = out.size() * call.batch;
+  const bool product = op.kind == OpKind::kMul;
+  result.output.assign(size, product ? 1.0 : op.kind == OpKind::kPad ? op.value : 0.0);
+  const auto visit = [&](auto each) {
+    for (std::size_t input = 0; input < call.inputs.size(); ++input) {
+      ForMoves(call, op, input, out, [&](std::size_t from, std::size_t to) { each(input, from, to); });
+    }
+  };
+  if (op.kind == OpKind::kPad) visit([&](std::size_t, std::size_t, std::size_t to) { result.output[to] = 0; });
+  visit([&](std::size_t input, std::size_t from, std::size_t to) {
+    const double x = call.inputs[input][from];
+    result.output[to] = product ? result.output[to] * x : result.output[to] + x;
+  });
+  if (call.dOutput.empty()) return;
+  for (const Values& x : call.inputs) result.dInputs.emplace_back(x.size());
+  visit([&](std::size_t input, std::size_t from, std::size_t to) {
+    double slope = 1;
+    if (product) {
+      const Values& other = call.inputs[1 - input];
+      std::size_t at = to;  // where the other input is as large as the output
+      if (other.size() != size) at = to / out.size() * out.channels + to % out.channels;
+      slope = other[at];
+    }
+    result.dInputs[input][from] += call.dOutput[to] * slope;
+  });
+}
+
+void ReferenceChannelAffine(const OperatorCall& call, const OpSpec& op, OperatorResult& result) {
+  const Values &scale = call.parameters.at("scale"), &shift = call.parameters.at("shift");
+  result.state = {{"scale", scale}, {"shift", shift}};
+  result.output = call.inputs[0];
+  for (std::size_t i = 0; i < result.output.size(); ++i) {
+    result.output[i] = result.output[i] * scale[i % op.channels] + shift[i % op.channels];
+  }
+  if (call.dOutput.empty()) return;
+  result.dInputs = {call.dOutput};
+  for (std::size_t i = 0; i < call.dOutput.size(); ++i) result.dInputs[0][i] *= scale[i % op.channels];
+}
+
+void ReferenceDropout(const OperatorCall& call, const OpSpec& op, OperatorResult& result) {
+  const std::uint64_t key = DropoutKey(call.seed, call.step, 0);
+  const auto factor = [&](std::size_t i) {
+    if (!call.training) return 1.0;
+    const bool dropped = DropoutDraw(key, static_cast<std::uint32_t>(i)) < DropoutThreshold(op.probability);
+    return dropped ? 0.0 : 1.0 / (1.0 - op.probability);
+  };
+  result.output = call.inputs[0];
+  for (std::size_t i = 0; i < result.output.size(); ++i) result.output[i] *= factor(i);
+  if (call.dOutput.empty()) return;
+  result.dInputs = {call.dOutput};
+  for (std::size_t i = 0; i < call.dOutput.size(); ++i) result.dInputs[0][i] *= factor(i);
 }
 
 }  // namespace
@@ -181,24 +311,38 @@ OperatorResult RunReferenceOperator(const OperatorCall& call) {
     case OpKind::kBatchNorm:
       ReferenceNorm(call, op, result);
       break;
+    case OpKind::kChannelAffine:
+      ReferenceChannelAffine(call, op, result);
+      break;
     case OpKind::kRelu:
-    case OpKind::kRelu6: {
-      const double ceiling = op.kind == OpKind::kRelu6 ? 6.0 : std::numeric_limits<double>::infinity();
-      result.output = reference::ReluForward(call.inputs[0], ceiling);
-      if (!call.dOutput.empty()) result.dInputs = {reference::ReluBackward(call.inputs[0], ceiling, call.dOutput)};
+    case OpKind::kRelu6:
+    case OpKind::kHardSwish:
+    case OpKind::kHardSigmoid:
+    case OpKind::kSigmoid:
+    case OpKind::kSwish:
+    case OpKind::kTanh:
+    case OpKind::kLeakyRelu:
+    case OpKind::kClip:
+      ReferenceActivation(call, op, result);
       break;
-    }
     case OpKind::kAdd:
-      result.output = call.inputs[0];
-      for (std::size_t i = 0; i < result.output.size(); ++i) result.output[i] += call.inputs[1][i];
-      if (!call.dOutput.empty()) result.dInputs = {call.dOutput, call.dOutput};
+    case OpKind::kMul:
+    case OpKind::kConcat:
+    case OpKind::kPad:
+    case OpKind::kFlatten:
+      ReferenceMove(call, op, checked.shapes.back(), result);
       break;
+    case OpKind::kMaxPool:
     case OpKind::kAveragePool:
     case OpKind::kGlobalAveragePool:
       ReferencePool(call, op, result);
       break;
-    default:
-      throw std::invalid_argument(std::string("no slow twin of ") + KindName(op.kind));
+    case OpKind::kDropout:
+      ReferenceDropout(call, op, result);
+      break;
+    case OpKind::kSoftmax:
+      result.output = reference::Softmax(call.inputs[0], checked.shapes.back().channels);
+      break;
   }
   return result;
 }

@@ -2,6 +2,7 @@
 // in double precision.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -15,11 +16,12 @@ using NamedValues = std::map<std::string, std::vector<double>>;  // by role
 struct OperatorCall {
   OpSpec op;
   int batch = 1;
-  Shape shape;  // of each input
+  std::vector<Shape> shapes;  // of the inputs
   bool training = false;
   std::vector<std::vector<double>> inputs;  // (N, H, W, C) each
   NamedValues parameters;
   std::vector<double> dOutput;  // empty: forward alone
+  std::uint64_t seed = 0, step = 0;  // of dropout
 };
 
 struct OperatorResult {

@@ -56,7 +56,7 @@ bool InferencePass::Recalibrate(int images, const float* parameters, FunctionRef
       thread_local AlignedFloats quantized;
       for (int begin = byImage[chunk].begin; begin < byImage[chunk].end; begin += capacity_) {
         const int some = std::min(capacity_, byImage[chunk].end - begin);
-        InferContext context{kernels_, some, {nullptr, nullptr}, out + begin * outFloats};
+        InferContext context{kernels_, some, out + begin * outFloats};
         for (std::size_t j = 0; j < op.inputs.size(); ++j) {
           context.inputs[j] = values[op.inputs[j]].data() + begin * op.in[j]->shape.size();
         }

@@ -16,6 +16,7 @@ inline constexpr std::size_t kMaxPixels = std::size_t{1} << 30;
 struct Tensor {
   Shape shape;
   Activation activation = Activation::kNone;
+  float alpha = 0, beta = 0;   // of the activation
   std::unique_ptr<Norm> norm;  // null: none
   bool wantsGradient = true;
   int readers = 0;     // operators (or the loss) that will send a gradient
@@ -24,7 +25,7 @@ struct Tensor {
   float* g = nullptr;  // (N, H, W, C)
 
   Affine affine() const {
-    return norm ? Affine{norm->scale(), norm->shift(), activation} : Affine{nullptr, nullptr, activation};
+    return {norm ? norm->scale() : nullptr, norm ? norm->shift() : nullptr, activation, alpha, beta};
   }
 };
 

@@ -71,8 +71,11 @@ void TrainingPass::SetInput(int external, const float* values) {
   });
 }
 
-bool TrainingPass::Forward(const float* parameters, const std::atomic<bool>* cancelled) {
-  TrainContext context{kernels_, batch_, parameters, nullptr};
+bool TrainingPass::Forward(const float* parameters, const std::atomic<bool>* cancelled, std::uint64_t seed,
+                           std::uint64_t step) {
+  seed_ = seed;
+  step_ = step;
+  TrainContext context{kernels_, batch_, parameters, nullptr, Direction::kForward, seed_, step_};
   ParallelFor(static_cast<int>(graph_->ops.size()), [&](int i) { graph_->ops[i]->PackForTraining(context); });
   for (const auto& op : graph_->ops) {
     if (cancelled && cancelled->load(std::memory_order_relaxed)) return false;
@@ -88,7 +91,7 @@ const float* TrainingPass::Result() {
 }
 
 bool TrainingPass::Backward(const float* parameters, float* gradients, const std::atomic<bool>* cancelled) {
-  TrainContext context{kernels_, batch_, parameters, gradients};
+  TrainContext context{kernels_, batch_, parameters, gradients, Direction::kForward, seed_, step_};
   for (Tensor& tensor : graph_->tensors) tensor.arrived = 0;
   Tensor& result = graph_->tensors[graph_->result];
   const GradientSink sink(kernels_, result, 1);

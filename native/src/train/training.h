@@ -23,7 +23,9 @@ class TrainingPass {
   const float* inputGradient(int external) const { return graph_->tensors[graph_->externals[external]].g; }
 
   // Both return false, half-way, once `cancelled` is set. Neither changes the parameters.
-  bool Forward(const float* parameters, const std::atomic<bool>* cancelled);
+  // `seed` and `step` decide what dropout draws.
+  bool Forward(const float* parameters, const std::atomic<bool>* cancelled, std::uint64_t seed = 0,
+               std::uint64_t step = 0);
   bool Backward(const float* parameters, float* gradients, const std::atomic<bool>* cancelled);
 
   // The result's values, (N, H * W * C); and where their gradient goes before Backward.
@@ -42,6 +44,7 @@ class TrainingPass {
   std::unique_ptr<Graph> graph_;
   const Kernels& kernels_;
   int batch_;
+  std::uint64_t seed_ = 0, step_ = 0;  // of the last Forward: Backward draws the same
   AlignedFloats memory_, result_, resultGradient_;
 };
 

@@ -464,7 +464,10 @@ export interface NativeOperatorCall {
   readonly height: number;
   readonly width: number;
   readonly channels: number;
-  readonly training: boolean; // batch norm: batch statistics or running ones
+  readonly shapes?: readonly (readonly [number, number, number])[]; // of each input (H, W, C); default: that of all of them
+  readonly training: boolean; // batch norm: batch statistics or running ones; dropout: drops or not
+  readonly seed?: number; // of dropout; default 0
+  readonly step?: number; // of dropout; default 0
   readonly inputs: readonly Float64Array[];
   readonly parameters: Readonly<Record<string, Float64Array>>; // by role
   readonly dOutput?: Float64Array; // given: backward as well

@@ -1,7 +1,9 @@
 /** The fast kernels against their slow twins: sizes of 1, odd ones and around the vector width, at every instruction set. */
+import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../shared/random.ts';
 import type { NativeOp, NativeOperatorCall, NativeOperatorResult, Padding, Pair } from './addon.ts';
+import type { Shape } from './program-check.ts';
 import { atEveryLevel, isClose, largest, parametersFor, runOperator, values } from './test-kit.ts';
 
 const channelCounts = [1, 3, 7, 8, 15, 16, 17, 31, 33];
@@ -25,7 +27,8 @@ const backwardTolerance = 2e-5;
 interface Case {
   readonly op: NativeOp;
   readonly batch: number;
-  readonly shape: readonly [number, number, number];
+  readonly shape: Shape; // of the first input
+  readonly shapes?: readonly Shape[]; // of all of them, where there are several
 }
 
 /** Every combination of sides and channels, with a batch of 1 or 3 in turn. */
@@ -146,30 +149,62 @@ function unusualConvolutions(divisions: readonly (readonly [number, number, numb
   );
 }
 
-function pools(): Case[] {
-  return shapes().flatMap(({ batch, shape }) =>
-    [1, 2, 3].flatMap((kernel) =>
-      [1, 2].flatMap((stride) =>
-        Math.min(shape[0], shape[1]) < kernel
-          ? []
-          : [
-              {
-                op: {
-                  ...base,
-                  kind: 'averagePool' as const,
-                  kernel: pair(kernel),
-                  stride: pair(stride),
-                  padding: around(0),
-                  countPadding: false,
-                },
-                batch,
-                shape,
-              },
-            ],
-      ),
-    ),
+function pools(kind: 'maxPool' | 'averagePool'): Case[] {
+  return shapes().flatMap(({ batch, shape }, index) =>
+    unusual
+      .filter(([, , , dilation]) => dilation.join() === '1,1')
+      .concat([
+        [pair(2), pair(2), around(0), pair(1)],
+        [pair(3), pair(2), around(1), pair(1)],
+      ])
+      .flatMap(([kernel, stride, wide]) => {
+        const padding: Padding = [
+          Math.min(wide[0], kernel[0] - 1),
+          Math.min(wide[1], kernel[1] - 1),
+          Math.min(wide[2], kernel[0] - 1),
+          Math.min(wide[3], kernel[1] - 1),
+        ];
+        if (shape[0] + padding[0] + padding[2] < kernel[0] || shape[1] + padding[1] + padding[3] < kernel[1]) return [];
+        const window = { ...base, kernel, stride, padding };
+        const op = kind === 'maxPool' ? { ...window, kind } : { ...window, kind, countPadding: index % 2 === 0 };
+        return [{ op, batch, shape }];
+      }),
   );
 }
+
+/** Operators that read several tensors. */
+function combinations(kind: 'add' | 'mul' | 'concat' | 'gate'): Case[] {
+  return shapes().map(({ batch, shape }, index) => {
+    const [height, width, channels] = shape;
+    const others: readonly Shape[] =
+      kind === 'gate'
+        ? [[1, 1, channels]]
+        : kind === 'concat'
+          ? [[height, width, 1 + (index % 9)], ...(index % 2 === 0 ? [shape] : [])]
+          : kind === 'add' && index % 2 === 0
+            ? [shape, shape]
+            : [shape];
+    const inputs = [0, ...others.map((_, i) => i + 1)];
+    const op: NativeOp =
+      kind === 'add' || kind === 'concat'
+        ? { kind, name: 'op', inputs, output: inputs.length }
+        : { kind: 'mul', name: 'op', inputs: [0, 1], output: 2 };
+    return { op, batch, shape, shapes: [shape, ...others] };
+  });
+}
+
+const activations: readonly NativeOp[] = [
+  { ...base, kind: 'relu' },
+  { ...base, kind: 'relu6' },
+  { ...base, kind: 'hardSwish' },
+  { ...base, kind: 'sigmoid' },
+  { ...base, kind: 'swish' },
+  { ...base, kind: 'tanh' },
+  { ...base, kind: 'hardSigmoid', alpha: 0.2, beta: 0.4 },
+  { ...base, kind: 'leakyRelu', slope: 0.1 },
+  { ...base, kind: 'clip', minimum: -1.5, maximum: 2.25 },
+  { ...base, kind: 'clip', minimum: Number.NEGATIVE_INFINITY, maximum: 1 },
+];
 
 const families: readonly (readonly [string, readonly Case[]])[] = [
   ['dense and pointwise convolution', convolutions(false)],
@@ -198,11 +233,19 @@ const families: readonly (readonly [string, readonly Case[]])[] = [
     ]),
   ],
   ['batch norm', shapes().map((s) => ({ ...s, op: { ...base, kind: 'batchNorm', channels: s.shape[2], epsilon: 1e-3, momentum: 0.1 } }))],
-  ['ReLU', shapes().map((s) => ({ ...s, op: { ...base, kind: 'relu' } }))],
-  ['ReLU6', shapes().map((s) => ({ ...s, op: { ...base, kind: 'relu6' } }))],
-  ['add', shapes().map((s) => ({ ...s, op: { kind: 'add', name: 'op', inputs: [0, 1], output: 2 } }))],
-  ['average pooling', pools()],
+  ...activations.map((op): readonly [string, readonly Case[]] => [op.kind, shapes().map((s) => ({ ...s, op }))]),
+  ['channelAffine', shapes().map((s) => ({ ...s, op: { ...base, kind: 'channelAffine', channels: s.shape[2] } }))],
+  ['add', combinations('add')],
+  ['mul', combinations('mul')],
+  ['mul as a gate', combinations('gate')],
+  ['concat', combinations('concat')],
+  ['maximum pooling', pools('maxPool')],
+  ['average pooling', pools('averagePool')],
   ['global average pooling', shapes().map((s) => ({ ...s, op: { ...base, kind: 'globalAveragePool' } }))],
+  ['pad', shapes().map((s, i) => ({ ...s, op: { ...base, kind: 'pad', padding: [i % 3, 1, (i + 1) % 2, 2], value: i / 8 } }))],
+  ['flatten', shapes().map((s) => ({ ...s, op: { ...base, kind: 'flatten' } }))],
+  ['dropout', shapes().map((s, i) => ({ ...s, op: { ...base, kind: 'dropout', probability: [0, 0.2, 0.5][i % 3] ?? 0 } }))],
+  ['softmax', shapes().map((s) => ({ ...s, op: { ...base, kind: 'softmax' } }))],
   [
     'linear',
     shapes().map((s, i) => ({
@@ -248,18 +291,18 @@ function prepare(one: Case, training: boolean): Prepared {
   const { op, batch, shape } = one;
   const random = Random.fromSeed(5).derive(JSON.stringify([op, batch, shape]));
   const [height, width, channels] = shape;
-  const inputs = Array.from({ length: op.kind === 'add' ? 2 : 1 }, () => values(random, batch * height * width * channels, 8));
+  const { shapes = [shape] } = one;
+  const inputs = shapes.map((extents) => values(random, batch * extents[0] * extents[1] * extents[2], 8));
   const parameters = parametersFor(random, op);
-  const forward: NativeOperatorCall = { op, batch, height, width, channels, training, inputs, parameters };
+  const forward: NativeOperatorCall = { op, batch, height, width, channels, shapes, training, inputs, parameters, seed: 3, step: 7 };
   const outputLength = runOperator(forward, 'reference').output.length;
-  const backward = training || op.kind !== 'batchNorm';
+  const backward = op.kind !== 'softmax' && (training || (op.kind !== 'batchNorm' && op.kind !== 'dropout'));
   const call = backward ? { ...forward, dOutput: values(random, outputLength) } : forward;
   return { call, slow: runOperator(call, 'reference'), floors: floorsOf(one, call) };
 }
 
 /** What the fast kernels get wrong, as text; empty where nothing. */
-function differences({ call, slow, floors }: Prepared): string[] {
-  const fast = runOperator(call, 'fast');
+function differences({ call, slow, floors }: Prepared, fast = runOperator(call, 'fast')): string[] {
   const { op, batch, height, width, channels, training } = call;
   const bad: string[] = [];
   const compare = (what: string, found: Float64Array | undefined, expected: Float64Array, tolerance: number, floor = 1e-6): void => {
@@ -282,9 +325,14 @@ describe('the fast kernels agree with their slow twins, at every instruction set
     '%s',
     (_, cases) => {
       expect(cases.length).toBeGreaterThan(50);
-      const prepared = cases.flatMap((one) => [prepare(one, true), prepare(one, false)]);
+      const prepared = cases.flatMap((one) => (one.op.kind === 'softmax' ? [] : [prepare(one, true)]).concat(prepare(one, false)));
+      let single: readonly NativeOperatorResult[] = [];
       atEveryLevel((level, threads) => {
-        expect(prepared.flatMap(differences), `${level}, ${threads} threads`).toEqual([]);
+        const results = prepared.map(({ call }) => runOperator(call, 'fast'));
+        const wrong = prepared.flatMap((one, i) => differences(one, results[i]));
+        expect(wrong, `${level}, ${threads} threads`).toEqual([]);
+        if (threads === 1) single = results;
+        else expect(results.every((result, i) => isDeepStrictEqual(result, single[i]))).toBe(true);
       });
     },
     120_000,
@@ -342,10 +390,70 @@ describe('the fast kernels agree with their slow twins, at every instruction set
       },
       { op: { ...base, kind: 'batchNorm', channels: 8, epsilon: 1e-3, momentum: 0.1 }, batch: 5, shape: [33, 31, 8] },
       { op: { ...base, kind: 'globalAveragePool' }, batch: 40, shape: [33, 31, 8] },
+      { op: { ...base, kind: 'maxPool', kernel: [3, 3], stride: [2, 2], padding: [1, 1, 1, 1] }, batch: 9, shape: [33, 31, 20] },
+      { op: { ...base, kind: 'dropout', probability: 0.3 }, batch: 9, shape: [33, 31, 20] },
+      { op: { ...base, kind: 'swish' }, batch: 9, shape: [33, 31, 20] },
+      {
+        op: { kind: 'mul', name: 'op', inputs: [0, 1], output: 2 },
+        batch: 9,
+        shape: [33, 31, 20],
+        shapes: [
+          [33, 31, 20],
+          [1, 1, 20],
+        ],
+      },
+      {
+        op: { kind: 'concat', name: 'op', inputs: [0, 1], output: 2 },
+        batch: 9,
+        shape: [33, 31, 20],
+        shapes: [
+          [33, 31, 20],
+          [33, 31, 13],
+        ],
+      },
+      {
+        op: {
+          ...base,
+          kind: 'conv',
+          inChannels: 24,
+          outChannels: 40,
+          kernel: [3, 3],
+          stride: [1, 1],
+          padding: [1, 1, 1, 1],
+          dilation: [1, 1],
+          groups: 4,
+          bias: true,
+        },
+        batch: 5,
+        shape: [33, 31, 24],
+      },
+      {
+        op: {
+          ...base,
+          kind: 'conv',
+          inChannels: 20,
+          outChannels: 20,
+          kernel: [3, 5],
+          stride: [1, 2],
+          padding: [1, 2, 1, 2],
+          dilation: [1, 1],
+          groups: 20,
+          bias: true,
+        },
+        batch: 5,
+        shape: [33, 31, 20],
+      },
     ];
     const prepared = large.map((one) => prepare(one, true));
+    let single: readonly NativeOperatorResult[] = [];
     atEveryLevel((level, threads) => {
-      expect(prepared.flatMap(differences), `${level}, ${threads} threads`).toEqual([]);
+      const results = prepared.map(({ call }) => runOperator(call, 'fast'));
+      expect(
+        prepared.flatMap((one, i) => differences(one, results[i])),
+        `${level}, ${threads} threads`,
+      ).toEqual([]);
+      if (threads === 1) single = results;
+      else expect(results.every((result, i) => isDeepStrictEqual(result, single[i]))).toBe(true);
     });
   }, 120_000);
 
@@ -369,5 +477,40 @@ describe('the fast kernels agree with their slow twins, at every instruction set
       const slow = runOperator(call, 'reference').state['runningVariance'] ?? [];
       expect(isClose(fast, slow, 1e-4)).toBe(true); // sums around zero would be off by far more than 1
     });
+  });
+
+  it('not a number comes out of every activation and of pooling, so that a training that goes wrong is noticed', () => {
+    const channels = 9;
+    const window = { kernel: pair(2), stride: pair(1), padding: around(0) };
+    const ops: readonly NativeOp[] = [
+      ...activations,
+      { ...base, kind: 'maxPool', ...window },
+      { ...base, kind: 'averagePool', ...window, countPadding: false },
+    ];
+    const inputs = [new Float64Array(4 * channels).fill(1)];
+    inputs[0]?.fill(Number.NaN, channels, 2 * channels); // the second pixel
+    atEveryLevel((level) => {
+      for (const op of ops) {
+        for (const training of [true, false]) {
+          const call = { op, batch: 1, height: 2, width: 2, channels, training, inputs, parameters: {} };
+          expect(runOperator(call, 'fast').output.some(Number.isNaN), `${op.kind}, ${level}`).toBe(true);
+        }
+      }
+    });
+  });
+
+  it('dropout drops the share that it is asked to, others with another seed or step, and keeps the mean', () => {
+    const op: NativeOp = { ...base, kind: 'dropout', probability: 0.3 };
+    const inputs = [new Float64Array(64 * 64 * 16).fill(1)];
+    const draw = (seed: number, step: number): Float64Array =>
+      runOperator({ op, batch: 1, height: 64, width: 64, channels: 16, training: true, inputs, parameters: {}, seed, step }, 'fast').output;
+    const first = draw(1, 0);
+    const dropped = first.filter((y) => y === 0).length / first.length;
+    expect(Math.abs(dropped - 0.3)).toBeLessThan(0.01); // 65,536 draws: the deviation is 0.0018
+    expect(Math.abs(first.reduce((sum, y) => sum + y, 0) / first.length - 1)).toBeLessThan(0.015);
+    for (const other of [draw(2, 0), draw(1, 1)]) {
+      const agree = other.filter((y, i) => (y === 0) === (first[i] === 0)).length / first.length;
+      expect(Math.abs(agree - (0.3 * 0.3 + 0.7 * 0.7))).toBeLessThan(0.01); // as independent draws do
+    }
   });
 });

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Random } from '../../shared/random.ts';
 import type { NativeOp, NativeOperatorCall } from './addon.ts';
 import { loadAddon } from './index.ts';
+import { inputsOf, type Shape } from './program-check.ts';
 import { distance, largest, parametersFor, runOperator, values } from './test-kit.ts';
 
 const step = 1e-5; // of the difference; in double precision its error is some 1e-10
@@ -11,7 +12,8 @@ const tolerance = 1e-7;
 interface Case {
   readonly op: NativeOp;
   readonly batch: number;
-  readonly shape: readonly [number, number, number];
+  readonly shape: Shape; // of the first input
+  readonly others?: readonly Shape[]; // where their shapes are not the same
 }
 
 const base = { name: 'op', input: 0, output: 1 } as const;
@@ -113,20 +115,40 @@ const cases: readonly Case[] = [
     shape: [5, 4, 4],
   },
   { op: { ...base, kind: 'batchNorm', channels: 3, epsilon: 1e-3, momentum: 0.1 }, batch: 2, shape: [2, 3, 3] },
-  { op: { ...base, kind: 'relu' }, batch: 2, shape: [2, 3, 3] },
-  { op: { ...base, kind: 'relu6' }, batch: 2, shape: [2, 3, 3] },
+  ...(['relu', 'relu6', 'hardSwish', 'sigmoid', 'swish', 'tanh'] as const).map((kind): Case => ({
+    op: { ...base, kind },
+    batch: 2,
+    shape: [2, 3, 3],
+  })),
+  { op: { ...base, kind: 'hardSigmoid', alpha: 1 / 6, beta: 0.5 }, batch: 2, shape: [2, 3, 3] },
+  { op: { ...base, kind: 'leakyRelu', slope: 0.2 }, batch: 2, shape: [2, 3, 3] },
+  { op: { ...base, kind: 'clip', minimum: -2, maximum: 3 }, batch: 2, shape: [2, 3, 3] },
+  { op: { ...base, kind: 'channelAffine', channels: 3 }, batch: 2, shape: [2, 3, 3] },
   { op: { kind: 'add', name: 'op', inputs: [0, 1], output: 2 }, batch: 2, shape: [2, 3, 3] },
+  { op: { kind: 'add', name: 'op', inputs: [0, 1, 2], output: 3 }, batch: 2, shape: [2, 3, 3] },
+  { op: { kind: 'mul', name: 'op', inputs: [0, 1], output: 2 }, batch: 2, shape: [2, 3, 3] },
+  { op: { kind: 'mul', name: 'op', inputs: [0, 1], output: 2 }, batch: 2, shape: [2, 3, 3], others: [[1, 1, 3]] },
+  { op: { kind: 'concat', name: 'op', inputs: [0, 1], output: 2 }, batch: 2, shape: [2, 3, 3], others: [[2, 3, 2]] },
+  { op: { ...base, kind: 'maxPool', kernel: [2, 3], stride: [1, 2], padding: [1, 0, 0, 2] }, batch: 2, shape: [3, 4, 2] },
   {
     op: { ...base, kind: 'averagePool', kernel: [2, 2], stride: [1, 1], padding: [0, 0, 0, 0], countPadding: false },
     batch: 2,
     shape: [3, 4, 2],
   },
   {
-    op: { ...base, kind: 'averagePool', kernel: [2, 2], stride: [2, 2], padding: [0, 0, 0, 0], countPadding: false },
+    op: { ...base, kind: 'averagePool', kernel: [3, 2], stride: [2, 1], padding: [1, 1, 2, 0], countPadding: false },
+    batch: 1,
+    shape: [5, 4, 3],
+  },
+  {
+    op: { ...base, kind: 'averagePool', kernel: [3, 2], stride: [2, 1], padding: [1, 1, 2, 0], countPadding: true },
     batch: 1,
     shape: [5, 4, 3],
   },
   { op: { ...base, kind: 'globalAveragePool' }, batch: 2, shape: [3, 2, 4] },
+  { op: { ...base, kind: 'pad', padding: [1, 0, 2, 1], value: 0.5 }, batch: 2, shape: [2, 3, 2] },
+  { op: { ...base, kind: 'flatten' }, batch: 2, shape: [2, 3, 2] },
+  { op: { ...base, kind: 'dropout', probability: 0.4 }, batch: 2, shape: [2, 3, 2] },
   { op: { ...base, kind: 'linear', inFeatures: 12, outFeatures: 5, bias: true }, batch: 3, shape: [2, 3, 2] },
 ];
 
@@ -144,12 +166,19 @@ function finiteDifferences(array: Float64Array, weights: Float64Array, output: (
 }
 
 describe('the slow twins', () => {
-  it.each(cases)('have the gradients of $op.kind that finite differences give (%#)', ({ op, batch, shape }) => {
+  it.each(cases)('have the gradients of $op.kind that finite differences give (%#)', ({ op, batch, shape, others }) => {
     const random = Random.fromSeed(17).derive(JSON.stringify(op));
     const [height, width, channels] = shape;
-    const inputs = Array.from({ length: op.kind === 'add' ? 2 : 1 }, () => values(random, batch * height * width * channels, 8));
+    const shapes = [
+      shape,
+      ...(others ??
+        inputsOf(op)
+          .slice(1)
+          .map(() => shape)),
+    ];
+    const inputs = shapes.map((extents) => values(random, batch * extents[0] * extents[1] * extents[2], 8));
     const parameters = parametersFor(random, op);
-    const call: NativeOperatorCall = { op, batch, height, width, channels, training: true, inputs, parameters };
+    const call: NativeOperatorCall = { op, batch, height, width, channels, shapes, training: true, inputs, parameters };
     const output = (): Float64Array => runOperator(call, 'reference').output;
     const dOutput = values(random, output().length);
     const { dInputs, dParameters } = runOperator({ ...call, dOutput }, 'reference');
@@ -160,7 +189,7 @@ describe('the slow twins', () => {
       expect(distance(dInputs?.[i] ?? [], expected)).toBeLessThan(tolerance);
     });
     for (const [role, parameter] of Object.entries(parameters)) {
-      if (role.startsWith('running')) continue;
+      if (role.startsWith('running') || role === 'scale' || role === 'shift') continue; // not trained
       const expected = finiteDifferences(parameter, dOutput, output);
       expect(largest(expected)).toBeGreaterThan(0.01);
       expect(distance(dParameters?.[role] ?? [], expected)).toBeLessThan(tolerance);

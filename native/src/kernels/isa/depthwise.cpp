@@ -22,8 +22,8 @@ struct Finish {
   Activation activation;
   Vec operator()(Vec sum) const {
     sum = MulAdd(sum, scale, shift);
-    if (activation != Activation::kNone) sum = Max(sum, Zero());
-    if (activation == Activation::kRelu6) sum = Min(sum, Repeat(6.0f));
+    if (activation != Activation::kNone) sum = Max(Zero(), sum);
+    if (activation == Activation::kRelu6) sum = Min(Repeat(6.0f), sum);
     return sum;
   }
 };

@@ -2,53 +2,46 @@
 
 #include <math.h>  // INFINITY
 
+#include "kernels/isa/activation.h"
 #include "kernels/isa/columns.h"
+#include "kernels/isa/flat.h"
 #include "kernels/isa/vec.h"
 
 namespace lathe::LATHE_ISA {
 namespace {
 
-// The incoming gradient where the activation's derivative at t is 1, else 0.
-inline Vec ActivationGradient(Vec dz, Vec t, Activation activation) {
-  if (activation != Activation::kNone) dz = t > Zero() ? dz : Zero();
-  if (activation == Activation::kRelu6) dz = t < Repeat(6.0f) ? dz : Zero();
-  return dz;
-}
-
-// Runs body(lanes, index) for whole vectors of a flat array and for what is left. `lanes` loads and stores them.
-template <typename C>
-struct Lanes {
-  int count;
-  Vec load(const float* p) const { return LoadLanes<C::whole>(p, count); }
-  void store(float* p, Vec v) const { StoreLanes<C::whole>(p, v, count); }
-};
-
-template <typename Body>
-inline void ForFlat(std::size_t count, Body body) {
-  std::size_t i = 0;
-  for (; i + kWidth <= count; i += kWidth) body(Lanes<Columns<1, true>>{kWidth}, i);
-  if (i < count) body(Lanes<Part>{static_cast<int>(count - i)}, i);
-}
-
-}  // namespace
-
-void ApplyAffine(float* y, const float* x, int rows, int channels, const Affine& affine) {
+template <typename Function>
+void MapAffine(float* y, const float* x, int rows, int channels, const Affine& affine, Function function) {
   ForColumns(rows, channels, [&](auto columns, const Block& block) {
     using C = decltype(columns);
     Vec scale[C::vectors], shift[C::vectors];
     LoadChannels<C>(scale, affine.scale, block, 1.0f);
     LoadChannels<C>(shift, affine.shift, block, 0.0f);
-    // Max with -infinity and min with infinity leave values alone: no branch in the loop.
-    const Vec low = Repeat(affine.activation == Activation::kNone ? -INFINITY : 0.0f);
-    const Vec high = Repeat(affine.activation == Activation::kRelu6 ? 6.0f : INFINITY);
     std::ptrdiff_t at = block.offset;
     for (int r = 0; r < block.rows; ++r, at += block.stride) {
 #pragma GCC unroll 4
       for (int v = 0; v < C::vectors; ++v) {
         const Vec t = MulAdd(LoadLanes<C::whole>(x + at + v * kWidth, block.lanes), scale[v], shift[v]);
-        StoreLanes<C::whole>(y + at + v * kWidth, Min(Max(t, low), high), block.lanes);
+        StoreLanes<C::whole>(y + at + v * kWidth, function(t), block.lanes);
       }
     }
+  });
+}
+
+}  // namespace
+
+void ApplyAffine(float* y, const float* x, int rows, int channels, const Affine& affine) {
+  if (affine.activation <= Activation::kClip) {
+    // Max with -infinity and min with infinity leave values alone: no branch in the loop.
+    const bool clip = affine.activation == Activation::kClip;
+    const Vec low = Repeat(clip ? affine.alpha : affine.activation == Activation::kNone ? -INFINITY : 0.0f);
+    const Vec high = Repeat(clip ? affine.beta : affine.activation == Activation::kRelu6 ? 6.0f : INFINITY);
+    MapAffine(y, x, rows, channels, affine, [&](Vec t) { return Clamp(t, low, high); });
+    return;
+  }
+  const Vec alpha = Repeat(affine.alpha), beta = Repeat(affine.beta);
+  WithActivation(affine.activation, [&]<Activation kActivation>() {
+    MapAffine(y, x, rows, channels, affine, [&](Vec t) { return Activate<kActivation>(t, alpha, beta); });
   });
 }
 
@@ -101,6 +94,7 @@ void SinkBlock(const GradientSinkArgs& args, const Block& block) {
   LoadChannels<C>(center, args.center, block, 0.0f);
 #pragma GCC unroll 4
   for (int v = 0; v < C::vectors; ++v) total[v] = weighted[v] = Zero();
+  const Vec alpha = Repeat(args.affine.alpha), beta = Repeat(args.affine.beta);
   std::ptrdiff_t at = block.offset;
   for (int r = 0; r < block.rows; ++r, at += block.stride) {
 #pragma GCC unroll 4
@@ -110,7 +104,7 @@ void SinkBlock(const GradientSinkArgs& args, const Block& block) {
       if constexpr (kAccumulate) g += LoadLanes<C::whole>(args.g + i, block.lanes);
       if constexpr (kSums || kActivation != Activation::kNone) {
         const Vec y = LoadLanes<C::whole>(args.y + i, block.lanes);
-        g = ActivationGradient(g, MulAdd(y, scale[v], shift[v]), kActivation);
+        g = ActivationGradient<kActivation>(g, MulAdd(y, scale[v], shift[v]), alpha, beta);
         if constexpr (kSums) {
           total[v] += g;
           weighted[v] = MulAdd(g, y - center[v], weighted[v]);
@@ -141,14 +135,8 @@ void Sink(const GradientSinkArgs& args) {
 
 template <bool kAccumulate>
 void Sink(const GradientSinkArgs& args) {
-  switch (args.last ? args.affine.activation : Activation::kNone) {
-    case Activation::kNone:
-      return Sink<kAccumulate, Activation::kNone>(args);
-    case Activation::kRelu:
-      return Sink<kAccumulate, Activation::kRelu>(args);
-    case Activation::kRelu6:
-      return Sink<kAccumulate, Activation::kRelu6>(args);
-  }
+  WithActivation(args.last ? args.affine.activation : Activation::kNone,
+                 [&]<Activation kActivation>() { Sink<kAccumulate, kActivation>(args); });
 }
 
 }  // namespace
@@ -181,6 +169,51 @@ void Add(float* out, const float* a, const float* b, std::size_t count) {
 
 void Scale(float* x, float factor, std::size_t count) {
   ForFlat(count, [&](auto lanes, std::size_t i) { lanes.store(x + i, lanes.load(x + i) * factor); });
+}
+
+void Multiply(float* out, const float* a, const float* b, std::size_t count) {
+  ForFlat(count, [&](auto lanes, std::size_t i) { lanes.store(out + i, lanes.load(a + i) * lanes.load(b + i)); });
+}
+
+void ColumnDot(const float* a, const float* b, int rows, int channels, float* sum) {
+  ForColumns(rows, channels, [&](auto columns, const Block& block) {
+    using C = decltype(columns);
+    Vec total[C::vectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < C::vectors; ++v) total[v] = Zero();
+    std::ptrdiff_t at = block.offset;
+    for (int r = 0; r < block.rows; ++r, at += block.stride) {
+#pragma GCC unroll 4
+      for (int v = 0; v < C::vectors; ++v) {
+        const std::ptrdiff_t i = at + v * kWidth;
+        total[v] =
+            MulAdd(LoadLanes<C::whole>(a + i, block.lanes), LoadLanes<C::whole>(b + i, block.lanes), total[v]);
+      }
+    }
+    for (int v = 0; v < C::vectors; ++v) AddLanes(sum, total[v], block, channels, v);
+  });
+}
+
+void Dropout(const DropoutArgs& args) {
+  UintVec lane;
+  for (int i = 0; i < kWidth; ++i) lane[i] = static_cast<unsigned>(i);
+  const auto low = static_cast<unsigned>(args.key), high = static_cast<unsigned>(args.key >> 32);
+  ForFlat(args.count, [&](auto lanes, std::size_t i) {
+    // As DropoutDraw in kernels/dropout.h has it.
+    UintVec h = (lane + (args.first + static_cast<unsigned>(i))) ^ low;
+    h ^= h >> 16;
+    h *= 0x7feb352du;
+    h ^= h >> 15;
+    h *= 0x846ca68bu;
+    h ^= h >> 16;
+    h += high;
+    h ^= h >> 17;
+    h *= 0xed5ad4bbu;
+    h ^= h >> 11;
+    h *= 0xac4c1b51u;
+    h ^= h >> 15;
+    lanes.store(args.y + i, h >= args.threshold ? lanes.load(args.x + i) * args.scale : Zero());
+  });
 }
 
 void Quantize(const QuantizeArgs& args) {

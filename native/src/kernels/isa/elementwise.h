@@ -13,6 +13,9 @@ void NormBackward(float* dy, const float* g, const float* y, int rows, int chann
                   const float* c);
 void Add(float* out, const float* a, const float* b, std::size_t count);
 void Scale(float* x, float factor, std::size_t count);
+void Multiply(float* out, const float* a, const float* b, std::size_t count);
+void ColumnDot(const float* a, const float* b, int rows, int channels, float* sum);
+void Dropout(const DropoutArgs& args);
 void Quantize(const QuantizeArgs& args);
 void Sgd(const SgdArgs& args);
 void Adam(const AdamArgs& args);

@@ -9,8 +9,8 @@ template <bool kAffine>
 inline Vec Finish(Vec sum, Vec scale, Vec shift, Activation activation) {
   if constexpr (kAffine) {
     sum = MulAdd(sum, scale, shift);
-    if (activation != Activation::kNone) sum = Max(sum, Zero());
-    if (activation == Activation::kRelu6) sum = Min(sum, Repeat(6.0f));
+    if (activation != Activation::kNone) sum = Max(Zero(), sum);
+    if (activation == Activation::kRelu6) sum = Min(Repeat(6.0f), sum);
   }
   return sum;
 }

@@ -3,6 +3,7 @@
 #include "kernels/isa/elementwise.h"
 #include "kernels/isa/gemm.h"
 #include "kernels/isa/vec.h"
+#include "kernels/isa/window.h"
 
 namespace lathe::LATHE_ISA {
 
@@ -26,6 +27,15 @@ const Kernels kKernels = {
     .normBackward = NormBackward,
     .add = Add,
     .scale = Scale,
+    .multiply = Multiply,
+    .columnDot = ColumnDot,
+    .dropout = Dropout,
+    .maxPool = MaxPool,
+    .maxPoolBackward = MaxPoolBackward,
+    .averagePool = AveragePool,
+    .averagePoolBackward = AveragePoolBackward,
+    .depthwiseAny = DepthwiseAny,
+    .depthwiseAnyBackward = DepthwiseAnyBackward,
     .quantize = Quantize,
     .sgd = Sgd,
     .adam = Adam,

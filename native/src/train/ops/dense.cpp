@@ -87,9 +87,23 @@ class Dense final : public Op {
   void Infer(const InferContext& context) const override {
     const ConvGeometry geometry = Geometry();
     ForStrips(geometry, {0, context.images * geometry.out.height}, [&](int image, int row, int count) {
-      Strip(context.kernels, context.inputs[0] + image * geometry.in.size(), Affine{}, inferWeights_, inferAffine_, row,
-            count, context.output + OutputOffset(image, row));
+      float* y = context.output + OutputOffset(image, row);
+      Strip(context.kernels, context.inputs[0] + image * geometry.in.size(), Affine{}, inferWeights_, InferEpilogue(),
+            row, count, y);
+      FinishInfer(context.kernels, y, count * geometry.out.width);
     });
+  }
+
+  std::size_t TrainingFloats(const Kernels& kernels) const override {
+    return groups_ * (PackedSize(kernels, k_, n_) + PackedSize(kernels, n_, k_)) +
+           PartialLimit(PartialSize()) * RoundUpFloats(PartialSize());
+  }
+
+  std::size_t ScratchFloats(const Kernels& kernels) const override {
+    const ConvGeometry geometry = Geometry();
+    return geometry.Tile(0, geometry.StripRows()).size(geometry.in) + geometry.Whole().size(geometry.in) +
+           geometry.in.size() +
+           static_cast<std::size_t>(BlockPixels(kernels)) * (k_ + static_cast<std::size_t>(spec_.outChannels));
   }
 
   std::int64_t WorkPerImage() const override { return static_cast<std::int64_t>(out->shape.size()) * k_; }

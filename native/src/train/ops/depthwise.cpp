@@ -1,5 +1,4 @@
-// Convolution of each channel by itself, with a square kernel, one stride and no dilation; the rest is in
-// depthwise_any.cpp.
+// Convolution of each channel by itself.
 #include <algorithm>
 
 #include "core/scratch.h"
@@ -14,7 +13,7 @@ namespace {
 class DepthwiseOp final : public Op {
  public:
   DepthwiseOp(const OpSpec& spec, WeightParameters parameters)
-      : spec_(spec), channels_(spec.outChannels), taps_(spec.kernel.height * spec.kernel.width), at_(parameters) {
+      : spec_(spec), channels_(spec.outChannels), plain_(spec.kernel.square() && spec.stride.square() && spec.dilation == Pair{1, 1}), taps_(spec.kernel.height * spec.kernel.width), at_(parameters) {
     const std::size_t size = static_cast<std::size_t>(taps_) * ChannelVectorSize(channels_);
     for (AlignedFloats* w : {&weights_, &flipped_, &inferWeights_}) *w = AlignedFloats(size);
     bias_ = AlignedFloats(ChannelVectorSize(channels_));
@@ -58,7 +57,11 @@ class DepthwiseOp final : public Op {
     const GradientSink sink(context.kernels, *in[0], chunks.count());
     ParallelFor(
         chunks.count(),
-        [&](int chunk) { BackwardImages(context.kernels, source, sink, chunk, chunks[chunk], partial_.Begin(chunk)); },
+        [&](int chunk) {
+          float* dWeight = partial_.Begin(chunk);
+          plain_ ? BackwardImages(context.kernels, source, sink, chunk, chunks[chunk], dWeight)
+                 : BackwardAny(context.kernels, source, sink, chunk, chunks[chunk], dWeight);
+        },
         context.direction);
     ReduceGradients(context, chunks.count());
   }
@@ -71,9 +74,24 @@ class DepthwiseOp final : public Op {
   void Infer(const InferContext& context) const override {
     const ConvGeometry geometry = Geometry();
     ForStrips(geometry, {0, context.images * geometry.out.height}, [&](int image, int row, int count) {
-      Strip(context.kernels, context.inputs[0] + image * geometry.in.size(), Affine{}, inferWeights_, inferAffine_, row,
-            count, context.output + OutputOffset(image, row));
+      float* y = context.output + OutputOffset(image, row);
+      Strip(context.kernels, context.inputs[0] + image * geometry.in.size(), Affine{}, inferWeights_, InferEpilogue(),
+            row, count, y);
+      FinishInfer(context.kernels, y, count * geometry.out.width);
     });
+  }
+
+  std::size_t TrainingFloats(const Kernels&) const override {
+    return 2 * static_cast<std::size_t>(taps_) * ChannelVectorSize(channels_) +
+           kMaxChunks * RoundUpFloats(PartialSize());
+  }
+
+  std::size_t ScratchFloats(const Kernels&) const override {
+    const ConvGeometry geometry = Geometry();
+    const Grid grid = SpreadGrid();
+    const std::size_t whole = geometry.Whole().size(geometry.in);
+    const std::size_t spread = static_cast<std::size_t>(grid.rows) * grid.width * channels_;
+    return whole + std::max(whole, spread) + geometry.in.size() + geometry.out.size();
   }
 
   // Loads bound it, not multiply-adds: counted double.
@@ -103,6 +121,14 @@ class DepthwiseOp final : public Op {
     Scratch scratch{tile.size(geometry.in)};
     float* padded = scratch.Next();
     LoadPadded(kernels, image, geometry.in, input, tile, padded);
+    if (!plain_) {
+      DepthwiseAnyArgs args = AnyArgs(count, weights);
+      args.x = padded;
+      args.y = y;
+      kernels.depthwiseAny(args);
+      if (!affine.identity()) kernels.affine(y, y, count * geometry.out.width, channels_, affine);
+      return;
+    }
     DepthwiseArgs args;
     args.outRows = count;
     args.outWidth = geometry.out.width;
@@ -115,6 +141,56 @@ class DepthwiseOp final : public Op {
     args.y = y;
     args.affine = affine;
     kernels.depthwise(args);
+  }
+
+  DepthwiseAnyArgs AnyArgs(int rows, const AlignedFloats& weights) const {
+    DepthwiseAnyArgs args;
+    args.outRows = rows;
+    args.outWidth = out->shape.width;
+    args.inWidth = Geometry().paddedWidth();
+    args.channels = channels_;
+    args.kernelHeight = spec_.kernel.height;
+    args.kernelWidth = spec_.kernel.width;
+    args.strideHeight = spec_.stride.height;
+    args.strideWidth = spec_.stride.width;
+    args.dilationHeight = spec_.dilation.height;
+    args.dilationWidth = spec_.dilation.width;
+    args.weight = weights.data();
+    return args;
+  }
+
+  // With any window: both gradients at once, onto the padded image.
+  void BackwardAny(const Kernels& kernels, const GradientSource& source, const GradientSink& sink, int chunk,
+                   Range images, float* dWeight) const {
+    const ConvGeometry geometry = Geometry();
+    const PaddedTile whole = geometry.Whole();
+    const std::size_t size = whole.size(geometry.in);
+    Scratch scratch{size, size, geometry.out.size(), geometry.in.size()};
+    float* padded = scratch.Next();
+    float* dxPadded = scratch.Next();
+    float* buffer = scratch.Next();
+    float* dx = scratch.Next();
+    const std::size_t row = static_cast<std::size_t>(geometry.in.width) * channels_;
+    for (int image = images.begin; image < images.end; ++image) {
+      LoadPadded(kernels, in[0]->y + image * geometry.in.size(), geometry.in, in[0]->affine(), whole, padded);
+      const int pixels = static_cast<int>(geometry.out.pixels());
+      const float* dy = source.Load(image * geometry.out.pixels(), pixels, buffer);
+      DepthwiseAnyArgs args = AnyArgs(geometry.out.height, weights_);
+      args.x = padded;
+      args.dy = dy;
+      args.dx = sink.wanted() ? dxPadded : nullptr;
+      args.dWeight = dWeight;
+      std::fill_n(dxPadded, size, 0.0f);
+      kernels.depthwiseAnyBackward(args);
+      if (at_.bias) kernels.columnSum(dy, pixels, channels_, dWeight + static_cast<std::ptrdiff_t>(taps_) * channels_);
+      if (!sink.wanted()) continue;
+      for (int y = 0; y < geometry.in.height; ++y) {
+        const std::size_t from =
+            static_cast<std::size_t>(y + spec_.padding.top) * geometry.paddedWidth() + spec_.padding.left;
+        std::copy_n(dxPadded + from * channels_, row, dx + y * row);
+      }
+      sink.Add(chunk, image * geometry.in.pixels(), static_cast<int>(geometry.in.pixels()), dx);
+    }
   }
 
   // The output gradient on the input's grid: dy with stride - 1 zeros between its pixels, and zeros around, so that the
@@ -240,7 +316,9 @@ class DepthwiseOp final : public Op {
   }
 
   OpSpec spec_;
-  int channels_, taps_;
+  int channels_;
+  bool plain_;  // square and without gaps: what the fast kernels take
+  int taps_;
   WeightParameters at_;
   AlignedFloats weights_, flipped_, inferWeights_, bias_;  // (taps, channels), periodic; (channels), periodic
   PartialSums partial_;                                    // dWeight, dBias

@@ -95,8 +95,18 @@ class Pointwise final : public Op {
     GemmArgs gemm = ForwardGemm(Rows(context.images), context.inputs[0], context.output);
     gemm.b = inferWeights_.data();
     gemm.epilogue = Epilogue::kAffine;
-    gemm.affine = inferAffine_;
+    gemm.affine = InferEpilogue();
     context.kernels.gemm(gemm);
+    FinishInfer(context.kernels, context.output, gemm.m);
+  }
+
+  std::size_t TrainingFloats(const Kernels& kernels) const override {
+    return PackedSize(kernels, k_, n_) + PackedSize(kernels, n_, k_) +
+           PartialLimit(PartialSize()) * RoundUpFloats(PartialSize());
+  }
+
+  std::size_t ScratchFloats(const Kernels& kernels) const override {
+    return static_cast<std::size_t>(BlockRows(kernels)) * (2 * static_cast<std::size_t>(k_) + n_);
   }
 
   std::int64_t WorkPerImage() const override { return Work(Rows(1)); }
@@ -153,11 +163,16 @@ class Pointwise final : public Op {
     partial_.Reduce(context.kernels, chunks, context.gradients + at_.weight);
   }
 
-  // Cuts a chunk into blocks whose operands stay in the second-level cache (some 32 KiB an operand).
+  // Rows whose operands stay in the second-level cache (some 32 KiB an operand).
+  int BlockRows(const Kernels& kernels) const {
+    const int fit = 8192 / std::max(k_, n_);
+    return std::max(kernels.gemmRows, fit / kernels.gemmRows * kernels.gemmRows);
+  }
+
+  // Cuts a chunk into blocks.
   template <typename Body>
   void ForBlocks(const Kernels& kernels, Range range, Body body) const {
-    const int fit = 8192 / std::max(k_, n_);
-    const int block = std::max(kernels.gemmRows, fit / kernels.gemmRows * kernels.gemmRows);
+    const int block = BlockRows(kernels);
     for (int begin = range.begin; begin < range.end; begin += block) body(begin, std::min(block, range.end - begin));
   }
 
