@@ -68,7 +68,8 @@ class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
              InstanceMethod<&ModelWrap::GetState>("getState"), InstanceMethod<&ModelWrap::SetState>("setState"),
              InstanceMethod<&ModelWrap::TrainingBytes>("trainingBytes"), InstanceMethod<&ModelWrap::Train>("train"),
              InstanceMethod<&ModelWrap::Evaluate>("evaluate"), InstanceMethod<&ModelWrap::Calibrate>("calibrate"),
-             InstanceMethod<&ModelWrap::Cluster>("cluster")}));
+             InstanceMethod<&ModelWrap::Cluster>("cluster"),
+             InstanceMethod<&ModelWrap::Forward>("forward"), InstanceMethod<&ModelWrap::MemoryBytes>("memoryBytes")}));
   }
 
   explicit ModelWrap(const Napi::CallbackInfo& call) : Napi::ObjectWrap<ModelWrap>(call) {
@@ -301,12 +302,81 @@ class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
         result.Set("cancelled", r.cancelled);
         result.Set("count", static_cast<double>(r.count));
         result.Set("correct", static_cast<double>(r.correct));
+        result.Set("correctTop5", static_cast<double>(r.correctTop5));
         result.Set("meanLoss", r.meanLoss);
         result.Set("logits",
                    own->job.wantLogits ? Napi::Value(MakeFloat32Array(e, r.logits.data(), r.logits.size())) : e.Null());
         return result;
       };
       return StartAsync(env, std::move(work));
+    });
+  }
+
+  // The tensor that an operator writes.
+  int TensorOf(Napi::Env env, const std::string& name) const {
+    for (const OpSpec& op : model_->program().ops) {
+      if (op.name == name) return op.output;
+    }
+    throw Napi::RangeError::New(env, "outputs: the network has no operator '" + name + "'");
+  }
+
+  Napi::Value Forward(const Napi::CallbackInfo& call) {
+    const Napi::Env env = call.Env();
+    return Guard(env, [&]() -> Napi::Value {
+      RefuseWhileBusy(env);
+      const Napi::Object options = OptionsOf(call);
+      struct Call {
+        ForwardJob job;
+        bool wantsOutputs = false;
+        std::vector<std::string> names;
+        ForwardResult result;
+      };
+      auto own = std::make_shared<Call>();
+      const auto inputs = GetView<float>(options, "inputs");
+      own->job.batch = GetInt(options, "batch");
+      if (own->job.batch < 1 || own->job.batch > kMaxBatch) throw Napi::RangeError::New(env, "batch must be 1..65536");
+      if (inputs.size != own->job.batch * model_->program().input.size()) {
+        throw Napi::RangeError::New(env, "inputs must have the network's input for each image of the batch");
+      }
+      own->job.inputs.assign(inputs.begin(), inputs.end());
+      own->wantsOutputs = Has(options, "outputs");
+      if (own->wantsOutputs) {
+        const Napi::Value names = options.Get("outputs");
+        if (!names.IsArray()) throw Napi::TypeError::New(env, "outputs must be an array of names");
+        for (std::uint32_t i = 0; i < names.As<Napi::Array>().Length(); ++i) {
+          own->names.push_back(names.As<Napi::Array>().Get(i).ToString().Utf8Value());
+          own->job.tensors.push_back(TensorOf(env, own->names.back()));
+        }
+      }
+      AsyncWork work = Begin(call, "lathe forward", options, nullptr);
+      work.work = [model = model_, own](const Watch& watch) {
+        own->job.watch = watch;
+        own->result = model->Forward(own->job);
+      };
+      work.result = [own](Napi::Env e) -> Napi::Value {
+        const ForwardResult& r = own->result;
+        if (!own->wantsOutputs) return MakeFloat32Array(e, r.logits.data(), r.logits.size());
+        auto outputs = Napi::Object::New(e);
+        for (std::size_t i = 0; i < own->names.size(); ++i) {
+          outputs.Set(own->names[i], MakeFloat32Array(e, r.values[i].data(), r.values[i].size()));
+        }
+        return outputs;
+      };
+      return StartAsync(env, std::move(work));
+    });
+  }
+
+  Napi::Value MemoryBytes(const Napi::CallbackInfo& call) {
+    const Napi::Env env = call.Env();
+    return Guard(env, [&]() -> Napi::Value {
+      RefuseWhileBusy(env);
+      const int batch = GetInt(OptionsOf(call), "batch");
+      if (batch < 1 || batch > kMaxBatch) throw Napi::RangeError::New(env, "batch must be 1..65536");
+      const MemoryNeed need = model_->PeakMemory(ActiveKernels(), batch);
+      auto result = Napi::Object::New(env);
+      result.Set("training", static_cast<double>(need.training));
+      result.Set("inference", static_cast<double>(need.inference));
+      return result;
     });
   }
 

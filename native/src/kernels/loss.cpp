@@ -3,6 +3,18 @@
 #include <cmath>
 
 namespace lathe {
+namespace {
+
+// How many logits come before the label's: larger ones, and equal ones of smaller classes. Where it or another is not a
+// number it loses.
+int Rank(const float* row, int classes, int label) {
+  int before = 0;
+  for (int c = 0; c < label; ++c) before += row[c] < row[label] ? 0 : 1;
+  for (int c = label + 1; c < classes; ++c) before += row[c] <= row[label] ? 0 : 1;
+  return before;
+}
+
+}  // namespace
 
 LossSums SoftmaxCrossEntropy(const float* logits, const std::uint8_t* labels, int batch, int classes, int meanOver,
                              float smoothing, float* dLogits) {
@@ -27,6 +39,7 @@ LossSums SoftmaxCrossEntropy(const float* logits, const std::uint8_t* labels, in
       sums.loss -= onOthers * rest;
     }
     sums.correct += best == label ? 1 : 0;
+    sums.correctTop5 += Rank(row, classes, label) < 5 ? 1 : 0;
     if (!dLogits) continue;
     float* gradient = dLogits + static_cast<std::ptrdiff_t>(n) * classes;
     for (int c = 0; c < classes; ++c) {

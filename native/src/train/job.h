@@ -87,8 +87,27 @@ struct EvaluateResult {
   bool cancelled = false;
   std::size_t count = 0;  // images that were finished
   std::size_t correct = 0;
+  std::size_t correctTop5 = 0;
   double meanLoss = 0;
   std::vector<float> logits;  // (count, classes) where wanted
+};
+
+// A batch of given values through the network as inference runs it.
+struct ForwardJob {
+  const Kernels* kernels = &ActiveKernels();  // those in use when the call was made
+  std::vector<float> inputs;                  // (batch, H, W, C)
+  int batch = 0;
+  std::vector<int> tensors;  // whose values are wanted beside the logits
+  Watch watch;
+};
+struct ForwardResult {
+  std::vector<float> logits;               // (batch, classes)
+  std::vector<std::vector<float>> values;  // of `tensors`, (batch, H, W, C) each
+};
+
+// Bytes that a model holds at most, its parameters included.
+struct MemoryNeed {
+  std::size_t training = 0, inference = 0;
 };
 
 struct CalibrateJob {

@@ -210,6 +210,7 @@ EvaluateResult Model::Evaluate(const EvaluateJob& job) {
     for (int chunk = 0; chunk < chunks; ++chunk) {
       lossSum += sums[chunk].loss;
       result.correct += sums[chunk].correct;
+      result.correctTop5 += sums[chunk].correctTop5;
     }
     result.count += images;
     const double done = static_cast<double>(result.count);

@@ -43,6 +43,10 @@ class Model {
   EvaluateResult Evaluate(const EvaluateJob& job);
   // A k-means codebook of each wanted operator's weights, null for the others; empty after a cancel.
   std::vector<std::shared_ptr<const Codebook>> Cluster(const ClusterJob& job) const;
+  // Throws std::runtime_error after a cancel.
+  ForwardResult Forward(const ForwardJob& job) const;
+  // Known before the start: follows from the program, the batch and the threads in use.
+  MemoryNeed PeakMemory(const Kernels& kernels, int batch) const;
   // Empty after a cancel.
   std::vector<Calibration> Calibrate(const CalibrateJob& job);
 

@@ -17,6 +17,45 @@ Direction Opposite(Direction direction) {
   return direction == Direction::kForward ? Direction::kBackward : Direction::kForward;
 }
 
+// Where each tensor's values and gradients lie in a pass's memory.
+struct TensorPlan {
+  struct Place {
+    std::size_t tensor;
+    bool gradient;
+    int buffer;
+  };
+  MemoryPlan memory;
+  std::vector<Place> places;
+};
+
+TensorPlan PlanTensors(const Graph& graph, int batch) {
+  // Steps: operator i runs forward at step 1 + i, backward at step last - i; inputs are filled at step 0.
+  const int count = static_cast<int>(graph.ops.size()), last = 2 * count + 1;
+  std::vector<int> made(graph.tensors.size(), 0), firstGradient(graph.tensors.size(), last);
+  for (int i = 0; i < count; ++i) {
+    const Op& op = *graph.ops[i];
+    made[op.output] = 1 + i;
+    firstGradient[op.output] = std::min(firstGradient[op.output], count + 1);  // the result's, from outside
+    for (const int tensor : op.inputs) firstGradient[tensor] = last - i;       // the last reader is the first to send
+  }
+  TensorPlan plan;
+  for (std::size_t i = 0; i < graph.tensors.size(); ++i) {
+    const Tensor& tensor = graph.tensors[i];
+    if (tensor.readers == 0) continue;  // merged away
+    const bool external = made[i] == 0;
+    const std::size_t floats = tensor.shape.size() * batch;
+    if (tensor.shape.pixels() * batch > kMaxPixels || floats > kMaxFloats) {
+      throw std::invalid_argument("a batch of " + std::to_string(batch) + " images is too large for this network");
+    }
+    const int end = external ? last : last - made[i] + 1;
+    plan.places.push_back({i, false, plan.memory.Add(floats, made[i], end)});
+    if (!tensor.wantsGradient) continue;
+    plan.places.push_back({i, true, plan.memory.Add(floats, std::min(firstGradient[i], end), end)});
+  }
+  plan.memory.Solve();
+  return plan;
+}
+
 }  // namespace
 
 TrainingPass::TrainingPass(std::unique_ptr<Graph> graph, const Kernels& kernels, int batch)
@@ -26,37 +65,12 @@ TrainingPass::TrainingPass(std::unique_ptr<Graph> graph, const Kernels& kernels,
 }
 
 void TrainingPass::PlanMemory() {
-  // Steps: operator i runs forward at step 1 + i, backward at step last - i; inputs are filled at step 0.
-  const int count = static_cast<int>(graph_->ops.size()), last = 2 * count + 1;
-  std::vector<int> made(graph_->tensors.size(), 0), firstGradient(graph_->tensors.size(), last);
-  for (int i = 0; i < count; ++i) {
-    const Op& op = *graph_->ops[i];
-    made[op.output] = 1 + i;
-    firstGradient[op.output] = std::min(firstGradient[op.output], count + 1);  // the result's, from outside
-    for (const int tensor : op.inputs) firstGradient[tensor] = last - i;       // the last reader is the first to send
+  const TensorPlan plan = PlanTensors(*graph_, batch_);
+  memory_ = AlignedFloats(plan.memory.total());
+  for (const TensorPlan::Place& place : plan.places) {
+    Tensor& tensor = graph_->tensors[place.tensor];
+    (place.gradient ? tensor.g : tensor.y) = memory_.data() + plan.memory.offset(place.buffer);
   }
-  struct Place {
-    float** pointer;
-    int buffer;
-  };
-  MemoryPlan plan;
-  std::vector<Place> places;
-  for (std::size_t i = 0; i < graph_->tensors.size(); ++i) {
-    Tensor& tensor = graph_->tensors[i];
-    if (tensor.readers == 0) continue;  // merged away
-    const bool external = made[i] == 0;
-    const std::size_t floats = tensor.shape.size() * batch_;
-    if (tensor.shape.pixels() * batch_ > kMaxPixels || floats > kMaxFloats) {
-      throw std::invalid_argument("a batch of " + std::to_string(batch_) + " images is too large for this network");
-    }
-    const int end = external ? last : last - made[i] + 1;
-    places.push_back({&tensor.y, plan.Add(floats, made[i], end)});
-    if (tensor.wantsGradient) places.push_back({&tensor.g, plan.Add(floats, std::min(firstGradient[i], end), end)});
-  }
-  plan.Solve();
-  memory_ = AlignedFloats(plan.total());
-  for (const Place& place : places) *place.pointer = memory_.data() + plan.offset(place.buffer);
-
   const std::size_t resultFloats = graph_->tensors[graph_->result].shape.size() * batch_;
   result_ = AlignedFloats(resultFloats);
   resultGradient_ = AlignedFloats(resultFloats);
@@ -69,6 +83,16 @@ void TrainingPass::SetInput(int external, const float* values) {
     const Range range = images[chunk];
     std::copy_n(values + range.begin * floats, range.size() * floats, input(external) + range.begin * floats);
   });
+}
+
+std::size_t TrainingPass::FloatsFor(const Graph& graph, const Kernels& kernels, int batch) {
+  std::size_t floats = PlanTensors(graph, batch).memory.total();
+  floats += 2 * graph.tensors[graph.result].shape.size() * batch;
+  for (const auto& op : graph.ops) floats += op->TrainingFloats(kernels);
+  for (const Tensor& tensor : graph.tensors) {
+    if (tensor.norm) floats += Norm::FloatsFor(tensor.shape.channels);
+  }
+  return floats;
 }
 
 bool TrainingPass::Forward(const float* parameters, const std::atomic<bool>* cancelled, std::uint64_t seed,

@@ -233,6 +233,7 @@ export interface NativeEvaluateResult {
   readonly cancelled: boolean;
   readonly count: number;
   readonly correct: number;
+  readonly correctTop5: number; // the label's logit is among the five largest, of equal ones the first
   readonly meanLoss: number;
   readonly logits: Float32Array | null; // (count, classes)
 }
@@ -255,6 +256,17 @@ export interface NativeModelState {
   readonly secondMoment?: Float32Array; // Adam's; absent until it has run
 }
 
+export interface NativeForwardOptions {
+  readonly inputs: Float32Array; // (batch, H, W, C)
+  readonly batch: number;
+  readonly control?: NativeControl;
+}
+
+export interface NativeMemoryNeed {
+  readonly training: number;
+  readonly inference: number;
+}
+
 /** A network with its weights, batch-norm statistics and optimiser state. One call at a time; a second one is refused. */
 export interface NativeModel {
   readonly parameters: readonly NativeParameter[];
@@ -265,6 +277,11 @@ export interface NativeModel {
   trainingBytes(options: { readonly batchSize: number; readonly optimizer?: 'sgd' | 'adam' }): number;
   train(options: NativeTrainOptions): Promise<NativeTrainResult>;
   evaluate(options: NativeEvaluateOptions): Promise<NativeEvaluateResult>;
+  /** The logits (batch, classes) of float inputs; with `outputs` the values of those operators instead, by name. */
+  forward(options: NativeForwardOptions): Promise<Float32Array>;
+  forward(options: NativeForwardOptions & { readonly outputs: readonly string[] }): Promise<Readonly<Record<string, Float32Array>>>;
+  /** What training and inference with this batch hold at most, in bytes, parameters included; from the program, the batch and the threads. */
+  memoryBytes(options: { readonly batch: number }): NativeMemoryNeed;
   calibrate(options: {
     readonly dataset: NativeDataset;
     readonly indices: Uint32Array;

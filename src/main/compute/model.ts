@@ -7,6 +7,8 @@ import type {
   NativeDataset,
   NativeEvaluateOptions,
   NativeEvaluateResult,
+  NativeForwardOptions,
+  NativeMemoryNeed,
   NativeModel,
   NativeModelState,
   NativeParameter,
@@ -27,6 +29,8 @@ const largestBatch = 65_536;
 
 type CalibrateOptions = Parameters<NativeModel['calibrate']>[0];
 type ClusterOptions = Parameters<NativeModel['cluster']>[0];
+
+type ForwardOptions = NativeForwardOptions & Cancellable;
 
 /** As NativeModel, with arguments checked and calls that an AbortSignal cancels. Errors are LatheErrors. */
 export class Model implements NativeModel {
@@ -111,6 +115,39 @@ export class Model implements NativeModel {
         ...listener(options),
       }),
     );
+  }
+
+  /**
+   * The logits (batch, classes) of float inputs (batch, H, W, C), as inference computes them; with `outputs` the values of
+   * those operators instead, (batch, H, W, C) each, by name. Rejects as `train`, and with LatheError: cancelled.
+   */
+  forward(options: ForwardOptions): Promise<Float32Array>;
+  forward(options: ForwardOptions & { readonly outputs: readonly string[] }): Promise<Readonly<Record<string, Float32Array>>>;
+  async forward(
+    options: ForwardOptions & { readonly outputs?: readonly string[] },
+  ): Promise<Float32Array | Readonly<Record<string, Float32Array>>> {
+    const { inputs, batch, outputs } = options;
+    checkInteger('batch', batch, 1, largestBatch);
+    const { inputShape, ops } = this.program;
+    checkLength('inputs', inputs.length, batch * inputShape[0] * inputShape[1] * inputShape[2], `${batch} of (${inputShape.join(', ')})`);
+    for (const name of outputs ?? []) {
+      if (!ops.some((op) => op.name === name)) fail(`outputs must name operators of the network, found ${name}`);
+    }
+    return this.#call(options, async (cancel) => {
+      try {
+        const given = { inputs, batch, ...cancel };
+        return await (outputs ? this.#native.forward({ ...given, outputs }) : this.#native.forward(given));
+      } catch (error) {
+        if (cancel.control?.cancelled === true) throw new LatheError('cancelled', 'the forward pass was cancelled on request');
+        throw error;
+      }
+    });
+  }
+
+  /** As NativeModel.memoryBytes. Throws LatheError: bad-input, or conflict while a call runs. */
+  memoryBytes(options: { readonly batch: number }): NativeMemoryNeed {
+    checkInteger('batch', options.batch, 1, largestBatch);
+    return guard(() => this.#native.memoryBytes({ batch: options.batch }));
   }
 
   /** Ranges and clipping thresholds of every quantizable operator. Rejects as `train`, and with LatheError: cancelled. */

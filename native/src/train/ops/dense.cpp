@@ -99,6 +99,8 @@ class Dense final : public Op {
            PartialLimit(PartialSize()) * RoundUpFloats(PartialSize());
   }
 
+  std::size_t InferFloats() const override { return inferWeights_.size(); }
+
   std::size_t ScratchFloats(const Kernels& kernels) const override {
     const ConvGeometry geometry = Geometry();
     return geometry.Tile(0, geometry.StripRows()).size(geometry.in) + geometry.Whole().size(geometry.in) +

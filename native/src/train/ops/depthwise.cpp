@@ -86,6 +86,8 @@ class DepthwiseOp final : public Op {
            kMaxChunks * RoundUpFloats(PartialSize());
   }
 
+  std::size_t InferFloats() const override { return inferWeights_.size(); }
+
   std::size_t ScratchFloats(const Kernels&) const override {
     const ConvGeometry geometry = Geometry();
     const Grid grid = SpreadGrid();

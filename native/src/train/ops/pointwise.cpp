@@ -105,6 +105,8 @@ class Pointwise final : public Op {
            PartialLimit(PartialSize()) * RoundUpFloats(PartialSize());
   }
 
+  std::size_t InferFloats() const override { return inferWeights_.size(); }
+
   std::size_t ScratchFloats(const Kernels& kernels) const override {
     return static_cast<std::size_t>(BlockRows(kernels)) * (2 * static_cast<std::size_t>(k_) + n_);
   }
