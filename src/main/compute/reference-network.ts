@@ -87,7 +87,8 @@ export class ReferenceNetwork {
     dOutput: Float64Array | undefined,
     quantize: Quantize | null,
   ): ReturnType<typeof runOperator> {
-    const [height, width, channels] = this.shapeOf(inputsOf(op)[0] ?? 0);
+    const shapes = inputsOf(op).map((tensor) => this.shapeOf(tensor));
+    const [height, width, channels] = shapes[0] ?? this.program.inputShape;
     const quantized = quantize !== null && (op.kind === 'conv' || op.kind === 'linear');
     const own: Record<string, Float64Array> = {};
     for (const { role, offset, length } of this.#parametersOf(op)) {
@@ -99,7 +100,7 @@ export class ReferenceNetwork {
       return quantized ? quantize.activation(op.name, values) : values;
     });
     return runOperator(
-      { op, batch, height, width, channels, training, inputs, parameters: own, ...(dOutput ? { dOutput } : {}) },
+      { op, batch, height, width, channels, shapes, training, inputs, parameters: own, ...(dOutput ? { dOutput } : {}) },
       'reference',
     );
   }

@@ -166,6 +166,73 @@ export const tinyProgram: NativeProgram = {
   ],
 };
 
+type Named<T> = T extends unknown ? Omit<T, 'output' | 'input' | 'inputs'> : never;
+
+/** Numbers the tensors of a list of operators; `from` names what an operator reads, by default what stands before it. */
+function program(
+  inputShape: NativeProgram['inputShape'],
+  classes: number,
+  list: readonly (Named<NativeOp> & { readonly from?: readonly string[] })[],
+): NativeProgram {
+  const tensors = new Map<string, number>([['input', 0]]);
+  const ops = list.map(({ from, ...op }, index) => {
+    const inputs = from?.map((name) => tensors.get(name) ?? Number.NaN) ?? [index];
+    tensors.set(op.name, index + 1);
+    const reads = op.kind === 'add' || op.kind === 'mul' || op.kind === 'concat' ? { inputs } : { input: inputs[0] };
+    return { ...op, ...reads, output: index + 1 } as NativeOp;
+  });
+  return { inputShape, classes, ops };
+}
+
+const window = { stride: [1, 1], padding: [0, 0, 0, 0], dilation: [1, 1], groups: 1, bias: false } as const;
+const norm = { kind: 'batchNorm', epsilon: 1e-3, momentum: 0.1 } as const;
+
+/** Every kind of operator but dropout and softmax: a gate, branches, uneven windows, groups, gaps, a norm of a vector. */
+export const wideProgram: NativeProgram = program([8, 7, 3], 6, [
+  { kind: 'channelAffine', name: 'normalise', channels: 3 },
+  { kind: 'conv', name: 'stem', inChannels: 3, outChannels: 8, kernel: [3, 3], ...window, padding: [1, 1, 1, 1] },
+  { ...norm, name: 'stem_bn', channels: 8 },
+  { kind: 'hardSwish', name: 'stem_act' },
+  { kind: 'conv', name: 'dw', inChannels: 8, outChannels: 8, kernel: [3, 5], ...window, padding: [1, 2, 1, 2], groups: 8, bias: true },
+  { ...norm, name: 'dw_bn', channels: 8 },
+  { kind: 'swish', name: 'dw_act' },
+  { kind: 'globalAveragePool', name: 'squeeze' },
+  { kind: 'conv', name: 'reduce', inChannels: 8, outChannels: 4, kernel: [1, 1], ...window, bias: true },
+  { kind: 'relu', name: 'reduce_act' },
+  { kind: 'conv', name: 'expand', inChannels: 4, outChannels: 8, kernel: [1, 1], ...window, bias: true },
+  { kind: 'hardSigmoid', name: 'gate', alpha: 1 / 6, beta: 0.5 },
+  { kind: 'mul', name: 'gated', from: ['dw_act', 'gate'] },
+  { kind: 'conv', name: 'project', inChannels: 8, outChannels: 8, kernel: [1, 1], ...window },
+  { ...norm, name: 'project_bn', channels: 8 },
+  { kind: 'add', name: 'sum', from: ['gated', 'project_bn', 'stem_act'] },
+  { kind: 'maxPool', name: 'most', kernel: [3, 3], stride: [2, 2], padding: [1, 1, 1, 1] },
+  { kind: 'averagePool', name: 'mean', from: ['sum'], kernel: [3, 3], stride: [2, 2], padding: [1, 1, 1, 1], countPadding: false },
+  { kind: 'concat', name: 'both', from: ['most', 'mean'] },
+  {
+    kind: 'conv',
+    name: 'grouped',
+    inChannels: 16,
+    outChannels: 12,
+    kernel: [3, 3],
+    ...window,
+    padding: [2, 2, 2, 2],
+    dilation: [2, 2],
+    groups: 4,
+  },
+  { kind: 'leakyRelu', name: 'grouped_act', slope: 0.1 },
+  { kind: 'pad', name: 'padded', padding: [1, 0, 0, 1], value: 0.25 },
+  { kind: 'conv', name: 'down', inChannels: 12, outChannels: 5, kernel: [3, 2], ...window, stride: [2, 1] },
+  { kind: 'tanh', name: 'down_act' },
+  { kind: 'mul', name: 'square', from: ['down_act', 'down_act'] },
+  { kind: 'clip', name: 'clipped', minimum: 0.01, maximum: 0.9 },
+  { kind: 'flatten', name: 'flat' },
+  { kind: 'linear', name: 'hidden', inFeatures: 40, outFeatures: 10, bias: true },
+  { ...norm, name: 'hidden_bn', channels: 10 },
+  { kind: 'sigmoid', name: 'hidden_act' },
+  { kind: 'linear', name: 'fc', inFeatures: 10, outFeatures: 6, bias: true },
+  { kind: 'relu6', name: 'logits' },
+]);
+
 /** Starting values at which every operator of a small network has something to do. */
 export function startingValues(layout: readonly NativeParameter[], random: Random): Float32Array {
   const all = new Float32Array(layout.reduce((end, { offset, length }) => Math.max(end, offset + length), 0));
@@ -173,7 +240,7 @@ export function startingValues(layout: readonly NativeParameter[], random: Rando
     const fanIn = length / (shape[0] ?? 1);
     for (let i = offset; i < offset + length; i += 1) {
       if (role === 'weight') all[i] = random.normal(0, Math.sqrt(2 / fanIn));
-      else if (role === 'gamma' || role === 'runningVariance') all[i] = 0.75 + 0.5 * random.uniform();
+      else if (role === 'gamma' || role === 'runningVariance' || role === 'scale') all[i] = 0.75 + 0.5 * random.uniform();
       else all[i] = random.normal(0, 0.3);
     }
   }
