@@ -74,6 +74,8 @@ IntegerLayer::IntegerLayer(const OpSpec& spec, const Op& op, const OpQuantizer& 
 
   const Affine& affine = op.inferAffine();
   activation_ = affine.activation;
+  alpha_ = affine.alpha;
+  beta_ = affine.beta;
   clamps_ = activation_ == Activation::kNone || activation_ == Activation::kRelu || activation_ == Activation::kRelu6;
   least_ = clamps_ && activation_ != Activation::kNone ? 0.0f : -kInfinity;
   most_ = activation_ == Activation::kRelu6 ? 6.0f : kInfinity;
@@ -184,7 +186,7 @@ void IntegerLayer::Finish(const Kernels& kernels, int rows, std::size_t first, c
   args.values = out.code ? values : out.values + offset;
   kernels_.requantize(args);
   if (clamps_) return;
-  kernels.affine(args.values, args.values, rows, n_, Affine{nullptr, nullptr, activation_});
+  kernels.affine(args.values, args.values, rows, n_, Affine{nullptr, nullptr, activation_, alpha_, beta_});
   if (out.code) kernels_.encode(args.values, count, *out.code, out.codes + offset);
 }
 

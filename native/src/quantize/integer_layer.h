@@ -64,6 +64,7 @@ class IntegerLayer {
   bool signed_;
   int largestInput_;
   CodeArgs inputCode_;
+  float alpha_ = 0, beta_ = 0;  // of the activation
   Activation activation_;
   float least_, most_;  // the activation where it is a clamp
   bool clamps_;

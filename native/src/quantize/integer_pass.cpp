@@ -99,7 +99,7 @@ const float* IntegerPass::Run(int images, FunctionRef<void(int, float*)> fill,
     const Op& op = *graph.ops[i];
     float* output = base + offsets_[op.output];
     if (!layers_[i]) {
-      InferContext context{pass_.kernels(), images, {nullptr, nullptr}, output};
+      InferContext context{pass_.kernels(), images, output};
       for (std::size_t j = 0; j < op.inputs.size(); ++j) context.inputs[j] = base + offsets_[op.inputs[j]];
       pass_.RunOp(i, context, base + quantizedOffset_);
       continue;

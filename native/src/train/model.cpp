@@ -77,7 +77,7 @@ TrainResult Model::Train(const TrainJob& job) {
     const BatchLoader::Batch batch = loader.Next();
     pass.SetInput(0, batch.images);
     const float* weights = quantized ? quantized->Quantized(pass.kernels(), parameters_.data()) : parameters_.data();
-    if (!pass.Forward(weights, job.watch.cancelled)) break;
+    if (!pass.Forward(weights, job.watch.cancelled, job.seed, number)) break;
     const LossSums sums = SoftmaxCrossEntropy(pass.Result(), batch.labels, job.batchSize, program_.classes,
                                               job.batchSize, job.labelSmoothing, pass.resultGradient());
     const double loss = sums.loss / job.batchSize;
