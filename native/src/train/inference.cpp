@@ -100,13 +100,6 @@ void InferencePass::PlanMemory() {
   plan(capacity_);
 }
 
-std::size_t InferencePass::sharedFloats() const {
-  std::size_t floats = 0;
-  for (const auto& op : graph_->ops) floats += op->InferFloats();
-  for (const auto& scale : scales_) floats += 2 * scale.size();
-  return floats;
-}
-
 const float* InferencePass::Run(int images, FunctionRef<void(int, float*)> fill, const std::atomic<bool>* cancelled,
                                 const Observer* observer, const Observer* after) const {
   thread_local AlignedFloats memory;

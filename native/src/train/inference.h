@@ -21,8 +21,7 @@ class InferencePass {
   // Images that go through at a time. Results do not depend on it.
   int capacity() const { return capacity_; }
   const Graph& graph() const { return *graph_; }
-  // Memory beside the parameters: of the pass, and of each thread that runs it, working memory not counted.
-  std::size_t sharedFloats() const;
+  // Of each thread that runs it, working memory not counted.
   std::size_t floatsPerThread() const { return memory_; }
   const Kernels& kernels() const { return kernels_; }
   const OpQuantizer& quantizer(std::size_t op) const { return quantizers_[op]; }  // of an operator of the graph

@@ -57,7 +57,7 @@ std::size_t Model::TrainingBytes(const Kernels& kernels, int batchSize, Optimize
   buffers.Fit(batchSize, program_.input.size());
   Optimizer optimizer(layout_);
   optimizer.Prepare(kind);
-  return count.bytes() + layout_.size() * sizeof(float);
+  return count.bytes() + layout_.size() * sizeof(float) + ThreadCount() * WorkingBytes(pass.graph(), kernels);
 }
 
 TrainResult Model::Train(const TrainJob& job) {

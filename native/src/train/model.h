@@ -45,12 +45,14 @@ class Model {
   std::vector<std::shared_ptr<const Codebook>> Cluster(const ClusterJob& job) const;
   // Throws std::runtime_error after a cancel.
   ForwardResult Forward(const ForwardJob& job) const;
-  // Known before the start: follows from the program, the batch and the threads in use.
+  // Known before the start: follows from the program, the batch and the threads in use. Training: float, with SGD.
   MemoryNeed PeakMemory(const Kernels& kernels, int batch) const;
   // Empty after a cancel.
   std::vector<Calibration> Calibrate(const CalibrateJob& job);
 
  private:
+  // What a thread that works on the graph's operators needs at most.
+  std::size_t WorkingBytes(const Graph& graph, const Kernels& kernels) const;
   // The pass of this batch size, kept from call to call; what is quantized in it belongs to quantized_.
   TrainingPass& PreparePass(const TrainJob& job);
   // `quantizers` (one a quantizable operator) by operator of the program, activations signed where they may be

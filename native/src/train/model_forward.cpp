@@ -38,20 +38,19 @@ ForwardResult Model::Forward(const ForwardJob& job) const {
 }
 
 MemoryNeed Model::PeakMemory(const Kernels& kernels, int batch) const {
-  constexpr std::size_t kArrays = 4;  // parameters, gradients, two moments
-  const std::size_t threads = static_cast<std::size_t>(ThreadCount());
-  const auto graph = Graph::Build(program_.ops, {program_.input}, layout_, false);
-  const auto inference = MakeInference(kernels, {});
   MemoryNeed need;
-  need.training = kArrays * layout_.size() + TrainingPass::FloatsFor(*graph, kernels, batch);
-  need.inference = layout_.size() + inference->sharedFloats() + threads * inference->floatsPerThread();
-  std::size_t scratch = 0;
-  for (const auto& op : graph->ops) scratch = std::max(scratch, op->ScratchFloats(kernels));
-  need.training += threads * scratch;
-  need.inference += threads * scratch;
-  need.training *= sizeof(float);
-  need.inference *= sizeof(float);
+  need.training = TrainingBytes(kernels, batch, OptimizerKind::kSgd);
+  const MemoryCount count;
+  const auto pass = MakeInference(kernels, {});
+  const std::size_t perThread = pass->floatsPerThread() * sizeof(float) + WorkingBytes(pass->graph(), kernels);
+  need.inference = count.bytes() + layout_.size() * sizeof(float) + ThreadCount() * perThread;
   return need;
+}
+
+std::size_t Model::WorkingBytes(const Graph& graph, const Kernels& kernels) const {
+  std::size_t floats = 0;
+  for (const auto& op : graph.ops) floats = std::max(floats, op->ScratchFloats(kernels));
+  return floats * sizeof(float);
 }
 
 }  // namespace lathe

@@ -21,12 +21,6 @@ class Norm {
  public:
   Norm(int channels, double epsilon, double momentum, NormParameters parameters);
 
-  // What one holds, in floats.
-  static std::size_t FloatsFor(int channels) {
-    const std::size_t stride = RoundUpFloats(ChannelVectorSize(channels));
-    return (kMaxChunks * 3 + 7) * stride + 8 * static_cast<std::size_t>(channels);
-  }
-
   // Forward: every chunk begins, adds its rows of y tile by tile, and after the region one thread finishes.
   void BeginForward(int chunks);
   void AddRows(const Kernels& kernels, int chunk, const float* y, int rows);

@@ -75,9 +75,7 @@ class Op {
   // Whether the core's values are never negative, whatever it reads.
   virtual bool neverNegative() const { return false; }
 
-  // What training holds for this operator beside the tensors, and what a thread needs while it works on it; in floats.
-  virtual std::size_t TrainingFloats(const Kernels& /*kernels*/) const { return 0; }
-  virtual std::size_t InferFloats() const { return 0; }  // of packed weights, behind PrepareInfer
+  // What a thread needs while it works on this operator, in floats, nearly.
   virtual std::size_t ScratchFloats(const Kernels& /*kernels*/) const { return 0; }
 
   int spec = 0;  // index of the core's operator in the program; its parameters and quantization are found by it

@@ -85,16 +85,6 @@ void TrainingPass::SetInput(int external, const float* values) {
   });
 }
 
-std::size_t TrainingPass::FloatsFor(const Graph& graph, const Kernels& kernels, int batch) {
-  std::size_t floats = PlanTensors(graph, batch).memory.total();
-  floats += 2 * graph.tensors[graph.result].shape.size() * batch;
-  for (const auto& op : graph.ops) floats += op->TrainingFloats(kernels);
-  for (const Tensor& tensor : graph.tensors) {
-    if (tensor.norm) floats += Norm::FloatsFor(tensor.shape.channels);
-  }
-  return floats;
-}
-
 bool TrainingPass::Forward(const float* parameters, const std::atomic<bool>* cancelled, std::uint64_t seed,
                            std::uint64_t step) {
   seed_ = seed;

@@ -13,9 +13,6 @@ class TrainingPass {
  public:
   TrainingPass(std::unique_ptr<Graph> graph, const Kernels& kernels, int batch);
 
-  // What a pass would hold, in floats; nothing is allocated. Throws as the constructor does.
-  static std::size_t FloatsFor(const Graph& graph, const Kernels& kernels, int batch);
-
   int batch() const { return batch_; }
   const Kernels& kernels() const { return kernels_; }
   const Graph& graph() const { return *graph_; }

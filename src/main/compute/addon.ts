@@ -280,7 +280,7 @@ export interface NativeModel {
   /** The logits (batch, classes) of float inputs; with `outputs` the values of those operators instead, by name. */
   forward(options: NativeForwardOptions): Promise<Float32Array>;
   forward(options: NativeForwardOptions & { readonly outputs: readonly string[] }): Promise<Readonly<Record<string, Float32Array>>>;
-  /** What training and inference with this batch hold at most, in bytes, parameters included; from the program, the batch and the threads. */
+  /** What float training with SGD, and inference, hold at most, in bytes, parameters included; follows from program, batch and threads. */
   memoryBytes(options: { readonly batch: number }): NativeMemoryNeed;
   calibrate(options: {
     readonly dataset: NativeDataset;

@@ -278,7 +278,10 @@ function listener<T>(options: { readonly onProgress?: (progress: T) => void }): 
 
 const noAugmentation: NativeAugmentation = { cropPadding: 0, flip: false, cutout: 0 };
 
-type TrainSettings = Omit<Required<NativeTrainOptions>, 'quantized' | 'dataset' | 'order' | 'batchSize' | 'learningRates' | 'control' | 'onProgress'>;
+type TrainSettings = Omit<
+  Required<NativeTrainOptions>,
+  'quantized' | 'dataset' | 'order' | 'batchSize' | 'learningRates' | 'control' | 'onProgress'
+>;
 
 /** How to train, checked, with every default filled in. */
 function trainSettings(options: NativeTrainOptions): TrainSettings {

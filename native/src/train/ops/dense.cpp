@@ -94,13 +94,6 @@ class Dense final : public Op {
     });
   }
 
-  std::size_t TrainingFloats(const Kernels& kernels) const override {
-    return groups_ * (PackedSize(kernels, k_, n_) + PackedSize(kernels, n_, k_)) +
-           PartialLimit(PartialSize()) * RoundUpFloats(PartialSize());
-  }
-
-  std::size_t InferFloats() const override { return inferWeights_.size(); }
-
   std::size_t ScratchFloats(const Kernels& kernels) const override {
     const ConvGeometry geometry = Geometry();
     return geometry.Tile(0, geometry.StripRows()).size(geometry.in) + geometry.Whole().size(geometry.in) +

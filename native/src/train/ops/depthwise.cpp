@@ -81,13 +81,6 @@ class DepthwiseOp final : public Op {
     });
   }
 
-  std::size_t TrainingFloats(const Kernels&) const override {
-    return 2 * static_cast<std::size_t>(taps_) * ChannelVectorSize(channels_) +
-           kMaxChunks * RoundUpFloats(PartialSize());
-  }
-
-  std::size_t InferFloats() const override { return inferWeights_.size(); }
-
   std::size_t ScratchFloats(const Kernels&) const override {
     const ConvGeometry geometry = Geometry();
     const Grid grid = SpreadGrid();

@@ -100,13 +100,6 @@ class Pointwise final : public Op {
     FinishInfer(context.kernels, context.output, gemm.m);
   }
 
-  std::size_t TrainingFloats(const Kernels& kernels) const override {
-    return PackedSize(kernels, k_, n_) + PackedSize(kernels, n_, k_) +
-           PartialLimit(PartialSize()) * RoundUpFloats(PartialSize());
-  }
-
-  std::size_t InferFloats() const override { return inferWeights_.size(); }
-
   std::size_t ScratchFloats(const Kernels& kernels) const override {
     return static_cast<std::size_t>(BlockRows(kernels)) * (2 * static_cast<std::size_t>(k_) + n_);
   }
