@@ -68,8 +68,8 @@ class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
              InstanceMethod<&ModelWrap::GetState>("getState"), InstanceMethod<&ModelWrap::SetState>("setState"),
              InstanceMethod<&ModelWrap::TrainingBytes>("trainingBytes"), InstanceMethod<&ModelWrap::Train>("train"),
              InstanceMethod<&ModelWrap::Evaluate>("evaluate"), InstanceMethod<&ModelWrap::Calibrate>("calibrate"),
-             InstanceMethod<&ModelWrap::Cluster>("cluster"),
-             InstanceMethod<&ModelWrap::Forward>("forward"), InstanceMethod<&ModelWrap::MemoryBytes>("memoryBytes")}));
+             InstanceMethod<&ModelWrap::Cluster>("cluster"), InstanceMethod<&ModelWrap::Forward>("forward"),
+             InstanceMethod<&ModelWrap::MemoryBytes>("memoryBytes")}));
   }
 
   explicit ModelWrap(const Napi::CallbackInfo& call) : Napi::ObjectWrap<ModelWrap>(call) {

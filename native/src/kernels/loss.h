@@ -6,8 +6,8 @@
 namespace lathe {
 
 struct LossSums {
-  double loss = 0;            // sum over the images, not mean
-  std::uint32_t correct = 0;  // images whose largest logit (the first of equal ones) is the label's
+  double loss = 0;                // sum over the images, not mean
+  std::uint32_t correct = 0;      // images whose largest logit (the first of equal ones) is the label's
   std::uint32_t correctTop5 = 0;  // whose label's logit is among the five largest
 };
 

@@ -24,8 +24,8 @@ std::unique_ptr<Op> MakeCore(const OpSpec& spec, int index, const ParameterLayou
     case OpKind::kLinear:
       return MakePointwise(spec, at);
     case OpKind::kChannelAffine:
-      return MakeChannelAffine(
-          spec, {layout.Find(index, Role::kScale)->offset, layout.Find(index, Role::kShift)->offset});
+      return MakeChannelAffine(spec,
+                               {layout.Find(index, Role::kScale)->offset, layout.Find(index, Role::kShift)->offset});
     case OpKind::kAdd:
       return MakeAdd();
     case OpKind::kMul:

@@ -10,8 +10,8 @@ namespace lathe {
 ForwardResult Model::Forward(const ForwardJob& job) const {
   std::vector<bool> kept(program_.ops.size() + 1, false);
   for (const int tensor : job.tensors) kept[tensor] = true;
-  const InferencePass pass(Graph::Build(program_.ops, {program_.input}, layout_, false, {}, kept), *job.kernels, layout_,
-                           parameters_.data(), {});
+  const InferencePass pass(Graph::Build(program_.ops, {program_.input}, layout_, false, {}, kept), *job.kernels,
+                           layout_, parameters_.data(), {});
   const std::size_t imageFloats = program_.input.size();
   const int few = pass.capacity(), classes = program_.classes;
   ForwardResult result;
@@ -28,8 +28,7 @@ ForwardResult Model::Forward(const ForwardJob& job) const {
     };
     const InferencePass::Observer after = keep;
     const float* logits = pass.Run(
-        some,
-        [&](int, float* input) { std::copy_n(&job.inputs[first * imageFloats], some * imageFloats, input); },
+        some, [&](int, float* input) { std::copy_n(&job.inputs[first * imageFloats], some * imageFloats, input); },
         job.watch.cancelled, nullptr, &after);
     if (logits) std::copy_n(logits, some * classes, &result.logits[static_cast<std::size_t>(first) * classes]);
   });

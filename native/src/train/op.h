@@ -36,14 +36,14 @@ struct TrainContext {
 struct InferWeights {
   const float* parameters = nullptr;  // the whole array, without quantization
   const float* weight = nullptr;      // as in the parameter array; null: none
-  Affine affine;                  // bias, running statistics and activation folded; over out channels, periodic
+  Affine affine;                      // bias, running statistics and activation folded; over out channels, periodic
 };
 
 // One operator on one micro-batch. Runs on one thread.
 struct InferContext {
   const Kernels& kernels;
   int images = 0;
-  float* output = nullptr;              // (images, H, W, C)
+  float* output = nullptr;               // (images, H, W, C)
   const float* inputs[kMaxInputs] = {};  // (images, H, W, C)
 };
 

@@ -58,8 +58,8 @@ Checked Check(const OperatorCall& call) {
 Values ToDoubles(const float* from, std::size_t count) { return Values(from, from + count); }
 
 void RunInference(const OperatorCall& call, const Checked& checked, const AlignedFloats& parameters, Values& output) {
-  const InferencePass pass(Graph::Build({checked.op}, call.shapes, checked.layout, false), ActiveKernels(), checked.layout,
-                           parameters.data(), {});
+  const InferencePass pass(Graph::Build({checked.op}, call.shapes, checked.layout, false), ActiveKernels(),
+                           checked.layout, parameters.data(), {});
   for (int first = 0; first < call.batch; first += pass.capacity()) {
     const int images = std::min(pass.capacity(), call.batch - first);
     const float* result = pass.Run(
@@ -180,7 +180,8 @@ void ReferencePool(const OperatorCall& call, const OpSpec& op, OperatorResult& r
     g.countPadding = op.countPadding;
   }
   const bool most = op.kind == OpKind::kMaxPool;
-  result.output = most ? reference::MaxPoolForward(g, call.inputs[0]) : reference::AveragePoolForward(g, call.inputs[0]);
+  result.output =
+      most ? reference::MaxPoolForward(g, call.inputs[0]) : reference::AveragePoolForward(g, call.inputs[0]);
   if (call.dOutput.empty()) return;
   result.dInputs = {most ? reference::MaxPoolBackward(g, call.inputs[0], call.dOutput)
                          : reference::AveragePoolBackward(g, call.dOutput)};
@@ -234,15 +235,20 @@ void ForMoves(const OperatorCall& call, const OpSpec& op, std::size_t input, con
     }
     for (std::size_t i = 0; i < x.size(); ++i) {
       const std::size_t pixel = i / x.channels, c = i % x.channels;
-      const std::size_t row = pixel / x.width + op.padding.top, column = pixel % x.width + op.padding.left;
-      const std::size_t to =
-          op.kind == OpKind::kFlatten ? i : (row * out.width + column) * out.channels + channel + c;
+      const auto row = static_cast<std::ptrdiff_t>(pixel / x.width) + op.padding.top;
+      const auto column = static_cast<std::ptrdiff_t>(pixel % x.width) + op.padding.left;
+      const bool cut = row < 0 || row >= out.height || column < 0 || column >= out.width;
+      if (op.kind == OpKind::kPad && cut) continue;
+      const std::size_t to = op.kind == OpKind::kFlatten
+                                 ? i
+                                 : (static_cast<std::size_t>(row) * out.width + column) * out.channels + channel + c;
       visit(n * x.size() + i, n * out.size() + to);
     }
   }
 }
 
-// Operators that do no more than move, add or multiply values: for each output element, the input elements it is made of.
+// Operators that do no more than move, add or multiply values: for each output element, the input elements it is made
+// of.
 void ReferenceMove(const OperatorCall& call, const OpSpec& op, const Shape& out, OperatorResult& result) {
   const std::size_t size = out.size() * call.batch;
   const bool product = op.kind == OpKind::kMul;

@@ -20,7 +20,7 @@ struct OperatorCall {
   bool training = false;
   std::vector<std::vector<double>> inputs;  // (N, H, W, C) each
   NamedValues parameters;
-  std::vector<double> dOutput;  // empty: forward alone
+  std::vector<double> dOutput;       // empty: forward alone
   std::uint64_t seed = 0, step = 0;  // of dropout
 };
 

@@ -204,11 +204,11 @@ Shape OutputShape(const OpSpec& op, const std::vector<Shape>& in) {
     case OpKind::kGlobalAveragePool:
       return {1, 1, x.channels};
     case OpKind::kPad: {
-      CheckPadding(op);
       ExpectFinite(op, "value", op.value);
       const double height = 1.0 * x.height + op.padding.top + op.padding.bottom;
       const double width = 1.0 * x.width + op.padding.left + op.padding.right;
       ExpectFits(op, "its output", height * width * x.channels);
+      if (height < 1 || width < 1) Fail(op, "padding must leave a row and a column");
       return {static_cast<int>(height), static_cast<int>(width), x.channels};
     }
     case OpKind::kFlatten:

@@ -58,7 +58,7 @@ export type NativeOp =
       readonly countPadding: boolean; // whether the divisor counts the padded pixels of a window as well
     })
   | (UnaryOp & { readonly kind: 'globalAveragePool' }) // (N,H,W,C) -> (N,1,1,C)
-  | (UnaryOp & { readonly kind: 'pad'; readonly padding: Padding; readonly value: number })
+  | (UnaryOp & { readonly kind: 'pad'; readonly padding: Padding; readonly value: number }) // negative: rows and columns cut off
   | (UnaryOp & { readonly kind: 'flatten' }) // (N,H,W,C) -> (N,1,1,H*W*C)
   | (UnaryOp & { readonly kind: 'dropout'; readonly probability: number }) // of a value to become 0 in training; the others grow by 1 / (1 - p)
   | (UnaryOp & { readonly kind: 'softmax' }); // over channels; not in training

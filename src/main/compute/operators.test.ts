@@ -243,6 +243,12 @@ const families: readonly (readonly [string, readonly Case[]])[] = [
   ['average pooling', pools('averagePool')],
   ['global average pooling', shapes().map((s) => ({ ...s, op: { ...base, kind: 'globalAveragePool' } }))],
   ['pad', shapes().map((s, i) => ({ ...s, op: { ...base, kind: 'pad', padding: [i % 3, 1, (i + 1) % 2, 2], value: i / 8 } }))],
+  [
+    'pad that cuts off',
+    shapes()
+      .filter(({ shape }) => shape[0] > 2 && shape[1] > 2)
+      .map((s, i) => ({ ...s, op: { ...base, kind: 'pad', padding: [-1, i % 2, 1 - (i % 3), -1], value: i / 8 } })),
+  ],
   ['flatten', shapes().map((s) => ({ ...s, op: { ...base, kind: 'flatten' } }))],
   ['dropout', shapes().map((s, i) => ({ ...s, op: { ...base, kind: 'dropout', probability: [0, 0.2, 0.5][i % 3] ?? 0 } }))],
   ['softmax', shapes().map((s) => ({ ...s, op: { ...base, kind: 'softmax' } }))],

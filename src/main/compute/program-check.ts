@@ -127,9 +127,12 @@ function outputShapeOf(op: NativeOp, input: Shape, inputs: readonly Shape[]): Sh
     case 'globalAveragePool':
       return [1, 1, channels];
     case 'pad': {
-      checkPadding(op, op.padding);
+      op.padding.forEach((extent, side) => checkInteger(`operator ${op.name}: padding[${side}]`, extent, -largestExtent, largestExtent));
       number('value', op.value, -Number.MAX_VALUE, Number.MAX_VALUE);
       const [top, left, bottom, right] = op.padding;
+      if (height + top + bottom < 1 || width + left + right < 1) {
+        fail(`operator ${op.name}: padding must leave a row and a column of ${height} x ${width}, found ${op.padding.join(', ')}`);
+      }
       return [height + top + bottom, width + left + right, channels];
     }
     case 'flatten':

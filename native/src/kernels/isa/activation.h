@@ -1,5 +1,5 @@
-// Activations and their derivatives on vectors, chosen at compile time; kernels/kernels.h says what each is. Not a number
-// stays not a number through all of them, so that a training that goes wrong is noticed.
+// Activations and their derivatives on vectors, chosen at compile time; kernels/kernels.h says what each is. Not a
+// number stays not a number through all of them, so that a training that goes wrong is noticed.
 #pragma once
 
 #include "kernels/isa/vec.h"
@@ -16,8 +16,8 @@ inline Vec Clamp(Vec x, Vec low, Vec high) { return Min(high, Max(low, x)); }
 
 inline Vec Size(Vec x) { return Max(-x, x); }
 
-// e^x within 2 units in the last place for x in [-87, 88], beyond that the value at the end. Reduced to |r| <= ln(2) / 2
-// and a polynomial of degree 6, with the coefficients of Moshier's Cephes library (expf).
+// e^x within 2 units in the last place for x in [-87, 88], beyond that the value at the end. Reduced to |r| <= ln(2) /
+// 2 and a polynomial of degree 6, with the coefficients of Moshier's Cephes library (expf).
 inline Vec Exp(Vec x) {
   x = Clamp(x, Repeat(-87.0f), Repeat(88.0f));
   const Vec n = RoundToEven(x * 1.44269504088896341f);
@@ -29,7 +29,7 @@ inline Vec Exp(Vec x) {
   p = MulAdd(p, r, Repeat(1.6666665459e-1f));
   p = MulAdd(p, r, Repeat(5.0000001201e-1f));
   p = MulAdd(p, r * r, r) + 1.0f;
-  const UintVec power = ((UintVec)__builtin_convertvector(n, IntVec) + 127u) << 23;
+  const UintVec power = ((UintVec) __builtin_convertvector(n, IntVec) + 127u) << 23;
   return p * (Vec)power;
 }
 

@@ -186,8 +186,7 @@ void ColumnDot(const float* a, const float* b, int rows, int channels, float* su
 #pragma GCC unroll 4
       for (int v = 0; v < C::vectors; ++v) {
         const std::ptrdiff_t i = at + v * kWidth;
-        total[v] =
-            MulAdd(LoadLanes<C::whole>(a + i, block.lanes), LoadLanes<C::whole>(b + i, block.lanes), total[v]);
+        total[v] = MulAdd(LoadLanes<C::whole>(a + i, block.lanes), LoadLanes<C::whole>(b + i, block.lanes), total[v]);
       }
     }
     for (int v = 0; v < C::vectors; ++v) AddLanes(sum, total[v], block, channels, v);

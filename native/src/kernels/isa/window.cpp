@@ -105,8 +105,8 @@ void DepthwiseAny(const DepthwiseAnyArgs& args) {
   const int step = ChannelVectorSize(args.channels);
   for (int oy = 0; oy < args.outRows; ++oy) {
     for (int ox = 0; ox < args.outWidth; ++ox) {
-      const float* x = args.x + oy * args.strideHeight * row +
-                       static_cast<std::ptrdiff_t>(ox) * args.strideWidth * args.channels;
+      const float* x =
+          args.x + oy * args.strideHeight * row + static_cast<std::ptrdiff_t>(ox) * args.strideWidth * args.channels;
       float* y = args.y + (static_cast<std::ptrdiff_t>(oy) * args.outWidth + ox) * args.channels;
       ForFlat(static_cast<std::size_t>(args.channels), [&](auto lanes, std::size_t c) {
         Vec sum = Zero();
@@ -129,8 +129,8 @@ void DepthwiseAnyBackward(const DepthwiseAnyArgs& args) {
   const int step = ChannelVectorSize(args.channels);
   for (int oy = 0; oy < args.outRows; ++oy) {
     for (int ox = 0; ox < args.outWidth; ++ox) {
-      const std::ptrdiff_t first = oy * args.strideHeight * row +
-                                   static_cast<std::ptrdiff_t>(ox) * args.strideWidth * args.channels;
+      const std::ptrdiff_t first =
+          oy * args.strideHeight * row + static_cast<std::ptrdiff_t>(ox) * args.strideWidth * args.channels;
       const float* gradient = args.dy + (static_cast<std::ptrdiff_t>(oy) * args.outWidth + ox) * args.channels;
       ForFlat(static_cast<std::size_t>(args.channels), [&](auto lanes, std::size_t c) {
         const Vec dy = lanes.load(gradient + c);

@@ -13,7 +13,11 @@ namespace {
 class DepthwiseOp final : public Op {
  public:
   DepthwiseOp(const OpSpec& spec, WeightParameters parameters)
-      : spec_(spec), channels_(spec.outChannels), plain_(spec.kernel.square() && spec.stride.square() && spec.dilation == Pair{1, 1}), taps_(spec.kernel.height * spec.kernel.width), at_(parameters) {
+      : spec_(spec),
+        channels_(spec.outChannels),
+        plain_(spec.kernel.square() && spec.stride.square() && spec.dilation == Pair{1, 1}),
+        taps_(spec.kernel.height * spec.kernel.width),
+        at_(parameters) {
     const std::size_t size = static_cast<std::size_t>(taps_) * ChannelVectorSize(channels_);
     for (AlignedFloats* w : {&weights_, &flipped_, &inferWeights_}) *w = AlignedFloats(size);
     bias_ = AlignedFloats(ChannelVectorSize(channels_));

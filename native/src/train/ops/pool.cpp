@@ -36,8 +36,7 @@ class Pool final : public Imagewise {
 
   void Infer(const InferContext& context) const override {
     for (int image = 0; image < context.images; ++image) {
-      Run(context.kernels, context.inputs[0] + image * in[0]->shape.size(),
-          context.output + image * out->shape.size());
+      Run(context.kernels, context.inputs[0] + image * in[0]->shape.size(), context.output + image * out->shape.size());
     }
     ApplyInferAffine(context);
   }
