@@ -239,6 +239,12 @@ const commands = {
     handOver(process.execPath, [cli, ...args]);
   },
 
+  /** Measures; runs from the sources, which Node strips of their types. */
+  async bench(args) {
+    await ensureBuilt({ needAddon: true });
+    handOver(process.execPath, [at('bench', 'main.ts'), ...args]);
+  },
+
   async start(args) {
     await ensureBuilt({ needAddon: true });
     const reason = noWindow();

@@ -22,8 +22,9 @@ if(CMAKE_OSX_ARCHITECTURES)
   set(lathe_processor "${CMAKE_OSX_ARCHITECTURES}")
 endif()
 if(lathe_processor MATCHES "^(x86_64|AMD64|amd64)$")
-  lathe_add_level(avx2 -mavx2 -mfma)
-  lathe_add_level(avx512 -mavx2 -mfma -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512)
+  # Prefetching for a write (prfchw) is a hint that every processor with AVX2 decodes, if only to ignore it.
+  lathe_add_level(avx2 -mavx2 -mfma -mprfchw)
+  lathe_add_level(avx512 -mavx2 -mfma -mprfchw -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512)
   target_compile_definitions(lathe PRIVATE LATHE_HAVE_X86_LEVELS=1)
   # The integer kernels: one file an instruction set, with the flags that it needs and no others.
   set_source_files_properties(src/kernels/integer/avx2.cpp PROPERTIES COMPILE_OPTIONS "-mavx2")

@@ -11,4 +11,7 @@ void RegisterMlp(Napi::Env env, Napi::Object exports);       // Mlp
 void RegisterTesting(Napi::Env env, Napi::Object exports);   // testing
 void RegisterSimulate(Napi::Env env, Napi::Object exports);  // Simulator
 
+// Adds the timings to `testing`.
+void AddBenchmarks(Napi::Env env, Napi::Object testing);
+
 }  // namespace lathe::binding

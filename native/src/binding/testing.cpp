@@ -184,6 +184,7 @@ void RegisterTesting(Napi::Env env, Napi::Object exports) {
   testing.Set("quantizeActivations", Napi::Function::New(env, QuantizeActivations, "quantizeActivations"));
   testing.Set("softmaxCrossEntropy", Napi::Function::New(env, RunLoss, "softmaxCrossEntropy"));
   AddIntegerTesting(env, testing);
+  AddBenchmarks(env, testing);
   testing.Set("loadImage", Napi::Function::New(env, LoadImage, "loadImage"));
   exports.Set("testing", testing);
 }

@@ -29,6 +29,9 @@ namespace {
 // region; it is bounded because another process may want the core.
 constexpr auto kSpin = std::chrono::microseconds(40);
 
+// Whether this thread is computing a chunk.
+thread_local bool insideRegion = false;
+
 inline void CpuRelax() {
 #if defined(__x86_64__) || defined(__i386__)
   _mm_pause();
@@ -65,7 +68,7 @@ class Pool {
 
   void Run(int chunks, FunctionRef<void(int)> body, Direction direction) {
     if (chunks <= 0) return;
-    if (chunks > 1 && chunks < kMaxChunks && count() > 1 && mutex_.try_lock()) {
+    if (chunks > 1 && chunks < kMaxChunks && count() > 1 && !insideRegion && mutex_.try_lock()) {
       const std::lock_guard lock(mutex_, std::adopt_lock);
       RunShared(chunks, body, direction);
       return;
@@ -117,7 +120,9 @@ class Pool {
   // Its own share first, then what others have not begun.
   void Work(int own) {
     const int shares = count();
+    insideRegion = true;
     for (int i = 0; i < shares; ++i) WorkOn((own + i) % shares);
+    insideRegion = false;
   }
 
   void WorkOn(int share) {

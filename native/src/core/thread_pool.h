@@ -18,9 +18,9 @@ int PhysicalCores();
 enum class Direction { kForward, kBackward };
 
 // Runs body(chunk) for every chunk in [0, chunks) and returns when all are done; the caller takes part. Each thread
-// begins with a fixed share, so that it meets again what it wrote in the region before, and then helps others. The body
-// must not start another region. If it throws, the first exception is thrown again here, after the region. If another
-// caller holds the pool, this one computes all chunks itself.
+// begins with a fixed share, so that it meets again what it wrote in the region before, and then helps others. If it
+// throws, the first exception is thrown again here, after the region. If another caller holds the pool, or where a body
+// starts another region, the calling thread computes all chunks itself.
 void ParallelFor(int chunks, FunctionRef<void(int)> body, Direction direction = Direction::kForward);
 
 }  // namespace lathe

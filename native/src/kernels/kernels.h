@@ -57,31 +57,54 @@ struct GemmArgs {
   const float* a = nullptr;
   std::ptrdiff_t lda = 0;
   bool transposedA = false;
-  // Element (p, j) of b is, with w = GemmPanel: packed: b[(j / w * k + p) * w + j % w]; else b[p * ldb + j].
+  // A convolution's patches without a copy of them (not with transposedA): row i of a begins at aRows[i] instead of
+  // i * lda, and its k elements are `runs` pieces of equal length, piece r at aRuns[r] behind the row's begin.
+  const std::ptrdiff_t* aRows = nullptr;  // (m)
+  const std::ptrdiff_t* aRuns = nullptr;  // (runs)
+  int runs = 1;
+  // Element (p, j) of b is, with w = GemmPanel: packed: b[(j / w * k + p) * w + j % w]; else b[p * ldb + j]; or with
+  // bRows (transposedA alone) b[bRows[p] + j].
   const float* b = nullptr;
-  std::ptrdiff_t ldb = 0;  // 0: packed
-  float* c = nullptr;      // (m, n)
+  std::ptrdiff_t ldb = 0;                 // 0: packed
+  const std::ptrdiff_t* bRows = nullptr;  // (k)
+  float* c = nullptr;                     // (m, n): row i at i * ldc, or at cRows[i]
   std::ptrdiff_t ldc = 0;
+  const std::ptrdiff_t* cRows = nullptr;  // (m)
   Epilogue epilogue = Epilogue::kStore;
   Affine affine;  // of kAffine; over n, not periodic
 };
 
-// A depthwise tile: x is a padded tile (inRows, inWidth, channels); output row r, pixel q is the sum over the kernel of
-// x(r * stride + i, q * stride + j) * weight(i, j).
+// A depthwise convolution's place: output rows of (outWidth, channels), input rows of (inWidth, channels). Output pixel
+// q reads input columns q * stride - left + j * dilation, j below kernelWidth; there are zeros where there is no
+// column.
+struct DepthwiseGeometry {
+  int outRows = 0, outWidth = 0, inWidth = 0, channels = 0;
+  int kernelHeight = 0, kernelWidth = 0, stride = 1, dilation = 1, left = 0;
+};
+
 struct DepthwiseArgs {
-  int outRows = 0, outWidth = 0, inWidth = 0, channels = 0, kernel = 0, stride = 0;
-  const float* x = nullptr;
-  const float* weight = nullptr;  // (kernel * kernel, ChannelVectorSize(channels))
-  float* y = nullptr;             // (outRows, outWidth, channels)
-  Affine affine;                  // after the sum; periodic
+  DepthwiseGeometry geometry;
+  const float* const* rows = nullptr;  // (outRows, kernelHeight): the input row under each kernel row; null: zeros
+  const float* weight = nullptr;       // tap t of channel c at [(c / w * taps + t) * w + c % w], w the vector's width
+  float* y = nullptr;                  // (outRows, outWidth, channels)
+  Affine affine;                       // after the sum
+};
+
+// The input's gradient: dx row r, column i is the sum of weight(k, j) * dy(rows[r][k], q) over the output pixels q that
+// read column i at j.
+struct DepthwiseDataArgs {
+  DepthwiseGeometry geometry;  // outRows: of dx
+  const float* const* rows =
+      nullptr;                    // (outRows, kernelHeight): the row of dy that reads dx's at each kernel row, or null
+  const float* weight = nullptr;  // as above
+  float* dx = nullptr;            // (outRows, inWidth, channels)
 };
 
 struct DepthwiseWeightsArgs {
-  int outRows = 0, outWidth = 0, inWidth = 0, channels = 0, kernel = 0, stride = 0;
-  const float* x = nullptr;   // (inRows, inWidth, channels), padded
-  const float* dy = nullptr;  // pixel (r, q) begins at r * dyRow + q * dyPixel
-  std::ptrdiff_t dyRow = 0, dyPixel = 0;
-  float* dWeight = nullptr;  // (kernel * kernel, channels), added to
+  DepthwiseGeometry geometry;
+  const float* const* rows = nullptr;  // as in DepthwiseArgs
+  const float* dy = nullptr;           // (outRows, outWidth, channels)
+  float* dWeight = nullptr;            // (kernelHeight * kernelWidth, channels), added to
 };
 
 // One image (height, width, channels) under a sliding window. What a window has outside the image is not there for the
@@ -94,18 +117,6 @@ struct PoolArgs {
   float* y = nullptr;         // (outHeight, outWidth, channels); read by the backward of the maximum
   const float* dy = nullptr;  // as y
   float* dx = nullptr;        // as x, added to
-};
-
-// A depthwise tile as DepthwiseArgs has it, with any window.
-struct DepthwiseAnyArgs {
-  int outRows = 0, outWidth = 0, inWidth = 0, channels = 0;
-  int kernelHeight = 1, kernelWidth = 1, strideHeight = 1, strideWidth = 1, dilationHeight = 1, dilationWidth = 1;
-  const float* x = nullptr;       // (inRows, inWidth, channels), padded
-  const float* weight = nullptr;  // (taps, ChannelVectorSize(channels))
-  float* y = nullptr;             // (outRows, outWidth, channels)
-  const float* dy = nullptr;      // as y
-  float* dx = nullptr;            // as x, added to; null: not wanted
-  float* dWeight = nullptr;       // (taps, channels), added to
 };
 
 // y = x / (1 - p) or 0, element by element: 0 where Draw(key, first + i) < threshold. What is drawn depends on the key
@@ -182,6 +193,7 @@ struct Kernels {
   void (*packColumns)(const float* source, std::ptrdiff_t ld, int k, int n, float* packed);
 
   void (*depthwise)(const DepthwiseArgs&);
+  void (*depthwiseData)(const DepthwiseDataArgs&);
   void (*depthwiseWeights)(const DepthwiseWeightsArgs&);
 
   // y = activation(x * scale + shift); vectors periodic; y may be x.
@@ -202,12 +214,15 @@ struct Kernels {
   void (*maxPoolBackward)(const PoolArgs&);
   void (*averagePool)(const PoolArgs&);
   void (*averagePoolBackward)(const PoolArgs&);
-  void (*depthwiseAny)(const DepthwiseAnyArgs&);
-  void (*depthwiseAnyBackward)(const DepthwiseAnyArgs&);
   void (*quantize)(const QuantizeArgs&);
   void (*sgd)(const SgdArgs&);
   void (*adam)(const AdamArgs&);
   void (*lerp)(float* x, const float* target, float t, std::size_t count);  // x = (1 - t) * x + t * target
+
+  // Roofs: `rounds` times peakMultiplyAdds independent multiply-adds in registers; a = b + factor * c.
+  int peakMultiplyAdds;
+  float (*peak)(std::int64_t rounds);
+  void (*triad)(float* a, const float* b, const float* c, float factor, std::size_t count);
 };
 
 const Kernels& KernelsFor(SimdLevel level);

@@ -39,7 +39,7 @@ struct InferWeights {
   Affine affine;                      // bias, running statistics and activation folded; over out channels, periodic
 };
 
-// One operator on one micro-batch. Runs on one thread.
+// One operator on one micro-batch. Where the caller computes no chunk of a region itself, it may use all threads.
 struct InferContext {
   const Kernels& kernels;
   int images = 0;

@@ -530,6 +530,17 @@ export interface NativeRequantize {
   readonly wantCodes: boolean;
 }
 
+/** One operator to be timed: `infer` as in evaluation, `forward` and `backward` (both gradients) as in a training step. */
+export interface NativeOperatorBenchmark {
+  readonly op: NativeOp;
+  readonly batch: number;
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  readonly pass: 'infer' | 'forward' | 'backward' | 'backwardWeights';
+  readonly repeats: number;
+}
+
 export type SimdLevel = 'baseline' | 'avx2' | 'avx512';
 
 export interface NativeAddon {
@@ -572,6 +583,12 @@ export interface NativeAddon {
       readonly seed: number;
       readonly step: number;
     }): Float32Array;
+    /** Milliseconds of each repeat after a warm-up; for bench/. */
+    benchmarkOperator(options: NativeOperatorBenchmark): Float64Array;
+    benchmarkInference(options: { readonly program: NativeProgram; readonly batch: number; readonly repeats: number }): Float64Array;
+    benchmarkTraining(options: { readonly program: NativeProgram; readonly batch: number; readonly repeats: number }): Float64Array;
+    /** What the present number of threads reaches at best: multiply-adds (counted twice) in registers, and a triad in memory. */
+    roofs(): { readonly fmaGflops: number; readonly memoryGbPerSecond: number };
     softmaxCrossEntropy(
       logits: Float64Array,
       labels: Uint8Array,

@@ -1,4 +1,9 @@
+// Everything here walks along the channels of a few pixels at once, so that memory is read in the order in which it
+// lies: a walk down the pixels of one vector of channels would meet, with a power of two of channels, the same few sets
+// of the first-level cache again and again. The weights come from that cache each time.
 #include "kernels/isa/depthwise.h"
+
+#include <math.h>  // INFINITY
 
 #include "kernels/isa/columns.h"
 #include "kernels/isa/vec.h"
@@ -6,221 +11,279 @@
 namespace lathe::LATHE_ISA {
 namespace {
 
-// One output row of one column of lanes, as `count` vectors: vector q reads x + q * xStep and writes y + q * yStep.
-struct RowWalk {
-  int count = 0;
-  std::ptrdiff_t xStep = 0, yStep = 0;
-  std::ptrdiff_t xRow = 0;  // floats between rows of x
-  std::ptrdiff_t tap = 0;   // floats between neighbouring pixels of x
-  int kernel = 0;
-  std::ptrdiff_t weightStep = 0;  // floats between taps of the weights
-  int lanes = kWidth;
-};
+// Output pixels at once: with 3 x 3 taps their sums and one input fit into sixteen registers beside the weights' loads,
+// and each input column is loaded once for all pixels that read it.
+constexpr int kPixels = 4;
+
+constexpr int kMaxTaps = 64;  // of one pixel at a time; larger kernels add up in several walks
+
+// Calls body(columns, channel, lanes) for each vector of channels; the last may be a part.
+template <typename Body>
+inline void ForChannels(int channels, Body body) {
+  int channel = 0;
+  for (; channel + kWidth <= channels; channel += kWidth) body(Columns<1, true>{}, channel, kWidth);
+  if (channel < channels) body(Part{}, channel, channels - channel);
+}
 
 struct Finish {
-  Vec scale, shift;
-  Activation activation;
-  Vec operator()(Vec sum) const {
-    sum = MulAdd(sum, scale, shift);
-    if (activation != Activation::kNone) sum = Max(Zero(), sum);
-    if (activation == Activation::kRelu6) sum = Min(Repeat(6.0f), sum);
-    return sum;
+  explicit Finish(const Affine& affine)
+      : scale(affine.scale),
+        shift(affine.shift),
+        // Max with -infinity and min with infinity leave values alone: no branch in the loop.
+        low(Repeat(affine.activation == Activation::kNone ? -INFINITY : 0.0f)),
+        high(Repeat(affine.activation == Activation::kRelu6 ? 6.0f : INFINITY)) {}
+  template <typename C>
+  Vec Scale(int channel, int lanes) const {
+    return scale ? LoadLanes<C::whole>(scale + channel, lanes) : Repeat(1.0f);
   }
+  template <typename C>
+  Vec Shift(int channel, int lanes) const {
+    return shift ? LoadLanes<C::whole>(shift + channel, lanes) : Zero();
+  }
+  // The second operand is what a comparison with not-a-number leaves: it stays one.
+  Vec operator()(Vec sum, Vec scale, Vec shift) const { return Min(high, Max(low, MulAdd(sum, scale, shift))); }
+  const float *scale, *shift;
+  Vec low, high;
 };
 
-// 3 x 3, the usual case: the nine weights stay in registers, four pixels at once hide the latency of the sums.
-template <bool kWhole>
-void Row3(const RowWalk& walk, const float* x, const float* weight, float* y, const Finish& finish) {
-  Vec w[9];
-#pragma GCC unroll 9
-  for (int t = 0; t < 9; ++t) w[t] = LoadLanes<kWhole>(weight + t * walk.weightStep, walk.lanes);
-  const float* rows[3] = {x, x + walk.xRow, x + 2 * walk.xRow};
-  const auto pixels = [&]<int kPixels>(int q) {
+// The products that make one pixel, wherever they are.
+struct Taps {
+  int count = 0;
+  const float* x[kMaxTaps];
+  int weight[kMaxTaps];  // number of the kernel's tap
+};
+
+// Calls walk(taps, first) with the taps of output pixel q in pieces of at most kMaxTaps; once at least.
+template <typename Walk>
+inline void ForTaps(const DepthwiseGeometry& g, const float* const* rows, int q, Walk walk) {
+  Taps taps;
+  bool first = true;
+  for (int k = 0; k < g.kernelHeight; ++k) {
+    if (!rows[k]) continue;
+    for (int j = 0; j < g.kernelWidth; ++j) {
+      const int column = q * g.stride - g.left + j * g.dilation;
+      if (column < 0 || column >= g.inWidth) continue;
+      if (taps.count == kMaxTaps) {
+        walk(taps, first);
+        first = false;
+        taps.count = 0;
+      }
+      taps.x[taps.count] = rows[k] + static_cast<std::ptrdiff_t>(column) * g.channels;
+      taps.weight[taps.count++] = k * g.kernelWidth + j;
+    }
+  }
+  walk(taps, first);
+}
+
+// y (channels) = the taps' sum, added to what is there unless it is the first piece.
+void SumTaps(const Taps& taps, bool first, int channels, const float* weight, int kernelTaps, float* y) {
+  ForChannels(channels, [&](auto columns, int channel, int lanes) {
+    using C = decltype(columns);
+    const float* own = weight + static_cast<std::ptrdiff_t>(channel) * kernelTaps;
+    Vec sum = first ? Zero() : LoadLanes<C::whole>(y + channel, lanes);
+    for (int t = 0; t < taps.count; ++t) {
+      sum = MulAdd(LoadLanes<C::whole>(taps.x[t] + channel, lanes), Load(own + taps.weight[t] * kWidth), sum);
+    }
+    StoreLanes<C::whole>(y + channel, sum, lanes);
+  });
+}
+
+void FinishPixel(const Finish& finish, int channels, float* y) {
+  ForChannels(channels, [&](auto columns, int channel, int lanes) {
+    using C = decltype(columns);
+    const Vec sum = LoadLanes<C::whole>(y + channel, lanes);
+    StoreLanes<C::whole>(y + channel, finish(sum, finish.Scale<C>(channel, lanes), finish.Shift<C>(channel, lanes)),
+                         lanes);
+  });
+}
+
+// Asks for the same channels of kCount neighbouring pixels: the walk along the channels of few pixels is too short for
+// the hardware to guess where it goes on. Two groups of pixels ahead was the best distance measured.
+template <int kCount, bool kToWrite>
+inline void Prefetch(const float* first, std::ptrdiff_t pixel) {
+#pragma GCC unroll 8
+  for (int u = 0; u < kCount; ++u) __builtin_prefetch(first + u * pixel, kToWrite, 3);
+}
+
+// kPixels output pixels of a 3 x 3 kernel whose columns are all there; x: the first column that they read.
+template <int kStride>
+void Pixels3(const float* const (&x)[3], int channels, const float* weight, const Finish& finish, float* y) {
+  constexpr int kColumns = (kPixels - 1) * kStride + 3;
+  const std::ptrdiff_t pixel = channels;
+  ForChannels(channels, [&](auto columns, int channel, int lanes) {
+    using C = decltype(columns);
+    const float* own = weight + static_cast<std::ptrdiff_t>(channel) * 9;
     Vec sum[kPixels];
 #pragma GCC unroll 4
     for (int u = 0; u < kPixels; ++u) sum[u] = Zero();
+    Prefetch<kPixels * kStride, false>(x[2] + 2 * kPixels * kStride * pixel + channel, pixel);
+    Prefetch<kPixels, true>(y + 2 * kPixels * pixel + channel, pixel);
 #pragma GCC unroll 3
     for (int i = 0; i < 3; ++i) {
+      Vec w[3];
 #pragma GCC unroll 3
-      for (int j = 0; j < 3; ++j) {
+      for (int j = 0; j < 3; ++j) w[j] = Load(own + (3 * i + j) * kWidth);
+#pragma GCC unroll 9
+      for (int c = 0; c < kColumns; ++c) {
+        const Vec value = LoadLanes<C::whole>(x[i] + c * pixel + channel, lanes);
 #pragma GCC unroll 4
         for (int u = 0; u < kPixels; ++u) {
-          const Vec x = LoadLanes<kWhole>(rows[i] + (q + u) * walk.xStep + j * walk.tap, walk.lanes);
-          sum[u] = MulAdd(x, w[3 * i + j], sum[u]);
+          if (c >= u * kStride && c < u * kStride + 3) sum[u] = MulAdd(value, w[c - u * kStride], sum[u]);
         }
       }
     }
+    const Vec scale = finish.Scale<C>(channel, lanes), shift = finish.Shift<C>(channel, lanes);
 #pragma GCC unroll 4
-    for (int u = 0; u < kPixels; ++u) StoreLanes<kWhole>(y + (q + u) * walk.yStep, finish(sum[u]), walk.lanes);
-  };
-  int q = 0;
-  for (; q + 4 <= walk.count; q += 4) pixels.template operator()<4>(q);
-  for (; q < walk.count; ++q) pixels.template operator()<1>(q);
-}
-
-template <bool kWhole>
-void RowAny(const RowWalk& walk, const float* x, const float* weight, float* y, const Finish& finish) {
-  for (int q = 0; q < walk.count; ++q) {
-    Vec sum = Zero();
-    const float* w = weight;
-    for (int i = 0; i < walk.kernel; ++i) {
-      for (int j = 0; j < walk.kernel; ++j, w += walk.weightStep) {
-        sum = MulAdd(LoadLanes<kWhole>(x + q * walk.xStep + i * walk.xRow + j * walk.tap, walk.lanes),
-                     LoadLanes<kWhole>(w, walk.lanes), sum);
-      }
+    for (int u = 0; u < kPixels; ++u) {
+      StoreLanes<C::whole>(y + u * pixel + channel, finish(sum[u], scale, shift), lanes);
     }
-    StoreLanes<kWhole>(y + q * walk.yStep, finish(sum), walk.lanes);
-  }
+  });
 }
 
-template <bool kWhole>
-void Row(const RowWalk& walk, const float* x, const float* weight, float* y, const Finish& finish) {
-  if (walk.count <= 0) return;
-  walk.kernel == 3 ? Row3<kWhole>(walk, x, weight, y, finish) : RowAny<kWhole>(walk, x, weight, y, finish);
+// Output pixels [begin, end) of a 3 x 3 kernel that read no column outside; begin = end where the fast way is not for
+// it.
+struct Inner {
+  int begin, end;
+};
+inline Inner InnerPixels(const DepthwiseGeometry& g, const float* const* rows) {
+  const bool fast = g.kernelHeight == 3 && g.kernelWidth == 3 && g.dilation == 1 && g.stride <= 2 && g.left >= 0 &&
+                    rows[0] && rows[1] && rows[2];
+  if (!fast) return {0, 0};
+  const int begin = (g.left + g.stride - 1) / g.stride;
+  const int last = (g.inWidth - 3 + g.left) / g.stride;  // the last that fits, where any does
+  const int end = g.inWidth + g.left < 3 ? 0 : (last + 1 < g.outWidth ? last + 1 : g.outWidth);
+  return begin < end ? Inner{begin, end} : Inner{0, 0};
 }
 
-// Whether a vector may hold several neighbouring pixels: they must be neighbours in x as well.
-inline bool Folds(int channels, int stride) { return stride == 1 && channels < kWidth && kWidth % channels == 0; }
+// Calls group(q) for kPixels inner pixels from q on and single(q) for every other pixel, from left to right.
+template <typename Group, typename Single>
+inline void ForPixels(const DepthwiseGeometry& g, const Inner& inner, Group group, Single single) {
+  int q = 0;
+  for (; q < inner.begin; ++q) single(q);
+  for (; q + kPixels <= inner.end; q += kPixels) group(q);
+  for (; q < g.outWidth; ++q) single(q);
+}
 
-// dWeight of a 3 x 3 kernel, one output row: nine sums are enough in flight to hide their latency.
-template <bool kWhole>
-void WeightsRow3(const RowWalk& walk, const float* x, const float* dy, Vec (&sum)[9]) {
-  for (int q = 0; q < walk.count; ++q, x += walk.xStep, dy += walk.yStep) {
-    const Vec d = LoadLanes<kWhole>(dy, walk.lanes);
+// The first columns that inner pixel q reads.
+inline void FirstColumns(const DepthwiseGeometry& g, const float* const* rows, int q, const float* (&x)[3]) {
+  const std::ptrdiff_t offset = static_cast<std::ptrdiff_t>(q * g.stride - g.left) * g.channels;
+  for (int i = 0; i < 3; ++i) x[i] = rows[i] + offset;
+}
+
+// dWeight of a 3 x 3 kernel from kPixels output pixels.
+template <int kStride>
+void WeightsPixels3(const float* const (&x)[3], int channels, const float* dy, float* dWeight) {
+  constexpr int kColumns = (kPixels - 1) * kStride + 3;
+  const std::ptrdiff_t pixel = channels;
+  ForChannels(channels, [&](auto columns, int channel, int lanes) {
+    using C = decltype(columns);
+    Prefetch<kPixels * kStride, false>(x[2] + 2 * kPixels * kStride * pixel + channel, pixel);
+    Prefetch<kPixels, false>(dy + 2 * kPixels * pixel + channel, pixel);
+    Vec d[kPixels];
+#pragma GCC unroll 4
+    for (int u = 0; u < kPixels; ++u) d[u] = LoadLanes<C::whole>(dy + u * pixel + channel, lanes);
 #pragma GCC unroll 3
     for (int i = 0; i < 3; ++i) {
+      Vec sum[3];
 #pragma GCC unroll 3
-      for (int j = 0; j < 3; ++j) {
-        const Vec tap = LoadLanes<kWhole>(x + i * walk.xRow + j * walk.tap, walk.lanes);
-        sum[3 * i + j] = MulAdd(tap, d, sum[3 * i + j]);
+      for (int j = 0; j < 3; ++j) sum[j] = LoadLanes<C::whole>(dWeight + (3 * i + j) * pixel + channel, lanes);
+#pragma GCC unroll 9
+      for (int c = 0; c < kColumns; ++c) {
+        const Vec value = LoadLanes<C::whole>(x[i] + c * pixel + channel, lanes);
+#pragma GCC unroll 4
+        for (int u = 0; u < kPixels; ++u) {
+          if (c >= u * kStride && c < u * kStride + 3) sum[c - u * kStride] = MulAdd(value, d[u], sum[c - u * kStride]);
+        }
       }
+#pragma GCC unroll 3
+      for (int j = 0; j < 3; ++j) StoreLanes<C::whole>(dWeight + (3 * i + j) * pixel + channel, sum[j], lanes);
     }
-  }
+  });
 }
 
-// Sums of every output row for one column of lanes; walkAt(whole, run) calls run for each piece of a row.
-template <typename Pieces>
-void SumWeights(const DepthwiseWeightsArgs& args, const Block& block, Pieces pieces) {
-  const std::ptrdiff_t xRow = static_cast<std::ptrdiff_t>(args.inWidth) * args.channels;
-  const int taps = args.kernel * args.kernel;
-  if (args.kernel == 3) {
-    Vec sum[9];
-    for (Vec& s : sum) s = Zero();
-    for (int r = 0; r < args.outRows; ++r) {
-      pieces(r, [&](auto columns, const RowWalk& walk, const float* x, const float* dy) {
-        WeightsRow3<decltype(columns)::whole>(walk, x, dy, sum);
-      });
+void WeightsTaps(const Taps& taps, int channels, const float* dy, float* dWeight) {
+  const std::ptrdiff_t step = channels;
+  ForChannels(channels, [&](auto columns, int channel, int lanes) {
+    using C = decltype(columns);
+    const Vec d = LoadLanes<C::whole>(dy + channel, lanes);
+    for (int t = 0; t < taps.count; ++t) {
+      float* to = dWeight + taps.weight[t] * step + channel;
+      const Vec sum = MulAdd(LoadLanes<C::whole>(taps.x[t] + channel, lanes), d, LoadLanes<C::whole>(to, lanes));
+      StoreLanes<C::whole>(to, sum, lanes);
     }
-    for (int t = 0; t < 9; ++t) AddLanes(args.dWeight + t * args.channels, sum[t], block, args.channels);
-    return;
-  }
-  for (int t = 0; t < taps; ++t) {
-    const std::ptrdiff_t offset = (t / args.kernel) * xRow + (t % args.kernel) * args.channels;
-    Vec sum = Zero();
-    for (int r = 0; r < args.outRows; ++r) {
-      pieces(r, [&](auto columns, const RowWalk& walk, const float* x, const float* dy) {
-        for (int q = 0; q < walk.count; ++q) {
-          sum = MulAdd(LoadLanes<decltype(columns)::whole>(x + q * walk.xStep + offset, walk.lanes),
-                       LoadLanes<decltype(columns)::whole>(dy + q * walk.yStep, walk.lanes), sum);
-        }
-      });
-    }
-    AddLanes(args.dWeight + t * args.channels, sum, block, args.channels);
-  }
+  });
 }
 
 }  // namespace
 
 void Depthwise(const DepthwiseArgs& args) {
-  const int channels = args.channels;
-  RowWalk walk;
-  walk.xRow = static_cast<std::ptrdiff_t>(args.inWidth) * channels;
-  walk.tap = channels;
-  walk.kernel = args.kernel;
-  walk.weightStep = ChannelVectorSize(channels);
-  const std::ptrdiff_t xRowStep = walk.xRow * args.stride;
-  const std::ptrdiff_t yRowStep = static_cast<std::ptrdiff_t>(args.outWidth) * channels;
-  const auto finishAt = [&](int channel, int lanes) {
-    return Finish{args.affine.scale ? LoadPart(args.affine.scale + channel, lanes) : Repeat(1.0f),
-                  args.affine.shift ? LoadPart(args.affine.shift + channel, lanes) : Zero(), args.affine.activation};
-  };
-
-  if (Folds(channels, args.stride)) {
-    const Finish finish = finishAt(0, kWidth);
-    const int floats = static_cast<int>(yRowStep);
-    walk.xStep = walk.yStep = kWidth;
-    for (int r = 0; r < args.outRows; ++r) {
-      const float* x = args.x + r * xRowStep;
-      float* y = args.y + r * yRowStep;
-      walk.count = floats / kWidth;
-      walk.lanes = kWidth;
-      Row<true>(walk, x, args.weight, y, finish);
-      const int done = walk.count * kWidth;
-      walk.count = floats > done ? 1 : 0;
-      walk.lanes = floats - done;
-      Row<false>(walk, x + done, args.weight, y + done, finish);
-    }
-    return;
+  const DepthwiseGeometry& g = args.geometry;
+  const Finish finish(args.affine);
+  const int kernelTaps = g.kernelHeight * g.kernelWidth;
+  for (int r = 0; r < g.outRows; ++r) {
+    const float* const* rows = args.rows + static_cast<std::ptrdiff_t>(r) * g.kernelHeight;
+    const auto at = [&](int q) { return args.y + (static_cast<std::ptrdiff_t>(r) * g.outWidth + q) * g.channels; };
+    ForPixels(
+        g, InnerPixels(g, rows),
+        [&](int q) {
+          const float* x[3];
+          FirstColumns(g, rows, q, x);
+          g.stride == 1 ? Pixels3<1>(x, g.channels, args.weight, finish, at(q))
+                        : Pixels3<2>(x, g.channels, args.weight, finish, at(q));
+        },
+        [&](int q) {
+          ForTaps(g, rows, q, [&](const Taps& taps, bool first) {
+            SumTaps(taps, first, g.channels, args.weight, kernelTaps, at(q));
+          });
+          if (!args.affine.identity()) FinishPixel(finish, g.channels, at(q));
+        });
   }
+}
 
-  walk.count = args.outWidth;
-  walk.xStep = static_cast<std::ptrdiff_t>(args.stride) * channels;
-  walk.yStep = channels;
-  for (int channel = 0; channel < channels; channel += kWidth) {
-    walk.lanes = channels - channel < kWidth ? channels - channel : kWidth;
-    const Finish finish = finishAt(channel, walk.lanes);
-    for (int r = 0; r < args.outRows; ++r) {
-      const float* x = args.x + r * xRowStep + channel;
-      float* y = args.y + r * yRowStep + channel;
-      if (walk.lanes == kWidth) {
-        Row<true>(walk, x, args.weight + channel, y, finish);
-      } else {
-        Row<false>(walk, x, args.weight + channel, y, finish);
+void DepthwiseData(const DepthwiseDataArgs& args) {
+  const DepthwiseGeometry& g = args.geometry;
+  const int kernelTaps = g.kernelHeight * g.kernelWidth;
+  for (int r = 0; r < g.outRows; ++r) {
+    const float* const* rows = args.rows + static_cast<std::ptrdiff_t>(r) * g.kernelHeight;
+    for (int column = 0; column < g.inWidth; ++column) {
+      float* dx = args.dx + (static_cast<std::ptrdiff_t>(r) * g.inWidth + column) * g.channels;
+      Taps taps;
+      bool first = true;
+      for (int k = 0; k < g.kernelHeight; ++k) {
+        if (!rows[k]) continue;
+        for (int j = 0; j < g.kernelWidth; ++j) {
+          const int position = column + g.left - j * g.dilation;
+          if (position < 0 || position % g.stride != 0 || position / g.stride >= g.outWidth) continue;
+          if (taps.count == kMaxTaps) {
+            SumTaps(taps, first, g.channels, args.weight, kernelTaps, dx);
+            first = false;
+            taps.count = 0;
+          }
+          taps.x[taps.count] = rows[k] + static_cast<std::ptrdiff_t>(position / g.stride) * g.channels;
+          taps.weight[taps.count++] = k * g.kernelWidth + j;
+        }
       }
+      SumTaps(taps, first, g.channels, args.weight, kernelTaps, dx);
     }
   }
 }
 
 void DepthwiseWeights(const DepthwiseWeightsArgs& args) {
-  const int channels = args.channels;
-  RowWalk walk;
-  walk.xRow = static_cast<std::ptrdiff_t>(args.inWidth) * channels;
-  walk.tap = channels;
-  const std::ptrdiff_t xRowStep = walk.xRow * args.stride;
-
-  if (Folds(channels, args.stride) && args.dyPixel == channels) {
-    const int floats = args.outWidth * channels;
-    walk.xStep = walk.yStep = kWidth;
-    const Block block{0, 0, 0, 0, kWidth, true};
-    SumWeights(args, block, [&](int r, auto run) {
-      const float* x = args.x + r * xRowStep;
-      const float* dy = args.dy + r * args.dyRow;
-      walk.count = floats / kWidth;
-      walk.lanes = kWidth;
-      run(Columns<1, true>{}, walk, x, dy);
-      const int done = walk.count * kWidth;
-      walk.count = floats > done ? 1 : 0;
-      walk.lanes = floats - done;
-      if (walk.count > 0) run(Part{}, walk, x + done, dy + done);
-    });
-    return;
-  }
-
-  walk.count = args.outWidth;
-  walk.xStep = static_cast<std::ptrdiff_t>(args.stride) * channels;
-  walk.yStep = args.dyPixel;
-  for (int channel = 0; channel < channels; channel += kWidth) {
-    walk.lanes = channels - channel < kWidth ? channels - channel : kWidth;
-    const Block block{0, 0, 0, channel, walk.lanes, false};
-    SumWeights(args, block, [&](int r, auto run) {
-      const float* x = args.x + r * xRowStep + channel;
-      const float* dy = args.dy + r * args.dyRow + channel;
-      if (walk.lanes == kWidth) {
-        run(Columns<1, true>{}, walk, x, dy);
-      } else {
-        run(Part{}, walk, x, dy);
-      }
-    });
+  const DepthwiseGeometry& g = args.geometry;
+  for (int r = 0; r < g.outRows; ++r) {
+    const float* const* rows = args.rows + static_cast<std::ptrdiff_t>(r) * g.kernelHeight;
+    const auto at = [&](int q) { return args.dy + (static_cast<std::ptrdiff_t>(r) * g.outWidth + q) * g.channels; };
+    ForPixels(
+        g, InnerPixels(g, rows),
+        [&](int q) {
+          const float* x[3];
+          FirstColumns(g, rows, q, x);
+          g.stride == 1 ? WeightsPixels3<1>(x, g.channels, at(q), args.dWeight)
+                        : WeightsPixels3<2>(x, g.channels, at(q), args.dWeight);
+        },
+        [&](int q) {
+          ForTaps(g, rows, q, [&](const Taps& taps, bool) { WeightsTaps(taps, g.channels, at(q), args.dWeight); });
+        });
   }
 }
 

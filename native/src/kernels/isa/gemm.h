@@ -16,6 +16,9 @@ constexpr int kGemmRows = 6;
 #endif
 constexpr int kGemmPanel = 2 * kWidth;
 
+// Steps of k at a time with a transposed: their panel of b, copied together, fills a quarter of a first-level cache.
+constexpr int kTransposedSteps = 2048 / kGemmPanel;
+
 void Gemm(const GemmArgs& args);
 void PackRows(const float* source, std::ptrdiff_t ld, int k, int n, float* packed);
 void PackColumns(const float* source, std::ptrdiff_t ld, int k, int n, float* packed);

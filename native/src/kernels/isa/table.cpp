@@ -2,6 +2,7 @@
 #include "kernels/isa/depthwise.h"
 #include "kernels/isa/elementwise.h"
 #include "kernels/isa/gemm.h"
+#include "kernels/isa/roof.h"
 #include "kernels/isa/vec.h"
 #include "kernels/isa/window.h"
 
@@ -19,6 +20,7 @@ const Kernels kKernels = {
     .packRows = PackRows,
     .packColumns = PackColumns,
     .depthwise = Depthwise,
+    .depthwiseData = DepthwiseData,
     .depthwiseWeights = DepthwiseWeights,
     .affine = ApplyAffine,
     .columnMoments = ColumnMoments,
@@ -34,12 +36,13 @@ const Kernels kKernels = {
     .maxPoolBackward = MaxPoolBackward,
     .averagePool = AveragePool,
     .averagePoolBackward = AveragePoolBackward,
-    .depthwiseAny = DepthwiseAny,
-    .depthwiseAnyBackward = DepthwiseAnyBackward,
     .quantize = Quantize,
     .sgd = Sgd,
     .adam = Adam,
     .lerp = Lerp,
+    .peakMultiplyAdds = kPeakChains * kWidth,
+    .peak = Peak,
+    .triad = Triad,
 };
 
 }  // namespace lathe::LATHE_ISA

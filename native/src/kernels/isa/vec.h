@@ -34,10 +34,18 @@ inline void Store(float* p, Vec v) { *reinterpret_cast<UnalignedVec*>(p) = v; }
 inline Vec Zero() { return Vec{}; }
 inline Vec Repeat(float x) { return x - Vec{}; }  // x - 0 is x, also for -0: the compiler drops it (x + 0 it must keep)
 
+#if defined(__AVX2__) && !defined(__AVX512F__)
+inline __m256i FirstLanes(int lanes) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(lanes), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+#endif
+
 // The first `lanes` floats, zeros behind them; touches no byte of the others.
 inline Vec LoadPart(const float* p, int lanes) {
 #if defined(__AVX512F__)
   return (Vec)_mm512_maskz_loadu_ps((__mmask16)((1u << lanes) - 1), p);
+#elif defined(__AVX2__)
+  return (Vec)_mm256_maskload_ps(p, FirstLanes(lanes));
 #else
   alignas(sizeof(Vec)) float buffer[kWidth] = {};
   std::memcpy(buffer, p, static_cast<std::size_t>(lanes) * sizeof(float));
@@ -47,6 +55,8 @@ inline Vec LoadPart(const float* p, int lanes) {
 inline void StorePart(float* p, Vec v, int lanes) {
 #if defined(__AVX512F__)
   _mm512_mask_storeu_ps(p, (__mmask16)((1u << lanes) - 1), (__m512)v);
+#elif defined(__AVX2__)
+  _mm256_maskstore_ps(p, FirstLanes(lanes), (__m256)v);
 #else
   alignas(sizeof(Vec)) float buffer[kWidth];
   *reinterpret_cast<Vec*>(buffer) = v;

@@ -9,7 +9,5 @@ void MaxPool(const PoolArgs& args);
 void MaxPoolBackward(const PoolArgs& args);
 void AveragePool(const PoolArgs& args);
 void AveragePoolBackward(const PoolArgs& args);
-void DepthwiseAny(const DepthwiseAnyArgs& args);
-void DepthwiseAnyBackward(const DepthwiseAnyArgs& args);
 
 }  // namespace lathe::LATHE_ISA

@@ -1,4 +1,4 @@
-// Convolution of each channel by itself.
+// Convolution of each channel by itself, with any kernel, stride, padding and dilation.
 #include <algorithm>
 
 #include "core/scratch.h"
@@ -10,25 +10,40 @@
 namespace lathe {
 namespace {
 
+// Floats of a strip of the input, 128 KiB: with the output's a good half of a second-level cache.
+constexpr int kStripFloats = 32768;
+
+// Some rows of one image as they are read, and where each kernel row finds its own.
+class Rows {
+ public:
+  // data: row `first` and those behind it, `floats` each.
+  Rows(const float* data, int first, std::size_t floats) : data_(data), first_(first), floats_(floats) {}
+  const float* at(int row) const { return data_ + static_cast<std::ptrdiff_t>(row - first_) * floats_; }
+
+ private:
+  const float* data_;
+  int first_;
+  std::size_t floats_;
+};
+
+std::size_t PointerFloats(std::size_t count) { return count * sizeof(const float*) / sizeof(float); }
+
 class DepthwiseOp final : public Op {
  public:
   DepthwiseOp(const OpSpec& spec, WeightParameters parameters)
-      : spec_(spec),
-        channels_(spec.outChannels),
-        plain_(spec.kernel.square() && spec.stride.square() && spec.dilation == Pair{1, 1}),
-        taps_(spec.kernel.height * spec.kernel.width),
-        at_(parameters) {
-    const std::size_t size = static_cast<std::size_t>(taps_) * ChannelVectorSize(channels_);
-    for (AlignedFloats* w : {&weights_, &flipped_, &inferWeights_}) *w = AlignedFloats(size);
+      : spec_(spec), channels_(spec.outChannels), taps_(spec.kernel.height * spec.kernel.width), at_(parameters) {
     bias_ = AlignedFloats(ChannelVectorSize(channels_));
   }
 
-  void Plan(const Kernels&, int) override { partial_.Resize(PartialSize(), kMaxChunks); }
+  void Plan(const Kernels& kernels, int) override {
+    for (AlignedFloats* w : {&weights_, &flipped_}) *w = AlignedFloats(PackedFloats(kernels));
+    partial_.Resize(PartialSize(), kMaxChunks);
+  }
 
   void PackForTraining(const TrainContext& context) override {
     const float* weight = context.parameters + at_.weight;  // (channels, kernel, kernel)
-    Pack(weight, false, weights_);
-    Pack(weight, true, flipped_);
+    Pack(context.kernels, weight, false, weights_);
+    Pack(context.kernels, weight, true, flipped_);
     if (at_.bias) {
       std::copy_n(context.parameters + *at_.bias, channels_, bias_.data());
       MakePeriodic(bias_.data(), channels_);
@@ -44,7 +59,7 @@ class DepthwiseOp final : public Op {
     ParallelFor(
         chunks.count(),
         [&](int chunk) {
-          ForStrips(geometry, chunks[chunk], [&](int image, int row, int count) {
+          ForStrips(geometry.out.height, StripRows(), chunks[chunk], [&](int image, int row, int count) {
             float* y = out->y + OutputOffset(image, row);
             Strip(context.kernels, in[0]->y + image * geometry.in.size(), in[0]->affine(), weights_, affine, row, count,
                   y);
@@ -56,15 +71,18 @@ class DepthwiseOp final : public Op {
   }
 
   void Backward(const TrainContext& context) override {
-    const Partition chunks(context.batch, 1, 3 * context.batch * WorkPerImage());
+    const int height = in[0]->shape.height;
+    const Partition chunks(context.batch * height, 1, 3 * context.batch * WorkPerImage());
     const GradientSource source(context.kernels, *out, context.parameters, context.gradients);
     const GradientSink sink(context.kernels, *in[0], chunks.count());
+    const int strip = StripRows() * spec_.stride.height;
     ParallelFor(
         chunks.count(),
         [&](int chunk) {
           float* dWeight = partial_.Begin(chunk);
-          plain_ ? BackwardImages(context.kernels, source, sink, chunk, chunks[chunk], dWeight)
-                 : BackwardAny(context.kernels, source, sink, chunk, chunks[chunk], dWeight);
+          ForStrips(height, strip, chunks[chunk], [&](int image, int row, int count) {
+            BackwardStrip(context.kernels, source, sink, chunk, image, {row, row + count}, dWeight);
+          });
         },
         context.direction);
     ReduceGradients(context, chunks.count());
@@ -72,25 +90,27 @@ class DepthwiseOp final : public Op {
 
   void PrepareInfer(const Kernels& kernels, const InferWeights& weights) override {
     Op::PrepareInfer(kernels, weights);
-    Pack(weights.weight, false, inferWeights_);
+    inferWeights_ = AlignedFloats(PackedFloats(kernels));
+    Pack(kernels, weights.weight, false, inferWeights_);
   }
 
   void Infer(const InferContext& context) const override {
     const ConvGeometry geometry = Geometry();
-    ForStrips(geometry, {0, context.images * geometry.out.height}, [&](int image, int row, int count) {
-      float* y = context.output + OutputOffset(image, row);
-      Strip(context.kernels, context.inputs[0] + image * geometry.in.size(), Affine{}, inferWeights_, InferEpilogue(),
-            row, count, y);
-      FinishInfer(context.kernels, y, count * geometry.out.width);
+    const Partition chunks(context.images * geometry.out.height, 1, context.images * WorkPerImage());
+    ParallelFor(chunks.count(), [&](int chunk) {
+      ForStrips(geometry.out.height, geometry.out.height, chunks[chunk], [&](int image, int row, int count) {
+        float* y = context.output + OutputOffset(image, row);
+        Strip(context.kernels, context.inputs[0] + image * geometry.in.size(), Affine{}, inferWeights_, InferEpilogue(),
+              row, count, y);
+        FinishInfer(context.kernels, y, count * geometry.out.width);
+      });
     });
   }
 
   std::size_t ScratchFloats(const Kernels&) const override {
     const ConvGeometry geometry = Geometry();
-    const Grid grid = SpreadGrid();
-    const std::size_t whole = geometry.Whole().size(geometry.in);
-    const std::size_t spread = static_cast<std::size_t>(grid.rows) * grid.width * channels_;
-    return whole + std::max(whole, spread) + geometry.in.size() + geometry.out.size();
+    const int rows = std::min(geometry.in.height, StripRows() * spec_.stride.height + geometry.spanHeight());
+    return static_cast<std::size_t>(rows) * (2 * geometry.in.width + geometry.out.width) * channels_;
   }
 
   // Loads bound it, not multiply-adds: counted double.
@@ -103,205 +123,157 @@ class DepthwiseOp final : public Op {
     return image * out->shape.size() + static_cast<std::size_t>(row) * out->shape.width * channels_;
   }
 
-  // (channels, taps) to (taps, channels), periodic; flipped: the taps in reverse order.
-  void Pack(const float* weight, bool flip, AlignedFloats& packed) const {
-    for (int tap = 0; tap < taps_; ++tap) {
-      float* to = packed.data() + static_cast<std::ptrdiff_t>(tap) * ChannelVectorSize(channels_);
-      const float* from = weight + (flip ? taps_ - 1 - tap : tap);
-      for (int c = 0; c < channels_; ++c) to[c] = from[static_cast<std::ptrdiff_t>(c) * taps_];
-      MakePeriodic(to, channels_);
+  std::size_t PackedFloats(const Kernels& kernels) const {
+    const int vectors = (channels_ + kernels.width - 1) / kernels.width;
+    return static_cast<std::size_t>(vectors) * kernels.width * taps_;
+  }
+
+  // (channels, taps) to (vectors, taps, width); flipped: the taps in reverse order.
+  void Pack(const Kernels& kernels, const float* weight, bool flip, AlignedFloats& packed) const {
+    const int width = kernels.width;
+    for (int c = 0; c < channels_; ++c) {
+      float* to = packed.data() + static_cast<std::ptrdiff_t>(c / width) * taps_ * width + c % width;
+      for (int tap = 0; tap < taps_; ++tap) to[tap * width] = weight[c * taps_ + (flip ? taps_ - 1 - tap : tap)];
     }
+  }
+
+  int StripRows() const { return Geometry().StripRows(kStripFloats); }
+
+  DepthwiseGeometry KernelGeometry(int rows) const {
+    DepthwiseGeometry geometry;
+    geometry.outRows = rows;
+    geometry.outWidth = out->shape.width;
+    geometry.inWidth = in[0]->shape.width;
+    geometry.channels = channels_;
+    geometry.kernelHeight = spec_.kernel.height;
+    geometry.kernelWidth = spec_.kernel.width;
+    geometry.stride = spec_.stride.width;
+    geometry.dilation = spec_.dilation.width;
+    geometry.left = spec_.padding.left;
+    return geometry;
+  }
+
+  // Input rows that output rows [begin, end) read, those outside the image left out.
+  Range InputRows(int begin, int end) const {
+    const ConvGeometry geometry = Geometry();
+    const int first = begin * spec_.stride.height - spec_.padding.top;
+    const int last = (end - 1) * spec_.stride.height - spec_.padding.top + geometry.spanHeight();
+    const int from = std::clamp(first, 0, geometry.in.height);
+    return {from, std::max(from, std::min(last, geometry.in.height))};
+  }
+
+  // Input rows as their readers see them; where nothing has to be applied, where they lie.
+  Rows LoadRows(const Kernels& kernels, const float* image, const Affine& affine, Range rows, float* buffer) const {
+    const std::size_t floats = static_cast<std::size_t>(in[0]->shape.width) * channels_;
+    const float* from = image + rows.begin * floats;
+    if (affine.identity()) return {from, rows.begin, floats};
+    kernels.affine(buffer, from, rows.size() * in[0]->shape.width, channels_, affine);
+    return {buffer, rows.begin, floats};
+  }
+
+  // The input row under each kernel row of output rows [begin, end).
+  void PointToInput(const Rows& x, int begin, int end, const float** pointers) const {
+    for (int row = begin; row < end; ++row) {
+      for (int k = 0; k < spec_.kernel.height; ++k) {
+        const int at = row * spec_.stride.height - spec_.padding.top + k * spec_.dilation.height;
+        *pointers++ = at < 0 || at >= in[0]->shape.height ? nullptr : x.at(at);
+      }
+    }
+  }
+
+  // The output row that reads `row` of the input at kernel row k; -1: none.
+  int Reader(int row, int k) const {
+    const int position = row + spec_.padding.top - k * spec_.dilation.height;
+    if (position < 0 || position % spec_.stride.height != 0) return -1;
+    return position / spec_.stride.height < out->shape.height ? position / spec_.stride.height : -1;
   }
 
   void Strip(const Kernels& kernels, const float* image, const Affine& input, const AlignedFloats& weights,
              const Affine& affine, int row, int count, float* y) const {
-    const ConvGeometry geometry = Geometry();
-    const PaddedTile tile = geometry.Tile(row, count);
-    Scratch scratch{tile.size(geometry.in)};
-    float* padded = scratch.Next();
-    LoadPadded(kernels, image, geometry.in, input, tile, padded);
-    if (!plain_) {
-      DepthwiseAnyArgs args = AnyArgs(count, weights);
-      args.x = padded;
-      args.y = y;
-      kernels.depthwiseAny(args);
-      if (!affine.identity()) kernels.affine(y, y, count * geometry.out.width, channels_, affine);
-      return;
-    }
+    const Range rows = InputRows(row, row + count);
+    const std::size_t copied = input.identity() ? 0 : static_cast<std::size_t>(rows.size()) * in[0]->shape.width;
+    Scratch scratch{copied * channels_, PointerFloats(static_cast<std::size_t>(count) * spec_.kernel.height)};
+    const Rows x = LoadRows(kernels, image, input, rows, scratch.Next());
+    auto** pointers = reinterpret_cast<const float**>(scratch.Next());
+    PointToInput(x, row, row + count, pointers);
     DepthwiseArgs args;
-    args.outRows = count;
-    args.outWidth = geometry.out.width;
-    args.inWidth = geometry.paddedWidth();
-    args.channels = channels_;
-    args.kernel = spec_.kernel.height;
-    args.stride = spec_.stride.height;
-    args.x = padded;
+    args.geometry = KernelGeometry(count);
+    args.rows = pointers;
     args.weight = weights.data();
     args.y = y;
     args.affine = affine;
     kernels.depthwise(args);
   }
 
-  DepthwiseAnyArgs AnyArgs(int rows, const AlignedFloats& weights) const {
-    DepthwiseAnyArgs args;
-    args.outRows = rows;
-    args.outWidth = out->shape.width;
-    args.inWidth = Geometry().paddedWidth();
-    args.channels = channels_;
-    args.kernelHeight = spec_.kernel.height;
-    args.kernelWidth = spec_.kernel.width;
-    args.strideHeight = spec_.stride.height;
-    args.strideWidth = spec_.stride.width;
-    args.dilationHeight = spec_.dilation.height;
-    args.dilationWidth = spec_.dilation.width;
-    args.weight = weights.data();
-    return args;
-  }
-
-  // With any window: both gradients at once, onto the padded image.
-  void BackwardAny(const Kernels& kernels, const GradientSource& source, const GradientSink& sink, int chunk,
-                   Range images, float* dWeight) const {
-    const ConvGeometry geometry = Geometry();
-    const PaddedTile whole = geometry.Whole();
-    const std::size_t size = whole.size(geometry.in);
-    Scratch scratch{size, size, geometry.out.size(), geometry.in.size()};
-    float* padded = scratch.Next();
-    float* dxPadded = scratch.Next();
-    float* buffer = scratch.Next();
+  // The gradients of input rows `rows` of an image, and of the weights from its share of the output rows.
+  void BackwardStrip(const Kernels& kernels, const GradientSource& source, const GradientSink& sink, int chunk,
+                     int image, Range rows, float* dWeight) const {
+    const Shape &x = in[0]->shape, &y = out->shape;
+    const auto share = [&](int row) { return static_cast<int>(static_cast<std::int64_t>(y.height) * row / x.height); };
+    const Range own{share(rows.begin), share(rows.end)};
+    Range needed = own;
+    for (int row = rows.begin; row < rows.end && sink.wanted(); ++row) {
+      for (int k = 0; k < spec_.kernel.height; ++k) {
+        const int reader = Reader(row, k);
+        if (reader < 0) continue;
+        needed = needed.size() == 0 ? Range{reader, reader + 1}
+                                    : Range{std::min(needed.begin, reader), std::max(needed.end, reader + 1)};
+      }
+    }
+    const Range read = own.size() > 0 ? InputRows(own.begin, own.end) : Range{};
+    const std::size_t xRow = static_cast<std::size_t>(x.width) * channels_;
+    const std::size_t yRow = static_cast<std::size_t>(y.width) * channels_;
+    const int most = std::max(rows.size(), own.size());
+    Scratch scratch{needed.size() * yRow, read.size() * xRow,
+                    PointerFloats(static_cast<std::size_t>(most) * spec_.kernel.height), rows.size() * xRow};
+    float* dyBuffer = scratch.Next();
+    float* xBuffer = scratch.Next();
+    auto** pointers = reinterpret_cast<const float**>(scratch.Next());
     float* dx = scratch.Next();
-    const std::size_t row = static_cast<std::size_t>(geometry.in.width) * channels_;
-    for (int image = images.begin; image < images.end; ++image) {
-      LoadPadded(kernels, in[0]->y + image * geometry.in.size(), geometry.in, in[0]->affine(), whole, padded);
-      const int pixels = static_cast<int>(geometry.out.pixels());
-      const float* dy = source.Load(image * geometry.out.pixels(), pixels, buffer);
-      DepthwiseAnyArgs args = AnyArgs(geometry.out.height, weights_);
-      args.x = padded;
-      args.dy = dy;
-      args.dx = sink.wanted() ? dxPadded : nullptr;
-      args.dWeight = dWeight;
-      std::fill_n(dxPadded, size, 0.0f);
-      kernels.depthwiseAnyBackward(args);
-      if (at_.bias) kernels.columnSum(dy, pixels, channels_, dWeight + static_cast<std::ptrdiff_t>(taps_) * channels_);
-      if (!sink.wanted()) continue;
-      for (int y = 0; y < geometry.in.height; ++y) {
-        const std::size_t from =
-            static_cast<std::size_t>(y + spec_.padding.top) * geometry.paddedWidth() + spec_.padding.left;
-        std::copy_n(dxPadded + from * channels_, row, dx + y * row);
-      }
-      sink.Add(chunk, image * geometry.in.pixels(), static_cast<int>(geometry.in.pixels()), dx);
+    const std::size_t first = image * y.pixels() + static_cast<std::size_t>(needed.begin) * y.width;
+    const Rows dy(source.Load(first, needed.size() * y.width, dyBuffer), needed.begin, yRow);
+    if (own.size() > 0) {
+      PointToInput(LoadRows(kernels, in[0]->y + image * x.size(), in[0]->affine(), read, xBuffer), own.begin, own.end,
+                   pointers);
+      AddWeightGradient(kernels, own.size(), pointers, dy.at(own.begin), dWeight);
     }
+    if (!sink.wanted()) return;
+    InputGradientRows(kernels, dy, rows, pointers, dx);
+    sink.Add(chunk, image * x.pixels() + static_cast<std::size_t>(rows.begin) * x.width, rows.size() * x.width, dx);
   }
 
-  // The output gradient on the input's grid: dy with stride - 1 zeros between its pixels, and zeros around, so that the
-  // input's gradient is a plain stride-1 convolution of it with the flipped kernel.
-  struct Grid {
-    int rows, width;
-    int top, left;  // zeros before the first pixel; negative: pixels that are cut off
-  };
-  Grid SpreadGrid() const {
-    const Shape& x = in[0]->shape;
-    const int reach = spec_.kernel.height - 1;
-    return {x.height + reach, x.width + reach, reach - spec_.padding.top, reach - spec_.padding.left};
-  }
-
-  // Whether a stride-1 output lies inside the grid as a whole.
-  bool Holds(const Grid& grid) const {
-    const Shape& y = out->shape;
-    return grid.top >= 0 && grid.left >= 0 && grid.top + y.height <= grid.rows && grid.left + y.width <= grid.width;
-  }
-
-  // An image's output gradient, where it lies.
-  struct OutputGradient {
-    const float* data;
-    std::ptrdiff_t row, pixel;  // floats between rows, between pixels
-  };
-
-  // Puts an image's output gradient onto the grid, whose zeros are already there. With stride 1 it is computed in place
-  // and can be read from there; else it is computed into `buffer` first.
-  OutputGradient LoadSpread(const GradientSource& source, int image, const Grid& grid, float* buffer,
-                            float* spread) const {
-    const Shape& y = out->shape;
-    const std::ptrdiff_t rowFloats = static_cast<std::ptrdiff_t>(y.width) * channels_;
-    const std::ptrdiff_t gridRow = static_cast<std::ptrdiff_t>(grid.width) * channels_;
-    const std::size_t first = image * y.pixels();
-    if (spec_.stride.height == 1 && Holds(grid)) {
-      float* inner = spread + grid.top * gridRow + static_cast<std::ptrdiff_t>(grid.left) * channels_;
-      for (int oy = 0; oy < y.height; ++oy) {
-        float* to = inner + oy * gridRow;
-        const float* dy = source.Load(first + static_cast<std::size_t>(oy) * y.width, y.width, to);
-        if (dy != to) std::copy_n(dy, rowFloats, to);
-      }
-      return {inner, gridRow, channels_};
-    }
-    const float* dy = source.Load(first, static_cast<int>(y.pixels()), buffer);
-    for (int oy = 0; oy < y.height; ++oy) {
-      const int row = grid.top + oy * spec_.stride.height;
-      if (row < 0 || row >= grid.rows) continue;
-      for (int ox = 0; ox < y.width; ++ox) {
-        const int column = grid.left + ox * spec_.stride.width;
-        if (column < 0 || column >= grid.width) continue;
-        std::copy_n(dy + oy * rowFloats + static_cast<std::ptrdiff_t>(ox) * channels_, channels_,
-                    spread + row * gridRow + static_cast<std::ptrdiff_t>(column) * channels_);
+  // dx (rows, width, channels) from the output rows that read them.
+  void InputGradientRows(const Kernels& kernels, const Rows& dy, Range rows, const float** pointers, float* dx) const {
+    const int height = spec_.kernel.height;
+    const bool flips = spec_.stride.width == 1;  // then it is a convolution of dy with the flipped kernel
+    for (int row = rows.begin; row < rows.end; ++row) {
+      for (int k = 0; k < height; ++k) {
+        const int reader = Reader(row, k);
+        pointers[(row - rows.begin) * height + (flips ? height - 1 - k : k)] = reader < 0 ? nullptr : dy.at(reader);
       }
     }
-    return {dy, rowFloats, channels_};
-  }
-
-  void BackwardImages(const Kernels& kernels, const GradientSource& source, const GradientSink& sink, int chunk,
-                      Range images, float* dWeight) const {
-    const ConvGeometry geometry = Geometry();
-    const Grid grid = SpreadGrid();
-    const PaddedTile whole = geometry.Tile(0, geometry.out.height);
-    const std::size_t gridSize = static_cast<std::size_t>(grid.rows) * grid.width * channels_;
-    Scratch scratch{whole.size(geometry.in), geometry.out.size(), gridSize, geometry.in.size()};
-    float* padded = scratch.Next();
-    float* buffer = scratch.Next();
-    float* spread = scratch.Next();
-    float* dx = scratch.Next();
-    // What is zero in one image is zero in all of them.
-    std::fill_n(padded, whole.size(geometry.in), 0.0f);
-    std::fill_n(spread, gridSize, 0.0f);
-    for (int image = images.begin; image < images.end; ++image) {
-      LoadInside(kernels, in[0]->y + image * geometry.in.size(), geometry.in, in[0]->affine(), whole, padded);
-      const OutputGradient dy = LoadSpread(source, image, grid, buffer, spread);
-      AddWeightGradient(kernels, padded, dy, dWeight);
-      if (!sink.wanted()) continue;
+    const DepthwiseGeometry geometry = KernelGeometry(rows.size());
+    if (flips) {
       DepthwiseArgs args;
-      args.outRows = geometry.in.height;
-      args.outWidth = geometry.in.width;
-      args.inWidth = grid.width;
-      args.channels = channels_;
-      args.kernel = spec_.kernel.height;
-      args.stride = 1;
-      args.x = spread;
+      args.geometry = geometry;
+      args.geometry.outWidth = geometry.inWidth;
+      args.geometry.inWidth = geometry.outWidth;
+      args.geometry.left = (geometry.kernelWidth - 1) * geometry.dilation - geometry.left;
+      args.rows = pointers;
       args.weight = flipped_.data();
       args.y = dx;
       kernels.depthwise(args);
-      sink.Add(chunk, image * geometry.in.pixels(), static_cast<int>(geometry.in.pixels()), dx);
+    } else {
+      kernels.depthwiseData({geometry, pointers, weights_.data(), dx});
     }
   }
 
-  // dWeight (taps, channels), then dBias (channels).
-  void AddWeightGradient(const Kernels& kernels, const float* padded, const OutputGradient& dy, float* dWeight) const {
-    const ConvGeometry geometry = Geometry();
-    DepthwiseWeightsArgs args;
-    args.outRows = geometry.out.height;
-    args.outWidth = geometry.out.width;
-    args.inWidth = geometry.paddedWidth();
-    args.channels = channels_;
-    args.kernel = spec_.kernel.height;
-    args.stride = spec_.stride.height;
-    args.x = padded;
-    args.dy = dy.data;
-    args.dyRow = dy.row;
-    args.dyPixel = dy.pixel;
-    args.dWeight = dWeight;
-    kernels.depthwiseWeights(args);
+  // dWeight (taps, channels), then dBias (channels), from `rows` output rows.
+  void AddWeightGradient(const Kernels& kernels, int rows, const float* const* pointers, const float* dy,
+                         float* dWeight) const {
+    kernels.depthwiseWeights({KernelGeometry(rows), pointers, dy, dWeight});
     if (!at_.bias) return;
-    for (int oy = 0; oy < geometry.out.height; ++oy) {
-      kernels.columnSum(dy.data + oy * dy.row, geometry.out.width, channels_,
-                        dWeight + static_cast<std::ptrdiff_t>(taps_) * channels_);
-    }
+    kernels.columnSum(dy, rows * out->shape.width, channels_, dWeight + static_cast<std::ptrdiff_t>(taps_) * channels_);
   }
 
   void ReduceGradients(const TrainContext& context, int chunks) {
@@ -315,12 +287,11 @@ class DepthwiseOp final : public Op {
   }
 
   OpSpec spec_;
-  int channels_;
-  bool plain_;  // square and without gaps: what the fast kernels take
-  int taps_;
+  int channels_, taps_;
   WeightParameters at_;
-  AlignedFloats weights_, flipped_, inferWeights_, bias_;  // (taps, channels), periodic; (channels), periodic
-  PartialSums partial_;                                    // dWeight, dBias
+  AlignedFloats weights_, flipped_, inferWeights_;  // packed
+  AlignedFloats bias_;                              // (channels), periodic
+  PartialSums partial_;                             // dWeight, dBias
 };
 
 }  // namespace

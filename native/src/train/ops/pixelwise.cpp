@@ -125,12 +125,14 @@ class ChannelAffine final : public Pixelwise {
 class Add final : public Pixelwise {
  public:
   void Infer(const InferContext& context) const override {
-    const std::size_t floats = Floats(Pixels(context));
-    const float* sum = context.inputs[0];
-    for (std::size_t i = 1; i < in.size(); ++i, sum = context.output) {
-      context.kernels.add(context.output, sum, context.inputs[i], floats);
-    }
-    ApplyInferAffine(context);
+    InferBlocks(context, [&](int begin, int count) {
+      float* y = context.output + Floats(begin);
+      const float* sum = context.inputs[0] + Floats(begin);
+      for (std::size_t i = 1; i < in.size(); ++i, sum = y) {
+        context.kernels.add(y, sum, context.inputs[i] + Floats(begin), Floats(count));
+      }
+      if (!inferAffine_.identity()) context.kernels.affine(y, y, count, out->shape.channels, inferAffine_);
+    });
   }
 
   bool passesSign() const override { return true; }

@@ -54,6 +54,13 @@ class Pixelwise : public Op {
   std::size_t Floats(int pixels) const { return static_cast<std::size_t>(pixels) * out->shape.channels; }
   int Pixels(const InferContext& context) const { return context.images * static_cast<int>(out->shape.pixels()); }
 
+  // Calls body(begin, count) for pieces of a micro-batch's pixels, on all threads that are free.
+  template <typename Body>
+  void InferBlocks(const InferContext& context, Body body) const {
+    const Partition chunks = Chunks(context.images);
+    ParallelFor(chunks.count(), [&](int chunk) { body(chunks[chunk].begin, chunks[chunk].size()); });
+  }
+
  private:
   // Pixels at once: some 32 KiB.
   int BlockPixels() const { return std::max(1, 8192 / out->shape.channels); }

@@ -92,12 +92,25 @@ class Pointwise final : public Op {
   }
 
   void Infer(const InferContext& context) const override {
-    GemmArgs gemm = ForwardGemm(Rows(context.images), context.inputs[0], context.output);
-    gemm.b = inferWeights_.data();
-    gemm.epilogue = Epilogue::kAffine;
-    gemm.affine = InferEpilogue();
-    context.kernels.gemm(gemm);
-    FinishInfer(context.kernels, context.output, gemm.m);
+    // Few rows and many channels: each thread takes all rows and some of the panels, so that weights are read once.
+    const int rows = Rows(context.images), panel = context.kernels.gemmPanel;
+    const bool byPanel = rows < 512 && n_ >= 8 * panel;
+    const Partition chunks(byPanel ? n_ : rows, byPanel ? panel : context.kernels.gemmRows, Work(rows));
+    ParallelFor(chunks.count(), [&](int chunk) {
+      const Range range = chunks[chunk];
+      const int row = byPanel ? 0 : range.begin, channel = byPanel ? range.begin : 0;
+      GemmArgs gemm = ForwardGemm(byPanel ? rows : range.size(), context.inputs[0] + static_cast<std::size_t>(row) * k_,
+                                  context.output + Offset(row) + channel);
+      gemm.n = byPanel ? range.size() : n_;
+      gemm.b = inferWeights_.data() + static_cast<std::ptrdiff_t>(channel) * k_;
+      gemm.epilogue = Epilogue::kAffine;
+      gemm.affine = InferEpilogue();
+      if (gemm.affine.scale) gemm.affine.scale += channel;
+      if (gemm.affine.shift) gemm.affine.shift += channel;
+      context.kernels.gemm(gemm);
+      if (!byPanel) FinishInfer(context.kernels, gemm.c, gemm.m);
+    });
+    if (byPanel) FinishInfer(context.kernels, context.output, rows);
   }
 
   std::size_t ScratchFloats(const Kernels& kernels) const override {

@@ -1,4 +1,4 @@
-// Cutting output rows of a batch into strips that fit in cache, each with the padded input rows it needs.
+// Cutting rows of a batch into strips that fit in cache, each with the padded input rows it needs.
 #pragma once
 
 #include <algorithm>
@@ -32,19 +32,19 @@ struct ConvGeometry {
   PaddedTile Whole() const {
     return {-padding.top, padding.top + in.height + padding.bottom, padding.left, padding.right};
   }
-  // Output rows whose padded input fits into half of a first-level cache (16 KiB), but at least enough of them that the
-  // overlap of neighbouring strips stays small.
-  int StripRows() const {
+  // Output rows whose padded input fits into `floats`, but at least enough of them that the overlap of neighbouring
+  // strips stays small.
+  int StripRows(int floats) const {
     const int rowFloats = paddedWidth() * in.channels;
-    const int fit = (4096 / std::max(1, rowFloats) - spanHeight()) / stride.height + 1;
+    const int fit = (floats / std::max(1, rowFloats) - spanHeight()) / stride.height + 1;
     return std::clamp(fit, std::min(4, out.height), out.height);
   }
 };
 
-// Calls body(image, first output row, output rows) for strips covering a range of the batch's output rows.
+// Calls body(image, first row, rows) for strips of at most `strip` rows that cover a range of the batch's rows, of
+// which an image has `height`.
 template <typename Body>
-void ForStrips(const ConvGeometry& geometry, Range rows, Body body) {
-  const int height = geometry.out.height, strip = geometry.StripRows();
+void ForStrips(int height, int strip, Range rows, Body body) {
   for (int row = rows.begin; row < rows.end;) {
     const int image = row / height, inImage = row % height;
     const int count = std::min({strip, height - inImage, rows.end - row});
