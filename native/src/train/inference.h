@@ -1,6 +1,6 @@
 // Inference: batch norm folded from the running statistics, weights quantized beforehand, activations on the way. The
-// images of a batch go through the whole network a few at a time, each few on one thread and within its cache; a batch of
-// so few images that threads would be left over goes through on all of them.
+// images of a batch go through the whole network a few at a time, each few on one thread and within its cache. A batch
+// that is one such few, as a single image is, goes through on all threads.
 #pragma once
 
 #include <atomic>
