@@ -83,7 +83,7 @@ describe("targets of one's own", () => {
   it("every figure of Lathe's targets has its source", () => {
     for (const { target } of listTargets()) {
       if (target.id === 'bismo-cloud') continue; // one source for all, in its text
-      const figures = Object.entries(target).flatMap(([key, value]) =>
+      const figures = Object.entries<unknown>(target).flatMap(([key, value]) =>
         ['formatVersion', 'id', 'title', 'source', 'sources', 'law', 'dataflow', 'mode', 'calibration', 'energy', 'area'].includes(key)
           ? []
           : typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -130,7 +130,7 @@ function addAddCommand(dataset: Command): void {
       if (own.dryRun === true) {
         if (input.kind !== 'path')
           command.error('error: --dry-run looks at a path; fashion-mnist and four IDX files have nothing to look at');
-        const { format } = input as Extract<typeof input, { kind: 'path' }>;
+        const { format } = input;
         const found = await withService(options, (service) =>
           service.call('dataset.inspect', { path: resolve(path), ...(format ? { format } : {}) }),
         );
