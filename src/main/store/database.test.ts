@@ -336,7 +336,7 @@ describe('migrations', () => {
       (await openDatabase(dataDir, { migrations: [...migrations, ...upTo] })).close();
     }
     const versions = readdirSync(join(dataDir, 'backups')).map((name) => versionAt(join(dataDir, 'backups', name)));
-    expect(versions.sort()).toEqual([3, 4, 5, 6, 7].map((version) => version + migrations.length - 1));
+    expect(versions.sort((a, b) => a - b)).toEqual([3, 4, 5, 6, 7].map((version) => version + migrations.length - 1));
   });
 
   it('are done once when two open at the same time', async () => {
