@@ -125,8 +125,7 @@ describe('every network of the zoo', () => {
     expect(graphSha256(importOnnx(`${id}.onnx`, bytes).graph)).toBe(graphSha256(graph));
   });
 
-  // NASNet's shifted paths cut a row off by a negative padding, which the executor does not run.
-  it.skipIf(!canForward).each(ids.filter((id) => id !== 'nasnet-a-mobile'))(
+  it.skipIf(!canForward).each(ids)(
     '%s gives in ONNX Runtime what it gives here',
     { timeout: 120_000 },
     async (id) => {
