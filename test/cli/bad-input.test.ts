@@ -164,3 +164,25 @@ it('prints one JSON document on stdout and nothing else', async () => {
   expect(middleMs).toBeCloseTo(74.4577, 4); // the table that HAQ's authors published
   expect(code).toBe(0);
 });
+
+describe('output that is cut off by its reader', () => {
+  const piped = async (command: string): Promise<Result> =>
+    await new Promise((resolve, reject) => {
+      const script = `${command} | head -n 1; exit "\${PIPESTATUS[0]}"`;
+      const child = spawn('bash', ['-c', script], { stdio: ['ignore', 'pipe', 'pipe'] });
+      const result = { stdout: '', stderr: '' };
+      child.stdout.on('data', (chunk: Buffer) => (result.stdout += chunk.toString()));
+      child.stderr.on('data', (chunk: Buffer) => (result.stderr += chunk.toString()));
+      child.on('error', reject);
+      child.on('close', (code) => {
+        resolve({ code, ...result });
+      });
+    });
+  const call = `'${process.execPath}' '${entry}' --data-dir '${dataDir}'`;
+
+  it.skipIf(process.platform === 'win32')('ends quietly, with the exit code of the command', { timeout: 30_000 }, async () => {
+    // Above the 64 KiB of a pipe, so that writing goes on when the reader is gone.
+    expect(await piped(`${call} network show nasnet-a-mobile --json`)).toEqual({ code: 0, stdout: '{\n', stderr: '' });
+    expect(await piped(`${call} network show nasnet-b 2>&1 1>/dev/null`)).toMatchObject({ code: 1, stderr: '' });
+  });
+});

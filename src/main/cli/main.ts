@@ -11,10 +11,12 @@ import { addRunCommands } from './commands/runs.ts';
 import { addSearchCommands } from './commands/search.ts';
 import { addSystemCommands } from './commands/system.ts';
 import { reportFailure } from './context.ts';
+import { dropOutputNobodyReads } from './output.ts';
 
 const usageExitCode = 2;
 
 export async function main(argv: readonly string[]): Promise<void> {
+  dropOutputNobodyReads();
   const program = new Command('lathe')
     .description('Hardware-aware neural-network design on one workstation: searches, targets, experiments.')
     .option('--json', 'print one JSON document on stdout')

@@ -4,6 +4,20 @@ import Table from 'cli-table3';
 import type { Progress } from '../../shared/run.ts';
 import { duration, rate } from '../../shared/format.ts';
 
+/**
+ * A reader that has seen enough (`lathe network list | head`) ends the output, not the work: what else is written is dropped and
+ * the exit code stays the command's. Output that is lost for another reason (a full disk) is a failure.
+ */
+export function dropOutputNobodyReads(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED') return;
+      process.exitCode = 1;
+      if (stream === process.stdout) note(`error: the output cannot be written (${error.message})`);
+    });
+  }
+}
+
 export function printJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
 }
