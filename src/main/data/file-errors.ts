@@ -13,11 +13,29 @@ const sentences: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   EROFS: ['unavailable', 'the file system is read-only'],
 };
 
-/** What happened to a file, as a LatheError that begins with its path; anything but a system error is given back as it is. */
+/** Where the same error means something else to one who writes. */
+const writingSentences: typeof sentences = {
+  ...sentences,
+  ENOENT: ['not-found', 'its folder does not exist; make it first, or choose another'],
+  EISDIR: ['bad-input', 'it is a folder, expected the name of a file'],
+  EACCES: ['bad-input', 'this user may not write there'],
+  EPERM: ['bad-input', 'this user may not write there'],
+};
+
+/** What happened to a file that was read, as a LatheError that begins with its path; anything but a system error is given back as it is. */
 export function describeFileError(path: string, error: unknown): Error {
+  return describe(path, error, sentences);
+}
+
+/** As `describeFileError`, of a file that could not be written. */
+export function describeWriteError(path: string, error: unknown): Error {
+  return describe(path, error, writingSentences);
+}
+
+function describe(path: string, error: unknown, meanings: typeof sentences): Error {
   if (!(error instanceof Error)) return new Error(String(error));
   const code = 'code' in error && typeof error.code === 'string' ? error.code : null;
   if (error instanceof LatheError || code === null) return error;
-  const [latheCode, sentence] = sentences[code] ?? ['unavailable', error.message];
+  const [latheCode, sentence] = meanings[code] ?? ['unavailable', error.message];
   return new LatheError(latheCode, `${path}: ${sentence}`);
 }

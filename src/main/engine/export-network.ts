@@ -12,7 +12,7 @@ import { exportOnnx, type LayerQuantization } from '../network/onnx/export.ts';
 import { initialParameters, toNativeProgram } from '../network/program.ts';
 import { fromPolicy } from '../search/quantize/bits.ts';
 import { loadState } from './checkpoint.ts';
-import { writeWhole } from './networks.ts';
+import { checkWritable, writeWhole } from './networks.ts';
 
 /** Images to calibrate activations on, in the network's own scale. */
 export interface CalibrationImages {
@@ -33,12 +33,14 @@ export interface ExportQuestion {
 }
 
 const checkedImages = 16;
+const checkedMacs = 2e10; // what the check computes at most, beyond its two images: large networks are not waited for
 const largestRelativeDifference = 1e-4; // of the largest logit
 
 /** Writes the file, checks it and returns what was found; a float file that differs is not left behind. */
 export async function exportNetwork(question: ExportQuestion): Promise<NetworkExport> {
   const { graph, path, policy } = question;
   const notes: string[] = [];
+  await checkWritable(path);
   const model = createModel(toNativeProgram(graph));
   model.setState(await weightsOf(question, model, notes));
   const plan = policy ? await quantizationOf(model, graph, policy, question.calibration, notes) : null;
@@ -157,7 +159,7 @@ async function compare(
   const [height, width, channels] = graph.inputShape;
   const { classes } = graph;
   const pixels = height * width;
-  const count = pixels * channels > 2 ** 20 ? 2 : checkedImages;
+  const count = pixels * channels > 2 ** 20 ? 2 : Math.min(checkedImages, Math.max(2, Math.floor(checkedMacs / graph.macs)));
   const random = Random.fromSeed(1).derive('export check');
   const images = Uint8Array.from({ length: count * pixels * channels }, () => random.uniformInt(0, 255));
   const dataset = createDataset({ images, labels: new Uint8Array(count), height, width, channels, ...unitScale(channels) });

@@ -1,5 +1,5 @@
 /** Networks of the user's in the engine: read from ONNX, kept as blobs, and written to ONNX with a check in ONNX Runtime. */
-import { readFile, rename, rm, stat } from 'node:fs/promises';
+import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import { basename } from 'node:path';
 import { LatheError } from '../../shared/errors.ts';
@@ -8,6 +8,7 @@ import type { NetworkRecord, ResolvedNetworkRef } from '../../shared/network.ts'
 import type { NativeParameter } from '../compute/addon.ts';
 import { createModel } from '../compute/index.ts';
 import { sha256Hex } from '../compute/hash.ts';
+import { describeFileError, describeWriteError } from '../data/file-errors.ts';
 import { graphFromJson, graphSha256, graphToJson } from '../network/graph-form.ts';
 import type { Graph } from '../network/graph.ts';
 import type { Values } from '../network/onnx/draft.ts';
@@ -43,8 +44,7 @@ export async function readOnnxFile(path: string, options: ImportOptions): Promis
     }
     bytes = await readFile(path);
   } catch (error) {
-    if (error instanceof LatheError) throw error;
-    throw new LatheError('not-found', `${path} cannot be read (${error instanceof Error ? error.message : String(error)})`);
+    throw describeFileError(path, error);
   }
   return { network: importOnnx(what, bytes, options), fileSha256: sha256Hex(bytes) };
 }
@@ -108,7 +108,18 @@ export async function writeWhole(path: string, write: (temporary: string) => Pro
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
-    if (error instanceof LatheError) throw error;
-    throw new LatheError('unavailable', `${path} cannot be written (${error instanceof Error ? error.message : String(error)})`);
+    throw describeWriteError(path, error);
+  }
+}
+
+/** Throws LatheError where `writeWhole` could not write to this path: before the work, not behind it. */
+export async function checkWritable(path: string): Promise<void> {
+  const temporary = `${path}.${randomUUID()}.tmp`;
+  try {
+    if ((await stat(path).catch(() => null))?.isDirectory()) throw Object.assign(new Error(path), { code: 'EISDIR' });
+    await writeFile(temporary, '');
+    await rm(temporary);
+  } catch (error) {
+    throw describeWriteError(path, error);
   }
 }

@@ -315,6 +315,16 @@ it('ends in one sentence for every beginning of a file, and for a byte too many'
     expect(() => importOnnx('net.onnx', bytes.subarray(0, length)), String(length)).toThrow(/^[^\n]{10,400}$/);
   }
   expect(() => importOnnx('net.onnx', Uint8Array.of(...bytes, 0x3a))).toThrow(/cut off or damaged/);
+  expect(() => importOnnx('net.onnx', bytes.subarray(0, 500))).toThrow(
+    /^net\.onnx: it is cut off or damaged: its graph has \d+ bytes, and/,
+  );
+});
+
+it('tells a text in the place of a model', () => {
+  const pointer = new TextEncoder().encode('version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n');
+  expect(() => importOnnx('net.onnx', pointer)).toThrow(
+    'net.onnx: it is a text, not an ONNX model (it begins "version https://git-lfs.github.com/spec/"); choose the model itself',
+  );
 });
 
 describe('hostile files', () => {
@@ -333,7 +343,7 @@ describe('hostile files', () => {
 
   it('with lengths beyond their end, and groups, are refused', () => {
     expect(() => importOnnx('net.onnx', Uint8Array.of(0x3a, 0xff, 0xff, 0xff, 0xff, 0x0f))).toThrow(/cut off or damaged/);
-    expect(() => importOnnx('net.onnx', Uint8Array.from(new Array<number>(100_000).fill(0x3b)))).toThrow(/cut off or damaged/);
+    expect(() => importOnnx('net.onnx', Uint8Array.from(new Array<number>(100_000).fill(0x0b)))).toThrow(/cut off or damaged/);
   });
 
   it('of millions of empty operators are refused before objects are made of them', () => {

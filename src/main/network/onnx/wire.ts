@@ -48,6 +48,18 @@ interface Counts {
   varintListBytes: number;
 }
 
+/** Why the walk cannot go on; `checkWire` makes the sentence of it. */
+class Broken extends Error {
+  readonly at: number; // byte
+  readonly graphBytes: number | null; // of a graph that is longer than the file
+
+  constructor(at: number, graphBytes: number | null = null) {
+    super(`broken at byte ${at}`);
+    this.at = at;
+    this.graphBytes = graphBytes;
+  }
+}
+
 /** Throws LatheError bad-input, in a sentence that begins with `what`, for a file that is no whole ONNX model or too large. */
 export function checkWire(what: string, bytes: Uint8Array): void {
   const reader = protobuf.Reader.create(bytes);
@@ -56,7 +68,9 @@ export function checkWire(what: string, bytes: Uint8Array): void {
     walk(what, reader, 'Model', bytes.length, 0, counts);
   } catch (error) {
     // The reader's own: an index out of range, a varint of more than ten bytes.
-    if (error instanceof RangeError || (error instanceof Error && error.constructor === Error)) broken(what, reader.pos);
+    const isReaders = error instanceof RangeError || (error instanceof Error && error.constructor === Error);
+    if (isReaders || error instanceof Broken)
+      refuse(`${what}: ${describeBreak(bytes, error instanceof Broken ? error : new Broken(reader.pos))}`);
     throw error;
   }
 }
@@ -70,7 +84,7 @@ function walk(what: string, reader: protobuf.Reader, typeName: string, end: numb
     if (counts.fields > limits.fields) refuse(`${what}: it has more than ${limits.fields} fields; a network of that size is not taken`);
     const tag = reader.uint32();
     const field = tag >>> 3;
-    if (field === 0) broken(what, reader.pos);
+    if (field === 0) throw new Broken(reader.pos);
     switch (tag & 7) {
       case varint:
         reader.skipType(varint);
@@ -84,7 +98,7 @@ function walk(what: string, reader: protobuf.Reader, typeName: string, end: numb
       case lengthDelimited: {
         const length = reader.uint32();
         const fieldEnd = reader.pos + length;
-        if (fieldEnd > end) broken(what, reader.pos);
+        if (fieldEnd > end) throw new Broken(reader.pos, depth === 0 && type.messages[field] === 'Graph' ? length : null);
         const inner = type.messages[field];
         if (inner === undefined) {
           countList(what, type, field, length, counts);
@@ -95,10 +109,10 @@ function walk(what: string, reader: protobuf.Reader, typeName: string, end: numb
         break;
       }
       default:
-        broken(what, reader.pos); // groups, which ONNX does not use, and types that there are not
+        throw new Broken(reader.pos); // groups, which ONNX does not use, and types that there are not
     }
   }
-  if (reader.pos !== end) broken(what, reader.pos);
+  if (reader.pos !== end) throw new Broken(reader.pos);
 }
 
 function countList(what: string, type: MessageType, field: number, length: number, counts: Counts): void {
@@ -111,6 +125,15 @@ function countList(what: string, type: MessageType, field: number, length: numbe
   }
 }
 
-function broken(what: string, at: number): never {
-  refuse(`${what}: it is no ONNX model, or it is cut off or damaged (at byte ${at}); export it again`);
+/** What is probably the matter: a text in a model's place (a page that was saved, the pointer of a large file), the end that is missing. */
+function describeBreak(bytes: Uint8Array, { at, graphBytes }: Broken): string {
+  const start = new TextDecoder().decode(bytes.subarray(0, 64));
+  if (/^[\t\n\r\x20-\x7e]+$/.test(start)) {
+    const line = (start.trim().split(/[\n\r]/)[0] ?? '').slice(0, 40);
+    return `it is a text, not an ONNX model (it begins "${line}"); choose the model itself`;
+  }
+  if (graphBytes !== null) {
+    return `it is cut off or damaged: its graph has ${graphBytes} bytes, and the file ends ${bytes.length - at} bytes behind its beginning; copy or export it again`;
+  }
+  return `it is no ONNX model, or it is cut off or damaged (at byte ${at}); export it again`;
 }
