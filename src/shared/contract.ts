@@ -20,6 +20,7 @@ import {
   networkInfoSchema,
   networkRefSchema,
   networkStructureSchema,
+  networkTextSchema,
   networkSummarySchema,
 } from './network.ts';
 import { bitsSchema, budgetSchema, costSchema, quantizePolicySchema } from './policy.ts';
@@ -90,6 +91,11 @@ export const contract = {
   'network.structure': {
     input: z.object({ network: networkRefSchema, dataset: z.string().optional() }).strict(),
     output: networkStructureSchema,
+  },
+  'network.text': {
+    // The graph itself: its input and operators, from which all else follows. Both forms are read back to an equal graph.
+    input: z.object({ network: networkRefSchema, dataset: z.string().optional() }).strict(),
+    output: networkTextSchema,
   },
   'network.diff': {
     input: z.object({ first: networkRefSchema, second: networkRefSchema, dataset: z.string().optional() }).strict(),

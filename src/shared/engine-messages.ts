@@ -33,6 +33,8 @@ export const requestNameSchema = z.enum([
   'dataset.samples',
   'dataset.sheet',
   'network.read',
+  'network.structure',
+  'network.text',
   'network.import',
   'network.export',
   'training',

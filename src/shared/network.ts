@@ -169,6 +169,10 @@ export const networkStructureSchema = z.object({
 });
 export type NetworkStructure = z.infer<typeof networkStructureSchema>;
 
+/** A graph written down: YAML with an operator a line, and the JSON value that identifies it. */
+export const networkTextSchema = z.object({ text: z.string(), json: z.unknown() });
+export type NetworkText = z.infer<typeof networkTextSchema>;
+
 const beforeAndAfter = z.tuple([z.number().nullable(), z.number().nullable()]);
 export const networkDiffSchema = z.object({
   first: z.string(), // titles

@@ -1,5 +1,6 @@
 /** A network's structure and the difference of two, as every face asks for them. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { graphFromText, graphSha256 } from '../../src/main/network/graph-form.ts';
 import type { TestService } from '../support/service.ts';
 import { makeDataDir, openService, removeDataDir } from '../support/service.ts';
 
@@ -31,6 +32,15 @@ describe('network.structure', () => {
     const { nodes } = await opened.service.call('network.structure', { network: { id: 'resnet-18' }, dataset: 'generated' });
     expect(nodes.at(-1)?.outputShape).toEqual([10]);
     expect(nodes.some(({ name }) => name === 'maxpool')).toBe(false);
+  });
+});
+
+describe('network.text', () => {
+  it('refuses a network that is not there, and gives the variant that fits a data set', async () => {
+    await expect(opened.service.call('network.text', { network: { id: 'resnet50' } })).rejects.toMatchObject({ code: 'not-found' });
+    const { text } = await opened.service.call('network.text', { network: { id: 'resnet-18' }, dataset: 'generated' });
+    const shown = await opened.service.call('network.show', { network: { id: 'resnet-18' }, dataset: 'generated' });
+    expect(graphSha256(graphFromText(text))).toBe(shown.sha256);
   });
 });
 

@@ -3,16 +3,22 @@ import { z } from 'zod';
 import { datasetRecordSchema, type DatasetRecord } from '../../shared/dataset.ts';
 import {
   networkIdSchema,
+  networkRefSchema,
   resolvedNetworkRefSchema,
+  shapeSchema,
   type ImportReport,
   type NetworkExport,
   type NetworkRecord,
+  type NetworkStructure,
+  type NetworkText,
 } from '../../shared/network.ts';
 import { quantizePolicySchema } from '../../shared/policy.ts';
 import { manifestSchema, quantizeParametersSchema, type Manifest } from '../../shared/run.ts';
-import { graphFromJson, graphToJson } from '../network/graph-form.ts';
+import { describeStructure, networkTitle } from '../network/describe.ts';
+import { graphFromJson, graphToJson, graphToText } from '../network/graph-form.ts';
 import type { Graph } from '../network/graph.ts';
-import { resolveNetwork } from '../network/zoo.ts';
+import { describeShape } from '../network/shape.ts';
+import { networkIdOf, publishedOf, resolveNetwork } from '../network/zoo.ts';
 import { exportNetwork, type CalibrationImages } from './export-network.ts';
 import { importNetwork, readOnnxFile } from './networks.ts';
 import { openTraining } from './workbench.ts';
@@ -24,6 +30,17 @@ export const questionNetworkSchema = resolvedNetworkRefSchema.extend({ graphJson
 export function graphOf(network: z.output<typeof questionNetworkSchema>): Graph {
   return network.graphJson === undefined ? resolveNetwork(network).graph : graphFromJson(network.graphJson);
 }
+
+/** A network of the user's with its graph; or a reference to one of the zoo's, which is built here: that of a large one takes its time. */
+export const structureQuestionSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('own'), id: z.string(), graphJson: z.unknown() }),
+  z.object({
+    kind: z.literal('zoo'),
+    network: networkRefSchema,
+    dataset: z.object({ shape: z.tuple([shapeSchema.element, shapeSchema.element, shapeSchema.element]), classes: z.number() }).nullable(),
+  }),
+]);
+export type StructureQuestion = z.input<typeof structureQuestionSchema>;
 
 const optionsSchema = z
   .object({ inputSize: z.tuple([z.number().int().positive(), z.number().int().positive()]), output: z.string() })
@@ -47,6 +64,23 @@ export async function answerRead(input: unknown): Promise<{ graph: unknown; repo
   const { path, options } = readQuestionSchema.parse(input);
   const { graph, producer, opset, notes, bits } = (await readOnnxFile(path, options)).network;
   return { graph: graphToJson(graph), report: { producer, opset, notes: [...notes], bits: [...bits] } };
+}
+
+export function answerStructure(input: unknown): NetworkStructure {
+  const question = structureQuestionSchema.parse(input);
+  if (question.kind === 'own') {
+    const graph = graphFromJson(question.graphJson);
+    return describeStructure(graph, question.id, `${question.id}, ${describeShape(graph.inputShape)}`, []);
+  }
+  const { graph, ref } = resolveNetwork(question.network, question.dataset ?? undefined);
+  return describeStructure(graph, networkIdOf(ref), networkTitle(ref), publishedOf(ref));
+}
+
+export function answerText(input: unknown): NetworkText {
+  const question = structureQuestionSchema.parse(input);
+  const graph =
+    question.kind === 'own' ? graphFromJson(question.graphJson) : resolveNetwork(question.network, question.dataset ?? undefined).graph;
+  return { text: graphToText(graph), json: graphToJson(graph) };
 }
 
 export async function answerImport(input: unknown): Promise<NetworkRecord> {

@@ -15,7 +15,7 @@ import { answerAdd, answerInspect, answerSamples, answerSheet, type RequestWork 
 import { answerEvaluate } from './evaluate.ts';
 import { answerTraining, answerWeights } from './training-requests.ts';
 import { fromPolicy, lockedLayers, uniformBits } from '../search/quantize/bits.ts';
-import { answerExport, answerImport, answerRead, graphOf, questionNetworkSchema } from './network-requests.ts';
+import { answerExport, answerImport, answerRead, answerStructure, answerText, graphOf, questionNetworkSchema } from './network-requests.ts';
 
 /** Resolved by the service: the network's variant is complete, the target is there as a whole. */
 const networkOnTarget = {
@@ -68,6 +68,10 @@ export async function answer(name: RequestName, input: unknown, work: RequestWor
       return await answerSheet(input, work);
     case 'network.read':
       return await answerRead(input);
+    case 'network.structure':
+      return answerStructure(input);
+    case 'network.text':
+      return answerText(input);
     case 'network.import':
       return await answerImport(input);
     case 'network.export':

@@ -51,7 +51,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   try {
     const datasets = new Datasets({ ...options, store, requests, bus });
     const own = new OwnNetworks({ store, requests, datasets, dataDir: options.dataDir });
-    const networks = new Networks(datasets, own);
+    const networks = new Networks(requests, datasets, own);
     const targets = new Targets(options.dataDir, requests, datasets, own);
     const trainings = new Trainings({ requests, datasets, own, dataDir: options.dataDir });
     const machine = new Machine(requests, store, datasets, targets);
@@ -126,6 +126,7 @@ function makeHandlers({ options, store, datasets, networks, own, targets, traini
     'upload.begin': ({ name }) => own.beginUpload(name),
     'upload.continue': ({ upload, base64 }) => own.continueUpload(upload, base64),
     'network.structure': (input) => networks.structure(input),
+    'network.text': (input) => networks.text(input),
     'network.diff': (input) => networks.diff(input),
     'target.list': async () => targets.list(),
     'target.show': async ({ id }) => targets.find(id),

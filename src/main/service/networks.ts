@@ -2,26 +2,32 @@
 import type { Parsed } from '../../shared/contract.ts';
 import {
   networkInfoSchema,
+  networkStructureSchema,
+  networkTextSchema,
   type NetworkDiff,
   type NetworkInfo,
   type NetworkRef,
   type NetworkStructure,
   type NetworkSummary,
-  type Published,
+  type NetworkText,
 } from '../../shared/network.ts';
-import { describeNetwork, describeStructure, listNetworks, networkTitle } from '../network/describe.ts';
+import type { EngineRequests } from '../engine/host.ts';
+import type { StructureQuestion } from '../engine/network-requests.ts';
+import { describeNetwork, listNetworks, networkTitle } from '../network/describe.ts';
 import { diffGraphs } from '../network/diff.ts';
 import type { Graph } from '../network/graph.ts';
 import { describeShape } from '../network/shape.ts';
-import { isZooNetwork, networkIdOf, publishedOf } from '../network/zoo.ts';
+import { isZooNetwork } from '../network/zoo.ts';
 import type { Datasets } from './datasets.ts';
 import type { OwnNetworks } from './own-networks.ts';
 
 export class Networks {
+  private readonly requests: EngineRequests;
   private readonly datasets: Datasets;
   private readonly own: OwnNetworks;
 
-  constructor(datasets: Datasets, own: OwnNetworks) {
+  constructor(requests: EngineRequests, datasets: Datasets, own: OwnNetworks) {
+    this.requests = requests;
     this.datasets = datasets;
     this.own = own;
   }
@@ -36,9 +42,13 @@ export class Networks {
     return networkInfoSchema.parse(describeNetwork(network, dataset === undefined ? undefined : await this.datasets.show(dataset)));
   }
 
+  /** In the engine: the coupled channels of a large network take longer than a window may stand still. */
   async structure({ network, dataset }: Parsed<'network.structure'>): Promise<NetworkStructure> {
-    const { graph, id, title, published } = await this.#find(network, dataset);
-    return describeStructure(graph, id, title, published);
+    return networkStructureSchema.parse(await this.requests.ask('network.structure', await this.#question(network, dataset)));
+  }
+
+  async text({ network, dataset }: Parsed<'network.text'>): Promise<NetworkText> {
+    return networkTextSchema.parse(await this.requests.ask('network.text', await this.#question(network, dataset)));
   }
 
   async diff({ first, second, dataset }: Parsed<'network.diff'>): Promise<NetworkDiff> {
@@ -46,12 +56,15 @@ export class Networks {
     return { first: before.title, second: after.title, ...diffGraphs(before.graph, after.graph) };
   }
 
-  async #find(
-    network: NetworkRef,
-    dataset: string | undefined,
-  ): Promise<{ graph: Graph; id: string; title: string; published: readonly Published[] }> {
+  async #question(network: NetworkRef, dataset: string | undefined): Promise<StructureQuestion> {
+    const images = dataset === undefined ? undefined : await this.datasets.show(dataset);
+    const own = await this.own.findOwn(network, images);
+    if (own) return { kind: 'own', id: own.ref.id, graphJson: own.question.graphJson };
+    return { kind: 'zoo', network, dataset: images ? { shape: images.shape, classes: images.classes } : null };
+  }
+
+  async #find(network: NetworkRef, dataset: string | undefined): Promise<{ readonly graph: Graph; readonly title: string }> {
     const { graph, ref } = await this.own.find(network, dataset === undefined ? undefined : await this.datasets.show(dataset));
-    if (!isZooNetwork(ref.id)) return { graph, id: ref.id, title: `${ref.id}, ${describeShape(graph.inputShape)}`, published: [] };
-    return { graph, id: networkIdOf(ref), title: networkTitle(ref), published: publishedOf(ref) };
+    return { graph, title: isZooNetwork(ref.id) ? networkTitle(ref) : `${ref.id}, ${describeShape(graph.inputShape)}` };
   }
 }

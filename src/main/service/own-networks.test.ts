@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeDataDir, openService, removeDataDir, type TestService } from '../../../test/support/service.ts';
+import { graphFromJson, graphFromText, graphSha256 } from '../network/graph-form.ts';
 import { floats, modelBytes, node } from '../network/onnx/test-kit.ts';
 
 /** 32 x 32 x 3 to 10 classes, as the generated data set has them. */
@@ -57,6 +58,22 @@ describe('a network of the user', () => {
     await expect(test.service.call('network.show', { network: { id: 'my-net', width: 0.5 } })).rejects.toThrow(/leave out its width/);
   });
 
+  it('is written down as text and as JSON, which describe an equal graph', async () => {
+    const { sha256 } = await test.service.call('network.show', { network: { id: 'my-net' } });
+    const { text, json } = await test.service.call('network.text', { network: { id: 'my-net' } });
+    expect(text).toContain('{ kind: linear, name: fc, input: pool, outFeatures: 10, bias: true }');
+    expect([graphSha256(graphFromText(text)), graphSha256(graphFromJson(json))]).toEqual([sha256, sha256]);
+    const { nodes, title } = await test.service.call('network.structure', { network: { id: file } });
+    expect([title, nodes.length]).toEqual(['My Net.onnx, 32 x 32 x 3', 5]);
+  });
+
+  it('is not exported to where nothing can be written', async () => {
+    const network = { id: 'my-net' };
+    await expect(test.service.call('network.export', { network, path: folder })).rejects.toThrow(`${folder}: it is a folder, expected`);
+    const path = join(folder, 'none', 'out.onnx');
+    await expect(test.service.call('network.export', { network, path })).rejects.toThrow(`${path}: its folder does not exist`);
+  });
+
   it('comes in pieces from a face without paths', async () => {
     const { upload } = await test.service.call('upload.begin', { name: 'piece.onnx' });
     const bytes = Buffer.from(classifier());
@@ -99,6 +116,18 @@ describe('a network of the user', () => {
     const written = await test.service.call('network.export', { network: { id: 'my-net' }, path, weights: run.id });
     expect(written.check.relativeDifference).toBeLessThan(1e-4);
     expect(readFileSync(path).includes('lathe.inputMean')).toBe(true);
+    const layers = ['conv', 'point', 'fc'].map((name) => ({ name, weightBits: 8, activationBits: 8 }));
+    const quantized = await test.service.call('network.export', {
+      network: { id: 'my-net' },
+      path,
+      weights: run.id,
+      policy: { kind: 'quantize', layers },
+    });
+    expect(quantized.notes).toEqual([]); // the run's images gave the activations their ranges
+    expect(quantized.check.relativeDifference).toBeLessThan(0.05); // a value on the edge of two codes falls to either side
+    expect(quantized.check.sameClass).toBeGreaterThanOrEqual(0.9);
+    const back = await test.service.call('network.show', { network: { id: path } });
+    expect(back.imported?.bits).toEqual(layers);
     await expect(test.service.call('run.create', { ...request, network: { id: file } })).rejects.toThrow(/import the file first/);
     const zoo = { id: 'mobilenet-v1', width: 0.25 };
     await expect(test.service.call('run.create', { ...request, network: zoo })).rejects.toThrow(/has no weights of its own to start from/);

@@ -77,15 +77,20 @@ export class OwnNetworks {
    * where it does not fit the data set.
    */
   async find(ref: NetworkRef, dataset?: DatasetShape): Promise<FoundNetwork> {
+    const found = await this.findOwn(ref, dataset);
+    if (found) return found;
+    const resolved = resolveNetwork(ref, dataset);
+    return { ...resolved, question: resolved.ref, initialWeights: null };
+  }
+
+  /** As `find`; null where the reference is the zoo's. */
+  async findOwn(ref: NetworkRef, dataset?: DatasetShape): Promise<FoundNetwork | null> {
     if (isFile(ref.id)) {
       const { graph } = await this.readFile(ref);
       return own(basename(ref.id), graph, null, dataset);
     }
     const record = await this.store.getNetwork(ref.id);
-    if (!record) {
-      const found = resolveNetwork(ref, dataset);
-      return { ...found, question: found.ref, initialWeights: null };
-    }
+    if (!record) return null;
     refuseVariant(ref);
     return own(record.id, await this.graphOf(record), record.weights, dataset);
   }

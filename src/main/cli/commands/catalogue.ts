@@ -7,7 +7,7 @@ import { globalOptions, withService } from '../context.ts';
 import { printJson, printLine, printTable } from '../output.ts';
 import { addNetworkStructureCommands, printGroups, printTraffic } from './network-structure.ts';
 
-type ShowOptions = VariantOptions & { dataset?: string; groups?: true; traffic?: true };
+type ShowOptions = VariantOptions & { dataset?: string; groups?: true; traffic?: true; text?: true };
 
 export function addCatalogueCommands(program: Command): void {
   addNetworkCommands(program);
@@ -37,6 +37,7 @@ function addNetworkCommands(program: Command): void {
     .option('--dataset <id>', 'the variant that fits this data set')
     .option('--groups', 'the channels that must be pruned together')
     .option('--traffic', 'bytes and MACs a byte of each layer, counts by other conventions, published figures')
+    .option('--text', 'the graph itself, an operator a line (YAML; with --json its JSON form)')
     .action(async (id: string, own: ShowOptions, command: Command) => {
       const options = globalOptions(command);
       const input = { network: networkRef(id, own), ...(own.dataset === undefined ? {} : { dataset: own.dataset }) };
@@ -45,6 +46,12 @@ function addNetworkCommands(program: Command): void {
         if (options.json) printJson(structure);
         else if (own.groups === true) printGroups(structure);
         else printTraffic(structure);
+        return;
+      }
+      if (own.text === true) {
+        const { text, json } = await withService(options, (service) => service.call('network.text', input));
+        if (options.json) printJson(json);
+        else process.stdout.write(text);
         return;
       }
       const info = await withService(options, (service) => service.call('network.show', input));
