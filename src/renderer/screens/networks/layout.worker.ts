@@ -2,6 +2,12 @@
 import { Graph, layout } from '@dagrejs/dagre';
 import type { LayoutAnswer, LayoutQuestion } from './graph-view.ts';
 
+/** What dagre's `layout` writes into the labels; its own types leave them open. */
+type Placed = LayoutAnswer['nodes'][number];
+interface Routed {
+  readonly points?: LayoutAnswer['edges'][number];
+}
+
 self.addEventListener('message', (event: MessageEvent<LayoutQuestion>) => {
   const { nodes, edges } = event.data;
   const graph = new Graph();
@@ -12,10 +18,10 @@ self.addEventListener('message', (event: MessageEvent<LayoutQuestion>) => {
   layout(graph);
   const answer: LayoutAnswer = {
     nodes: nodes.map(({ id, width, height }) => {
-      const placed = graph.node(id);
+      const placed = graph.node(id) as Placed;
       return { id, x: placed.x - width / 2, y: placed.y - height / 2, width, height };
     }),
-    edges: graph.edges().map((edge) => graph.edge(edge).points ?? []),
+    edges: graph.edges().map((edge) => (graph.edge(edge) as Routed).points ?? []),
   };
   self.postMessage(answer);
 });
