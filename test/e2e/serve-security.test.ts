@@ -88,16 +88,21 @@ describe.skipIf(noChromium !== null)('the loopback server in a browser', () => {
     ]);
   });
 
+  /** Not waitForFunction: the page's policy forbids the evaluation that it does between frames. */
+  async function moduleHasRun(): Promise<void> {
+    await expect.poll(async () => await tab.evaluate('window.module'), { timeout: 10_000 }).toBe(true);
+  }
+
   it('opens by a link on another site, though its cookie is strict', async () => {
     await tab.goto(foreignOrigin);
     await tab.click('a');
-    await tab.waitForFunction('window.module === true');
+    await moduleHasRun();
     expect(tab.url()).toBe(`${server.origin}/`);
   });
 
   it('runs no inline script and hides its cookie from scripts', async () => {
     await tab.goto(server.url);
-    await tab.waitForFunction('window.module === true');
+    await moduleHasRun();
     expect(await tab.evaluate('window.inline')).toBeUndefined();
     expect(await tab.evaluate('document.cookie')).toBe('');
     expect((await context.cookies()).map(({ httpOnly, sameSite }) => [httpOnly, sameSite])).toEqual([[true, 'Strict']]);
