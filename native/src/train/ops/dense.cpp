@@ -100,7 +100,8 @@ class Dense final : public Op {
     const int panel = context.kernels.gemmPanel, panels = (n_ + panel - 1) / panel;
     const bool byPanel = groups_ == 1 && context.images * geometry.out.pixels() < 512 && panels >= 8;
     const int rows = context.images * geometry.out.height;
-    const Partition chunks(byPanel ? n_ : rows, byPanel ? panel : 1, context.images * WorkPerImage());
+    const Partition chunks(byPanel ? n_ : rows, byPanel ? panel : 1, context.images * WorkPerImage(),
+                           byPanel ? 2 * ThreadCount() : kMaxChunks);
     ParallelFor(chunks.count(), [&](int chunk) {
       const Range range = chunks[chunk];
       ForStrips(geometry.out.height, stripRows_, byPanel ? Range{0, rows} : range, [&](int image, int row, int count) {

@@ -93,9 +93,11 @@ class Pointwise final : public Op {
 
   void Infer(const InferContext& context) const override {
     // Few rows and many channels: each thread takes all rows and some of the panels, so that weights are read once.
+    // Not more cuts than threads need: every one reads all of the input. Results do not depend on them.
     const int rows = Rows(context.images), panel = context.kernels.gemmPanel;
     const bool byPanel = rows < 512 && n_ >= 8 * panel;
-    const Partition chunks(byPanel ? n_ : rows, byPanel ? panel : context.kernels.gemmRows, Work(rows));
+    const Partition chunks(byPanel ? n_ : rows, byPanel ? panel : context.kernels.gemmRows, Work(rows),
+                           byPanel ? 2 * ThreadCount() : kMaxChunks);
     ParallelFor(chunks.count(), [&](int chunk) {
       const Range range = chunks[chunk];
       const int row = byPanel ? 0 : range.begin, channel = byPanel ? range.begin : 0;
