@@ -231,6 +231,9 @@ describe('handing over', () => {
   });
 
   it('names its commands when it does not know one', async () => {
-    expect(await launch(['go'])).toMatchObject({ code: 1, stderr: 'lathe: unknown command "go": expected build, lathe, bench, start, dev.\n' });
+    expect(await launch(['go'])).toMatchObject({
+      code: 1,
+      stderr: 'lathe: unknown command "go": expected build, lathe, bench, start, dev.\n',
+    });
   });
 });
