@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startServer, type LatheServer } from '../../src/main/serve/server.ts';
 import { rendererDir } from '../../src/main/serve/index.ts';
 import { launchChromium, noChromium } from '../support/chromium.ts';
-import { makeDataDir, openService, removeDataDir, smallSearch, waitForStatus, type TestService } from '../support/service.ts';
+import { makeDataDir, openService, removeDataDir, smallSearch, waitForStatus, waitUntil, type TestService } from '../support/service.ts';
 
 if (noChromium !== null) process.stderr.write(`skipped: the application in a browser, for ${noChromium}\n`);
 
@@ -123,6 +123,8 @@ describe.skipIf(noChromium !== null)('the application in a browser', () => {
     expect(cancelled.trials).toBeGreaterThan(3);
     expect(cancelled.trials).toBeLessThan(trials);
     await page.getByRole('button', { name: 'Resume' }).click();
+    // The page asks for it after the click has returned: until then the run is still cancelled.
+    await waitUntil(async () => (await test.service.call('run.show', { id: run.id })).summary.status !== 'cancelled', 'the run to go on');
     await waitForStatus(test.service, run.id, ['completed']);
 
     await expect.poll(async () => (await trialsTab.textContent()) ?? '', { timeout: 10_000 }).toContain(String(trials));
