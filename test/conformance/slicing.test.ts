@@ -67,7 +67,7 @@ function difference(found: Float32Array, expected: Float32Array): number {
 }
 
 describe('a sliced network', () => {
-  it.each(networks)('computes what the masked %s x%d does', { timeout: 60_000 }, async (id, width) => {
+  it.each(networks)('computes what the masked %s x%d does', { timeout: 300_000 }, async (id, width) => {
     setThreads(2);
     const { graph } = resolveNetwork({ id, width, classes: 10 }, { shape: [32, 32, 3], classes: 10 });
     const coupling = couplingOf(graph);
@@ -90,7 +90,7 @@ describe('a sliced network', () => {
 });
 
 describe('folded batch norm', () => {
-  it.each(networks)('leaves what %s x%d computes as it was', { timeout: 60_000 }, async (id, width) => {
+  it.each(networks)('leaves what %s x%d computes as it was', { timeout: 300_000 }, async (id, width) => {
     const { graph } = resolveNetwork({ id, width, classes: 10 }, { shape: [32, 32, 3], classes: 10 });
     const random = Random.fromSeed(3);
     const values = randomValues(graph, random);

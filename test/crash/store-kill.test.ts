@@ -27,7 +27,7 @@ describe('a writer that is killed', () => {
       total += acknowledged.step + 1 - acknowledged.from;
     }
     expect(total).toBeGreaterThan(50); // or it was killed before it wrote
-  }, 120_000);
+  }, 300_000);
 
   it.each(['before-commit:9', 'after-commit:9', 'before-rename:2', 'after-rename:2'])(
     'at %s leaves all of a batch or nothing',

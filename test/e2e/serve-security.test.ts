@@ -90,7 +90,7 @@ describe.skipIf(noChromium !== null)('the loopback server in a browser', () => {
 
   /** Not waitForFunction: the page's policy forbids the evaluation that it does between frames. */
   async function moduleHasRun(): Promise<void> {
-    await expect.poll(async () => await tab.evaluate('window.module'), { timeout: 10_000 }).toBe(true);
+    await expect.poll(async () => await tab.evaluate('window.module')).toBe(true);
   }
 
   it('opens by a link on another site, though its cookie is strict', async () => {

@@ -25,7 +25,7 @@ function run(script: string): { status: number | null; signal: string | null; ou
   writeFileSync(file, source);
   const { status, signal, stdout, stderr } = spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', file], {
     encoding: 'utf8',
-    timeout: 60_000,
+    timeout: 180_000,
   });
   rmSync(home, { recursive: true });
   return { status, signal, output: stdout + stderr };
@@ -90,7 +90,7 @@ describe('worker threads', () => {
       console.log('still here');`;
     writeFileSync(join(home, 'worker.mjs'), worker);
     writeFileSync(join(home, 'main.mjs'), main);
-    const { status, signal, stdout } = spawnSync(process.execPath, [join(home, 'main.mjs')], { encoding: 'utf8', timeout: 60_000 });
+    const { status, signal, stdout } = spawnSync(process.execPath, [join(home, 'main.mjs')], { encoding: 'utf8', timeout: 180_000 });
     rmSync(home, { recursive: true });
     expect({ status, signal, stdout }).toEqual({ ...clean, stdout: 'still here\n' });
   });

@@ -104,11 +104,11 @@ describe('a network of the user', () => {
     ]);
   });
 
-  it('trains from its own weights, and is exported with those of a run', { timeout: 60_000 }, async () => {
+  it('trains from its own weights, and is exported with those of a run', { timeout: 300_000 }, async () => {
     const request = { method: 'train', network: { id: 'my-net' }, dataset: 'generated', training: { epochs: 0 }, threads: 2 } as const;
     const run = await test.service.call('run.create', request);
     await expect
-      .poll(async () => (await test.service.call('run.show', { id: run.id })).summary.status, { timeout: 50_000 })
+      .poll(async () => (await test.service.call('run.show', { id: run.id })).summary.status, { timeout: 200_000 })
       .toBe('completed');
     const { manifest } = await test.service.call('run.show', { id: run.id });
     expect(manifest.initialWeights).toMatch(/^[0-9a-f]{64}$/);
