@@ -288,6 +288,7 @@ class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
         own->job.statisticsDataset = &statistics->dataset();
         own->job.statisticsIndices = own->statisticsIndices.data();
         own->job.statisticsCount = own->statisticsIndices.size();
+        own->job.wantParameters = Has(options, "wantParameters") && GetBool(options, "wantParameters");
       }
 
       AsyncWork work = Begin(call, "lathe evaluate", options, &dataset);
@@ -306,6 +307,9 @@ class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
         result.Set("meanLoss", r.meanLoss);
         result.Set("logits",
                    own->job.wantLogits ? Napi::Value(MakeFloat32Array(e, r.logits.data(), r.logits.size())) : e.Null());
+        result.Set("parameters", own->job.wantParameters
+                                     ? Napi::Value(MakeFloat32Array(e, r.parameters.data(), r.parameters.size()))
+                                     : e.Null());
         return result;
       };
       return StartAsync(env, std::move(work));

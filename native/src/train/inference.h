@@ -29,9 +29,9 @@ class InferencePass {
 
   // Replaces the folded running statistics by those of `images` images under this pass's quantization. load(image, out)
   // writes one input, (H, W, C). Holds the activations of all images at once. False once `cancelled` is set: the pass
-  // is then of no more use.
+  // is then of no more use. `measured`, where given, is a parameter array that takes them as its running statistics.
   bool Recalibrate(int images, const float* parameters, FunctionRef<void(int, float*)> load,
-                   const std::atomic<bool>* cancelled);
+                   const std::atomic<bool>* cancelled, float* measured = nullptr);
 
   // Called before an operator runs, with its (float) first input, or after, with its output: (images, H, W, C).
   using Observer = FunctionRef<void(const Op& op, const float* values, std::size_t floats)>;

@@ -81,6 +81,7 @@ struct EvaluateJob {
   const Dataset* statisticsDataset = nullptr;
   const std::uint32_t* statisticsIndices = nullptr;
   std::size_t statisticsCount = 0;
+  bool wantParameters = false;  // with those statistics as the running ones
   Watch watch;
 };
 struct EvaluateResult {
@@ -89,7 +90,8 @@ struct EvaluateResult {
   std::size_t correct = 0;
   std::size_t correctTop5 = 0;
   double meanLoss = 0;
-  std::vector<float> logits;  // (count, classes) where wanted
+  std::vector<float> logits;      // (count, classes) where wanted
+  std::vector<float> parameters;  // the flat array, where wanted
 };
 
 // A batch of given values through the network as inference runs it.

@@ -172,7 +172,9 @@ EvaluateResult Model::Evaluate(const EvaluateJob& job) {
   EvaluateResult result;
   if (job.statisticsCount > 0) {
     const auto load = [&](int i, float* out) { job.statisticsDataset->Load(job.statisticsIndices[i], out); };
-    if (!pass->Recalibrate(static_cast<int>(job.statisticsCount), parameters_.data(), load, job.watch.cancelled)) {
+    if (job.wantParameters) result.parameters.assign(parameters_.begin(), parameters_.end());
+    if (!pass->Recalibrate(static_cast<int>(job.statisticsCount), parameters_.data(), load, job.watch.cancelled,
+                           job.wantParameters ? result.parameters.data() : nullptr)) {
       result.cancelled = true;
       return result;
     }

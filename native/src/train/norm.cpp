@@ -76,6 +76,13 @@ void Norm::FinishForward(int chunks, const float* parameters) {
   for (AlignedFloats* v : {&scale_, &shift_, &mean_}) MakePeriodic(v->data(), channels_);
 }
 
+void Norm::StoreAsRunning(float* parameters) const {
+  for (int i = 0; i < channels_; ++i) {
+    parameters[at_.runningMean + i] = mean_[i];
+    parameters[at_.runningVariance + i] = static_cast<float>(batchDeviations_[i] / count_);
+  }
+}
+
 void Norm::CommitRunning(float* parameters) const {
   const double unbiased = count_ > 1 ? 1.0 / (count_ - 1) : 1.0;  // as PyTorch keeps its running variance
   float* runningMean = parameters + at_.runningMean;

@@ -29,6 +29,8 @@ class Norm {
   // Moves the running statistics towards those of the batch: apart from FinishForward, so that a step that is given up
   // half-way leaves no trace.
   void CommitRunning(float* parameters) const;
+  // Makes the batch's statistics the running ones: inference then computes what FinishForward made scale and shift for.
+  void StoreAsRunning(float* parameters) const;
 
   // Backward: readers sum g and g * (y - mean) by chunk (GradientSink); then one thread finishes.
   void BeginBackward(int chunks);

@@ -14,7 +14,7 @@
 namespace lathe {
 
 bool InferencePass::Recalibrate(int images, const float* parameters, FunctionRef<void(int, float*)> load,
-                                const std::atomic<bool>* cancelled) {
+                                const std::atomic<bool>* cancelled, float* measured) {
   for (const Tensor& tensor : graph_->tensors) {
     if (tensor.shape.pixels() * images > kMaxPixels) {
       throw std::invalid_argument("statistics of " + std::to_string(images) + " images are too many for this network");
@@ -72,6 +72,7 @@ bool InferencePass::Recalibrate(int images, const float* parameters, FunctionRef
     });
     if (norm) {
       norm->FinishForward(byImage.count(), parameters);
+      if (measured) norm->StoreAsRunning(measured);
       // `folded` points at these vectors, so the operator has its new constants too.
       std::copy_n(norm->scale(), scales_[i].size(), scales_[i].data());
       std::copy_n(norm->shift(), shifts_[i].size(), shifts_[i].data());

@@ -225,6 +225,7 @@ export interface NativeEvaluateOptions {
    * model keeps its own. Holds the activations of all these images in memory at once.
    */
   readonly statistics?: { readonly dataset: NativeDataset; readonly indices: Uint32Array };
+  readonly wantParameters?: boolean; // of the network with these statistics, where there are any
   readonly wantLogits?: boolean;
   readonly control?: NativeControl;
   readonly onProgress?: (progress: NativeProgress) => void;
@@ -236,6 +237,7 @@ export interface NativeEvaluateResult {
   readonly correctTop5: number; // the label's logit is among the five largest, of equal ones the first
   readonly meanLoss: number;
   readonly logits: Float32Array | null; // (count, classes)
+  readonly parameters: Float32Array | null; // the flat array, with the measured statistics as running ones
 }
 
 /** A quantizable operator's input, as seen on the calibration images. Tables have one entry for each of 0..8 bits; entry 0 is 0. */

@@ -453,6 +453,18 @@ describe('evaluation', () => {
     expect(model.getState().parameters).toEqual(start);
   });
 
+  it('gives the parameters with those statistics, which compute the same without the images', async () => {
+    const { model, start } = newModel();
+    const quantized = { dataset: images.dataset, indices, batchSize: 16, quantization: quantization(() => [4, 4]), wantLogits: true };
+    const statistics = { dataset: images.dataset, indices };
+    const { logits, parameters } = await model.evaluate({ ...quantized, statistics, wantParameters: true });
+    expect(model.getState().parameters).toEqual(start);
+    expect(distance(start, parameters ?? [])).toBeGreaterThan(1e-3);
+    model.setState(parameters ?? new Float32Array());
+    const again = (await model.evaluate(quantized)).logits;
+    expect(isClose(again ?? [], logits ?? [], 1e-4)).toBe(true);
+  });
+
   it('leaves the weights as they were', async () => {
     const { model, start } = newModel();
     await model.evaluate({ dataset: images.dataset, indices, batchSize: 16, quantization: quantization(() => [2, 2]) });

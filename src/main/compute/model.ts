@@ -91,7 +91,7 @@ export class Model implements NativeModel {
 
   /** Accuracy, loss and, where wanted, logits, with weights and activations quantized where asked. Rejects as `train`. */
   async evaluate(options: NativeEvaluateOptions & Cancellable): Promise<NativeEvaluateResult> {
-    const { dataset, indices, batchSize, quantization, statistics, wantLogits, arithmetic } = options;
+    const { dataset, indices, batchSize, quantization, statistics, wantLogits, wantParameters, arithmetic } = options;
     this.#checkDataset(dataset, true);
     checkInteger('batchSize', batchSize, 1, largestBatch);
     checkIndices('indices', indices, factsOf(dataset).count);
@@ -111,6 +111,7 @@ export class Model implements NativeModel {
         arithmetic: arithmetic ?? 'fake',
         ...(statistics ? { statistics } : {}),
         wantLogits: wantLogits ?? false,
+        wantParameters: wantParameters ?? false,
         ...cancel,
         ...listener(options),
       }),

@@ -8,7 +8,7 @@ import { Random } from '../../shared/random.ts';
 import type { NativeCalibration, NativeDataset, NativeModel, NativeQuantization } from '../compute/addon.ts';
 import { createDataset, createModel } from '../compute/index.ts';
 import type { Graph } from '../network/graph.ts';
-import { exportOnnx, type LayerQuantization } from '../network/onnx/export.ts';
+import { exportOnnx, hasCodes, type LayerQuantization } from '../network/onnx/export.ts';
 import { initialParameters, toNativeProgram } from '../network/program.ts';
 import { fromPolicy } from '../search/quantize/bits.ts';
 import { loadState } from './checkpoint.ts';
@@ -18,6 +18,8 @@ import { checkWritable, writeWhole } from './networks.ts';
 export interface CalibrationImages {
   readonly dataset: NativeDataset;
   readonly indices: Uint32Array;
+  /** The first so many of them give batch norm its statistics under quantization, as in the run (0: it keeps the float network's). */
+  readonly statisticsImages: number;
 }
 
 export interface ExportQuestion {
@@ -118,21 +120,35 @@ async function quantizationOf(
     };
     return [op, quantization];
   });
-  return {
-    layers: new Map(layers),
-    inFile: inFileOf(
-      layers.map(([, layer]) => layer),
-      calibrations,
-    ),
-  };
+  const inFile = inFileOf(
+    layers.map(([, layer]) => layer),
+    calibrations,
+  );
+  if (images && images.statisticsImages > 0) await measureStatistics(model, inFile, images);
+  return { layers: new Map(layers), inFile };
 }
 
-/** ONNX has whole numbers of 8 and of 4 bits. */
+/** Quantization moves means and variances, and at few bits that costs most of the accuracy: the file gets those that were measured with it. */
+async function measureStatistics(model: NativeModel, quantization: NativeQuantization, images: CalibrationImages): Promise<void> {
+  const { dataset, indices } = images;
+  const { parameters } = await model.evaluate({
+    dataset,
+    indices: indices.slice(0, 1),
+    batchSize: 1,
+    quantization,
+    statistics: { dataset, indices: indices.slice(0, images.statisticsImages) },
+    wantParameters: true,
+  });
+  if (!parameters) throw new LatheError('internal', 'the network gave no parameters');
+  model.setState(parameters);
+}
+
+/** What `exportOnnx` writes of it. */
 function inFileOf(layers: readonly LayerQuantization[], calibrations: readonly NativeCalibration[]): NativeQuantization {
-  const inFile = (width: number, threshold: number | null): number => ((width === 8 || width === 4) && threshold !== null ? width : 0);
+  const inFile = (width: number, threshold: number | null): number => (hasCodes(width) && threshold !== null ? width : 0);
   return {
     weightBits: Uint8Array.from(layers, (layer) => inFile(layer.weightBits, layer.weightThreshold)),
-    activationBits: Uint8Array.from(layers, (layer) => inFile(layer.activationBits, layer.activationThreshold)),
+    activationBits: Uint8Array.from(layers, (layer) => (hasCodes(layer.weightBits) ? inFile(layer.activationBits, layer.activationThreshold) : 0)),
     weightThresholds: Float32Array.from(layers, (layer, at) => calibrations[at]?.weightThresholds[layer.weightBits] ?? 1),
     activationThresholds: Float32Array.from(layers, (layer) => layer.activationThreshold ?? 1),
   };

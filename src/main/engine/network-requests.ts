@@ -108,10 +108,11 @@ async function trainingImages(
 ): Promise<CalibrationImages & { readonly mean: string; readonly std: string }> {
   const [height, width] = graph.inputShape;
   const { dataset, trainIndices, normalisation } = await openTraining(record, manifest, { dataDir, height, width });
-  const count = manifest.method === 'quantize' ? manifest.search.calibrationImages : quantizeParametersSchema.parse({}).calibrationImages;
+  const { calibrationImages, statisticsImages } = manifest.method === 'quantize' ? manifest.search : quantizeParametersSchema.parse({});
   return {
     dataset,
-    indices: trainIndices.slice(0, count),
+    indices: trainIndices.slice(0, calibrationImages),
+    statisticsImages,
     mean: JSON.stringify(normalisation.mean),
     std: JSON.stringify(normalisation.std),
   };

@@ -95,12 +95,14 @@ describe('a network of the user', () => {
     const quantized = await test.service.call('network.export', { network: { id: 'my-net' }, path, policy: { kind: 'quantize', layers } });
     expect(quantized.opset).toBe(21);
     expect(quantized.check.relativeDifference).toBeLessThan(1e-4); // weights alone are quantized: nothing is rounded twice
-    expect(quantized.notes.join('\n')).toMatch(/layers have bits that ONNX has no type for, or no range was measured/);
+    expect(quantized.notes.join('\n')).toMatch(/^3 layers have weights or activations of one bit, or without a measured range; .*conv, point, fc$/m);
+    expect(quantized.notes.join('\n')).toMatch(/^1 layers have bits that ONNX has no type for; .*: fc$/m);
     expect(readFileSync(path).includes('lathe.policy')).toBe(true);
     const back = await test.service.call('network.show', { network: { id: path } });
     expect(back.imported?.bits).toEqual([
       { name: 'conv', weightBits: 8, activationBits: null },
       { name: 'point', weightBits: 4, activationBits: null },
+      { name: 'fc', weightBits: 8, activationBits: null }, // the codes of 5 bits
     ]);
   });
 
@@ -128,6 +130,11 @@ describe('a network of the user', () => {
     expect(quantized.check.sameClass).toBeGreaterThanOrEqual(0.9);
     const back = await test.service.call('network.show', { network: { id: path } });
     expect(back.imported?.bits).toEqual(layers);
+    const widths = [8, 6, 5].map((weightBits, at) => ({ name: layers[at]?.name ?? '', weightBits, activationBits: [8, 4, 3][at] ?? 8 }));
+    const policy = { kind: 'quantize', layers: widths } as const;
+    const mixed = await test.service.call('network.export', { network: { id: 'my-net' }, path, weights: run.id, policy });
+    expect(mixed.notes.join('\n')).toMatch(/^2 layers have bits that ONNX has no type for; they compute with these bits, .*: point, fc$/);
+    expect(mixed.check.relativeDifference).toBeLessThan(0.1);
     await expect(test.service.call('run.create', { ...request, network: { id: file } })).rejects.toThrow(/import the file first/);
     const zoo = { id: 'mobilenet-v1', width: 0.25 };
     await expect(test.service.call('run.create', { ...request, network: zoo })).rejects.toThrow(/has no weights of its own to start from/);

@@ -46,7 +46,7 @@ export function addNetworkFileCommands(network: Command): void {
     network.command('export <network> <file>').description('write a network with its weights to an ONNX file, checked in ONNX Runtime'),
   )
     .option('--weights <run>', 'a run, or the SHA-256 of weights (default: those that came with the network)')
-    .option('--policy <file>', 'bits layer by layer: 8 and 4 become quantizers in the file, all are told in its metadata')
+    .option('--policy <file>', 'bits layer by layer: 2 to 8 become quantizers in the file, all are told in its metadata')
     .action(async (id: string, file: string, own: ExportOptions, command: Command) => {
       const options = globalOptions(command);
       const policy = own.policy === undefined ? undefined : await readPolicy(own.policy);

@@ -1,6 +1,7 @@
 /**
  * A network with its values as an ONNX file: N x C x H x W, float32, batch norm as an operator of its own, the batch free. Layers
- * with a policy of 8 or 4 bits get quantizers (QDQ); every policy stands in the metadata as well. `import.ts` reads the graph
+ * with a policy get quantizers (QDQ): 8 and 4 bits as ONNX has them, others as 8-bit codes of fewer levels; every policy stands in the
+ * metadata as well. `import.ts` reads the graph
  * back as it was.
  */
 import onnxProto from 'onnx-proto';
@@ -41,6 +42,11 @@ export interface ExportedFile {
 
 const floatOpset = 17;
 const fourBitOpset = 21; // the first with int4 and uint4
+/** Widths that codes can stand for. Weights of one bit have no code for 0, which a DequantizeLinear would need. */
+export function hasCodes(bits: number): boolean {
+  return bits >= 2 && bits <= 8;
+}
+
 const irVersions: Readonly<Record<number, number>> = { [floatOpset]: 8, [fourBitOpset]: 10 };
 
 /** Throws LatheError internal where a value is missing or of the wrong length. */
@@ -95,6 +101,7 @@ class GraphWriter {
   readonly #ranks = new Map<string, 2 | 4>([[inputName, 4]]);
   readonly #written = new Set<string>();
   readonly #floatOnly: string[] = [];
+  readonly #wideCodes = new Set<string>();
 
   constructor(graph: Graph, valueOf: ValueOf, quantization: ReadonlyMap<string, LayerQuantization>) {
     this.#graph = graph;
@@ -107,7 +114,12 @@ class GraphWriter {
     for (const node of this.#graph.nodes) this.#writeNode(node);
     if (this.#floatOnly.length > 0) {
       this.notes.push(
-        `${this.#floatOnly.length} layers have bits that ONNX has no type for, or no range was measured for them; they are float32 in the file, with their bits in its metadata (lathe.policy): ${this.#floatOnly.join(', ')}`,
+        `${this.#floatOnly.length} layers have weights or activations of one bit, or without a measured range; these are float32 in the file, with their bits in its metadata (lathe.policy): ${this.#floatOnly.join(', ')}`,
+      );
+    }
+    if (this.#wideCodes.size > 0) {
+      this.notes.push(
+        `${this.#wideCodes.size} layers have bits that ONNX has no type for; they compute with these bits, in 8-bit codes that use fewer levels, and the metadata tells them (lathe.policy): ${[...this.#wideCodes].join(', ')}`,
       );
     }
     return this.#vector(this.#graph.nodes.at(-1)?.spec.name ?? inputName);
@@ -285,25 +297,28 @@ class GraphWriter {
     this.#add('Clip', name, high === '' ? [input, low] : [input, low, high], this.#rankOf(input));
   }
 
-  /** Through a quantizer, where the layer's activations have 8 or 4 bits. */
+  /**
+   * Through a quantizer, where the layer's activations have codes and its weights have too: behind float weights ONNX Runtime would
+   * quantize those by itself, to 8 bits.
+   */
   #quantized(layer: string, input: string): string {
     const plan = this.#quantization.get(layer);
     if (!plan) return input;
-    const { activationBits: bits, activationThreshold: threshold, activationSigned: signed } = plan;
-    if ((bits !== 8 && bits !== 4) || threshold === null) {
+    const { activationBits: bits, activationThreshold: threshold, activationSigned: signed, weightBits } = plan;
+    if (!hasCodes(bits) || !hasCodes(weightBits) || threshold === null) {
       this.#leaveFloat(layer);
       return input;
     }
-    if (bits === 4) this.usesFourBits = true;
+    const width = this.#widthOfCodes(layer, bits);
     const largest = signed ? 2 ** (bits - 1) - 1 : 2 ** bits - 1;
     const rank = this.#rankOf(input);
     const [scale, zero] = [`${layer}/activation scale`, `${layer}/activation zero`];
     this.#scalar(scale, threshold / largest);
-    this.#codes(zero, [0], [], bits, signed);
+    this.#codes(zero, [0], [], width, signed);
     let from = input;
-    if (signed) {
-      // Two's complement has one more negative code than Lathe uses.
-      this.#writeClip(`${layer}/clip`, input, -threshold, threshold);
+    if (signed || width !== bits) {
+      // Two's complement has one more negative code than Lathe uses, wide codes have many more.
+      this.#writeClip(`${layer}/clip`, input, signed ? -threshold : 0, threshold);
       from = `${layer}/clip`;
     }
     this.#add('QuantizeLinear', `${layer}/quantize`, [from, scale, zero], rank);
@@ -311,25 +326,34 @@ class GraphWriter {
     return `${layer}/dequantize`;
   }
 
-  /** As whole numbers behind a DequantizeLinear, where the layer's weights have 8 or 4 bits. */
+  /** As whole numbers behind a DequantizeLinear, where the layer's weights have codes. */
   #weights(layer: string, values: Float32Array, dims: readonly number[]): string {
     const plan = this.#quantization.get(layer);
     const name = `${layer}/weight`;
     if (!plan) return this.#floats(name, values, dims);
     const { weightBits: bits, weightThreshold: threshold } = plan;
-    if ((bits !== 8 && bits !== 4) || threshold === null) {
+    if (!hasCodes(bits) || threshold === null) {
       this.#leaveFloat(layer);
       return this.#floats(name, values, dims);
     }
-    if (bits === 4) this.usesFourBits = true;
+    const width = this.#widthOfCodes(layer, bits);
     const largest = 2 ** (bits - 1) - 1;
     const step = Math.fround(threshold / largest);
     const codes = Array.from(values, (value) => Math.max(-largest, Math.min(largest, roundEven(Math.fround(value / step)))));
-    this.#codes(`${name} codes`, codes, dims, bits, true);
+    this.#codes(`${name} codes`, codes, dims, width, true);
     this.#scalar(`${name} scale`, step);
-    this.#codes(`${name} zero`, [0], [], bits, true);
+    this.#codes(`${name} zero`, [0], [], width, true);
     this.#add('DequantizeLinear', name, [`${name} codes`, `${name} scale`, `${name} zero`], 4);
     return name;
+  }
+
+  #widthOfCodes(layer: string, bits: number): 8 | 4 {
+    if (bits === 4) {
+      this.usesFourBits = true;
+      return 4;
+    }
+    if (bits !== 8) this.#wideCodes.add(layer);
+    return 8;
   }
 
   #leaveFloat(layer: string): void {
