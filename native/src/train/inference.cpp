@@ -31,6 +31,7 @@ void InferencePass::PrepareOp(Op& op, const ParameterLayout& layout, const float
   AlignedFloats& scale = scales_.emplace_back(ChannelVectorSize(channels));
   AlignedFloats& shift = shifts_.emplace_back(ChannelVectorSize(channels));
   const Parameter* bias = layout.Find(op.spec, Role::kBias);
+  biases_.push_back(bias ? std::optional(bias->offset) : std::nullopt);
   for (int c = 0; c < channels; ++c) {
     const double b = bias ? parameters[bias->offset + c] : 0.0;
     double factor = 1.0, offset = b;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <optional>
 #include <vector>
 
 #include "core/aligned.h"
@@ -52,9 +53,10 @@ class InferencePass {
   std::unique_ptr<Graph> graph_;
   const Kernels& kernels_;
   int capacity_ = 1;
-  std::vector<OpQuantizer> quantizers_;           // by operator of graph_
-  std::vector<AlignedFloats> scales_, shifts_;    // by operator of graph_
-  std::vector<std::size_t> offsets_;              // of each tensor, in a thread's memory
+  std::vector<OpQuantizer> quantizers_;             // by operator of graph_
+  std::vector<AlignedFloats> scales_, shifts_;      // by operator of graph_
+  std::vector<std::optional<std::size_t>> biases_;  // by operator of graph_: offset in the parameters
+  std::vector<std::size_t> offsets_;                // of each tensor, in a thread's memory
   std::size_t quantizedOffset_ = 0, memory_ = 0;  // where inputs are quantized that others read as well; floats in all
 };
 

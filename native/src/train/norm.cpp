@@ -76,9 +76,9 @@ void Norm::FinishForward(int chunks, const float* parameters) {
   for (AlignedFloats* v : {&scale_, &shift_, &mean_}) MakePeriodic(v->data(), channels_);
 }
 
-void Norm::StoreAsRunning(float* parameters) const {
+void Norm::StoreAsRunning(float* parameters, const float* bias) const {
   for (int i = 0; i < channels_; ++i) {
-    parameters[at_.runningMean + i] = mean_[i];
+    parameters[at_.runningMean + i] = static_cast<float>(batchMean_[i] + (bias ? bias[i] : 0.0f));
     parameters[at_.runningVariance + i] = static_cast<float>(batchDeviations_[i] / count_);
   }
 }

@@ -30,7 +30,8 @@ class Norm {
   // half-way leaves no trace.
   void CommitRunning(float* parameters) const;
   // Makes the batch's statistics the running ones: inference then computes what FinishForward made scale and shift for.
-  void StoreAsRunning(float* parameters) const;
+  // `bias` (channels), null for none, is what the rows lack of the values that inference normalises.
+  void StoreAsRunning(float* parameters, const float* bias) const;
 
   // Backward: readers sum g and g * (y - mean) by chunk (GradientSink); then one thread finishes.
   void BeginBackward(int chunks);

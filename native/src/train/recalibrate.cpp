@@ -72,7 +72,8 @@ bool InferencePass::Recalibrate(int images, const float* parameters, FunctionRef
     });
     if (norm) {
       norm->FinishForward(byImage.count(), parameters);
-      if (measured) norm->StoreAsRunning(measured);
+      // What was stored is without the bias, which the batch's own mean would take out again.
+      if (measured) norm->StoreAsRunning(measured, biases_[i] ? parameters + *biases_[i] : nullptr);
       // `folded` points at these vectors, so the operator has its new constants too.
       std::copy_n(norm->scale(), scales_[i].size(), scales_[i].data());
       std::copy_n(norm->shift(), shifts_[i].size(), shifts_[i].data());

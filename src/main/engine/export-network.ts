@@ -148,7 +148,9 @@ function inFileOf(layers: readonly LayerQuantization[], calibrations: readonly N
   const inFile = (width: number, threshold: number | null): number => (hasCodes(width) && threshold !== null ? width : 0);
   return {
     weightBits: Uint8Array.from(layers, (layer) => inFile(layer.weightBits, layer.weightThreshold)),
-    activationBits: Uint8Array.from(layers, (layer) => (hasCodes(layer.weightBits) ? inFile(layer.activationBits, layer.activationThreshold) : 0)),
+    activationBits: Uint8Array.from(layers, (layer) =>
+      hasCodes(layer.weightBits) ? inFile(layer.activationBits, layer.activationThreshold) : 0,
+    ),
     weightThresholds: Float32Array.from(layers, (layer, at) => calibrations[at]?.weightThresholds[layer.weightBits] ?? 1),
     activationThresholds: Float32Array.from(layers, (layer) => layer.activationThreshold ?? 1),
   };

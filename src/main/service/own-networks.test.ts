@@ -95,7 +95,9 @@ describe('a network of the user', () => {
     const quantized = await test.service.call('network.export', { network: { id: 'my-net' }, path, policy: { kind: 'quantize', layers } });
     expect(quantized.opset).toBe(21);
     expect(quantized.check.relativeDifference).toBeLessThan(1e-4); // weights alone are quantized: nothing is rounded twice
-    expect(quantized.notes.join('\n')).toMatch(/^3 layers have weights or activations of one bit, or without a measured range; .*conv, point, fc$/m);
+    expect(quantized.notes.join('\n')).toMatch(
+      /^3 layers have weights or activations of one bit, or without a measured range; .*conv, point, fc$/m,
+    );
     expect(quantized.notes.join('\n')).toMatch(/^1 layers have bits that ONNX has no type for; .*: fc$/m);
     expect(readFileSync(path).includes('lathe.policy')).toBe(true);
     const back = await test.service.call('network.show', { network: { id: path } });
