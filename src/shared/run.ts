@@ -50,7 +50,12 @@ export const agentParametersSchema = z.object({
 });
 export type AgentParameters = z.infer<typeof agentParametersSchema>;
 
+/** How policies are found: HAQ's agent with uniform seeds and refinement, or one of its rivals. */
+export const quantizeMethodSchema = z.enum(['ddpg', 'random', 'evolutionary', 'greedy', 'integer-program']);
+export type QuantizeMethod = z.infer<typeof quantizeMethodSchema>;
+
 export const quantizeParametersSchema = z.object({
+  method: quantizeMethodSchema.default('ddpg'),
   trials: z.number().int().min(1).max(1_000_000).default(200),
   minimumBits: z.number().int().min(1).max(8).default(2),
   maximumBits: z.number().int().min(1).max(8).default(8),
@@ -90,7 +95,11 @@ export const quantizeManifestSchema = z.object({
   targetSha256: z.string(),
   batch: z.number().int().positive(), // images at once on the target
   budgets: z.array(budgetSchema).min(1),
-  search: quantizeParametersSchema.required().extend({ refinement: quantizeParametersSchema.shape.refinement.unwrap().default(0) }), // absent: before there was any
+  // What a manifest of an older version lacks: before there was any.
+  search: quantizeParametersSchema.required().extend({
+    method: quantizeMethodSchema.default('ddpg'),
+    refinement: quantizeParametersSchema.shape.refinement.unwrap().default(0),
+  }),
 });
 export const manifestSchema = z.discriminatedUnion('method', [trainManifestSchema, quantizeManifestSchema]);
 export type TrainManifest = z.infer<typeof trainManifestSchema>;
@@ -144,10 +153,16 @@ export const solutionSchema = costSchema.extend({
 });
 export type Solution = z.infer<typeof solutionSchema>;
 
+/**
+ * Where a trial's policy came from: a uniform one to start from, the agent, a change of one of the best; of a rival: drawn at random,
+ * bred, a measurement of one decision alone (which no budget bounds), solved for greedily or by an integer program.
+ */
+export const trialOriginSchema = z.enum(['uniform', 'agent', 'refinement', 'random', 'evolution', 'sensitivity', 'greedy', 'program']);
+
 /** One policy evaluated by a search; an episode in reinforcement-learning terms. */
 export const trialSchema = costSchema.extend({
   step: z.number().int().nonnegative(),
-  origin: z.enum(['uniform', 'agent', 'refinement']), // a uniform policy to start from, the agent's, or a change of one of the best
+  origin: trialOriginSchema,
   reward: z.number(),
   accuracy: z.number(), // on the reward images, 0..1
   weightBits: z.array(z.number().int()), // a quantizable layer each, after the budget was enforced
@@ -156,7 +171,7 @@ export const trialSchema = costSchema.extend({
   askedActivationBits: z.array(z.number().int()),
   noise: z.number().nullable(), // sigma; null while warming up and where the agent was not asked
   criticLoss: z.number().nullable(),
-  isBest: z.boolean(), // best so far
+  isBest: z.boolean(), // best so far, of those within the budgets
   atMs: z.number(), // Unix time
 });
 export type Trial = z.infer<typeof trialSchema>;

@@ -3,6 +3,7 @@ import { deserialize, serialize } from 'node:v8';
 import { LatheError } from '../../shared/errors.ts';
 import type { BitVector } from '../search/quantize/bits.ts';
 import type { QuantizeSearchState } from '../search/quantize/search.ts';
+import type { RivalSearchState } from '../search/rivals/search.ts';
 import type { TrainingState } from '../search/training/training.ts';
 import { readBlob, writeBlob } from '../store/blobs.ts';
 
@@ -33,7 +34,7 @@ export interface SearchCheckpoint {
     readonly withinBudget: boolean;
   }[];
   readonly floatValidationAccuracy: number;
-  readonly search: QuantizeSearchState;
+  readonly search: QuantizeSearchState | RivalSearchState; // by the manifest's method
 }
 
 type Blob = WeightsBlob | TrainingCheckpoint | SearchCheckpoint;

@@ -9,16 +9,11 @@ import { findTarget } from '../hardware/targets.ts';
 import { quantizableLayerInfos } from '../network/describe.ts';
 import { Evaluator } from '../search/evaluator.ts';
 import { uniformPolicies } from '../search/quantize/baselines.ts';
-import {
-  absoluteBudgets,
-  lockedLayers,
-  meetsBudgets,
-  requireFeasible,
-  toPolicy,
-  uniformBits,
-  type BitVector,
-} from '../search/quantize/bits.ts';
-import { QuantizeSearch, type QuantizeSearchState } from '../search/quantize/search.ts';
+import { meetsBudgets } from '../search/budgets.ts';
+import { absoluteBudgets, lockedLayers, requireFeasible, toPolicy, uniformBits, type BitVector } from '../search/quantize/bits.ts';
+import { createRivalBitSearch } from '../search/quantize/rival.ts';
+import { QuantizeSearch, type BitSearch, type QuantizeSearchState } from '../search/quantize/search.ts';
+import type { RivalSearchState } from '../search/rivals/search.ts';
 import { loadState, saveState, type SearchCheckpoint } from './checkpoint.ts';
 import { throwIfCancelled, type JobContext } from './job.ts';
 import { RateMeter } from './reporter.ts';
@@ -75,7 +70,7 @@ export async function runQuantize(context: JobContext, manifest: QuantizeManifes
   const rewardImages = bench.validationImages.slice(0, manifest.search.rewardImages);
   const setting: Setting = { context, manifest, bench, layers, costs, limits, locked, evaluator, rewardImages, weights };
   const prelude = resumed ?? (await measureBaselines(setting));
-  const search = makeSearch(setting, prelude);
+  const search = await makeSearch(setting, prelude);
   if (resumed) {
     search.restore(resumed.search);
     reporter.log('info', `search continues at trial ${String(search.step)} of ${String(manifest.search.trials)}`);
@@ -92,17 +87,24 @@ async function restoreWeights(context: JobContext, bench: Workbench, checkpoint:
   return checkpoint.weights;
 }
 
-function makeSearch(setting: Setting, prelude: Prelude): QuantizeSearch {
+/** A search whose state is its own method's: a checkpoint is read back by the method that wrote it, as the manifest never changes. */
+type AnySearch = BitSearch<QuantizeSearchState | RivalSearchState>;
+
+async function makeSearch(setting: Setting, prelude: Prelude): Promise<AnySearch> {
   const { context, manifest, bench, layers, costs, limits, evaluator, rewardImages } = setting;
-  return new QuantizeSearch(
-    { layers, costOf: costs.costOf, accuracyOf: (bits) => evaluator.accuracyOf(rewardImages, bits), now: context.now },
-    manifest.search,
-    limits,
-    prelude.baselines.filter((baseline) => baseline.withinBudget).map((baseline) => baseline.bits),
-    prelude.referenceAccuracy,
-    bench.random.derive('search'),
-    createMlp,
-  );
+  const { method } = manifest.search;
+  const environment = {
+    layers,
+    costOf: costs.costOf,
+    accuracyOf: (bits: BitVector) => evaluator.measure(rewardImages, bits),
+    now: context.now,
+  };
+  const seeds = prelude.baselines.filter((baseline) => baseline.withinBudget).map((baseline) => baseline.bits);
+  const random = bench.random.derive('search');
+  if (method === 'ddpg') {
+    return new QuantizeSearch(environment, manifest.search, limits, seeds, prelude.referenceAccuracy, random, createMlp);
+  }
+  return await createRivalBitSearch(method, environment, manifest.search, limits, seeds, prelude.referenceAccuracy, random);
 }
 
 /** The float network and the uniform policies, on all validation images. */
@@ -128,13 +130,13 @@ async function measureBaselines(setting: Setting): Promise<Prelude> {
   return { referenceAccuracy, floatValidationAccuracy, baselines };
 }
 
-async function runTrials(setting: Setting, prelude: Prelude, search: QuantizeSearch): Promise<void> {
+async function runTrials(setting: Setting, prelude: Prelude, search: AnySearch): Promise<void> {
   const { context, manifest, weights } = setting;
   const { reporter, control, job } = context;
   const total = manifest.search.trials;
   const meter = new RateMeter(context.now, search.step);
   let lastCheckpointMs = context.now();
-  const checkpoint = async (state: QuantizeSearchState): Promise<void> => {
+  const checkpoint = async (state: QuantizeSearchState | RivalSearchState): Promise<void> => {
     const blob = await saveState(job.dataDir, { kind: 'search', weights, ...preludeOf(prelude), search: state });
     await reporter.checkpoint({ phase: 'searching', step: state.nextStep, ...blob, atMs: context.now() });
     lastCheckpointMs = context.now();
@@ -167,7 +169,7 @@ function preludeOf({ referenceAccuracy, floatValidationAccuracy, baselines }: Pr
  */
 async function chooseWinner(
   setting: Setting,
-  search: QuantizeSearch,
+  search: AnySearch,
 ): Promise<{ readonly bits: BitVector; readonly validationAccuracy: number }> {
   const { context, bench, evaluator, rewardImages } = setting;
   const fresh = bench.validationImages.slice(rewardImages.length);

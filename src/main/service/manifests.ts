@@ -6,14 +6,15 @@ import type { Output, Parsed } from '../../shared/contract.ts';
 import type { DatasetRecord } from '../../shared/dataset.ts';
 import { budget as budgetText } from '../../shared/format.ts';
 import type { LayerInfo, NetworkRef } from '../../shared/network.ts';
-import { quantizeParametersSchema, trainingParametersSchema, type Manifest } from '../../shared/run.ts';
+import { quantizeParametersSchema, trainingParametersSchema, type Manifest, type QuantizeParameters } from '../../shared/run.ts';
 import { LatheError } from '../../shared/errors.ts';
 import { imagesFor } from './images-for.ts';
 import type { TargetInfo } from '../../shared/target.ts';
 import { networkLabel, quantizableLayerInfos } from '../network/describe.ts';
 import { graphSha256 } from '../network/graph-form.ts';
 import type { Graph } from '../network/graph.ts';
-import { absoluteBudgets, requireFeasible } from '../search/quantize/bits.ts';
+import { absoluteBudgets, lockedLayers, requireFeasible } from '../search/quantize/bits.ts';
+import { fewestTrials } from '../search/rivals/sensitivity.ts';
 import type { FoundNetwork } from './own-networks.ts';
 
 export interface MadeManifest {
@@ -88,7 +89,12 @@ export class ManifestMaker {
       search,
     };
     await this.checkSearch(manifest, graph);
-    return { manifest, name: `quantize ${networkTitle}, ${request.budgets.map(budgetText).join(', ')}`, networkTitle, layers };
+    return {
+      manifest,
+      name: `quantize ${networkTitle}${search.method === 'ddpg' ? '' : ` (${search.method})`}, ${request.budgets.map(budgetText).join(', ')}`,
+      networkTitle,
+      layers,
+    };
   }
 
   private async checkSearch(manifest: Extract<Manifest, { method: 'quantize' }>, graph: Graph): Promise<void> {
@@ -118,6 +124,7 @@ export class ManifestMaker {
         `with the first and the last of ${String(layerCount)} layers protected there is nothing to search; turn the protection off`,
       );
     }
+    requireTrials(search, layerCount);
     const duplicate = manifest.budgets.find((budget, index) =>
       manifest.budgets.some((other, at) => at < index && other.resource === budget.resource),
     );
@@ -133,6 +140,18 @@ export class ManifestMaker {
     const limits = absoluteBudgets(manifest.budgets, preview.reference, manifest.target);
     requireFeasible(preview.least, limits, search.minimumBits, preview.reference);
   }
+}
+
+/** A search by sensitivity measures every decision first, besides the uniform policies: at most the widths twice. */
+function requireTrials(search: QuantizeParameters, layerCount: number): void {
+  if (search.method !== 'greedy' && search.method !== 'integer-program') return;
+  const free = lockedLayers(layerCount, search.protectFirstAndLast).filter((locked) => !locked).length;
+  const needed = fewestTrials(2 * free) + 2 * (search.maximumBits - search.minimumBits + 1);
+  if (search.trials >= needed) return;
+  throw new LatheError(
+    'bad-input',
+    `trials ${String(search.trials)}: method ${search.method} measures the sensitivity of ${String(2 * free)} decisions first; give at least ${String(needed)}`,
+  );
 }
 
 function requireImages(dataset: DatasetRecord, validationImages: number, calibrationImages: number): void {

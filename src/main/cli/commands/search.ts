@@ -3,7 +3,8 @@ import type { Command } from 'commander';
 import type { Input } from '../../../shared/contract.ts';
 import { count, duration, percentUnit } from '../../../shared/format.ts';
 import type { Budget } from '../../../shared/policy.ts';
-import { budgets, integer, networkRef, withVariantOptions, type VariantOptions } from '../arguments.ts';
+import { quantizeMethodSchema, type QuantizeMethod } from '../../../shared/run.ts';
+import { budgets, integer, networkRef, oneOf, withVariantOptions, type VariantOptions } from '../arguments.ts';
 import { trainingOf, withTrainingFlags, type TrainingFlags } from '../training-flags.ts';
 import { globalOptions, withService } from '../context.ts';
 import { followRun } from '../follow.ts';
@@ -24,6 +25,7 @@ interface QuantizeOptions extends TrainingOptions {
   readonly minBits?: number;
   readonly maxBits?: number;
   readonly protect: boolean;
+  readonly method?: QuantizeMethod;
 }
 
 export function addSearchCommands(program: Command): void {
@@ -66,6 +68,7 @@ export function addSearchCommands(program: Command): void {
     )
     .option('--hardware-batch <n>', "images at once on the target (default: the target's)", integer(1, 4096))
     .option('--trials <n>', 'policies to evaluate', integer(1, 1_000_000))
+    .option('--method <name>', `how policies are found: ${quantizeMethodSchema.options.join(', ')}`, oneOf(quantizeMethodSchema.options))
     .option('--min-bits <n>', 'fewest bits of a layer', integer(1, 8))
     .option('--max-bits <n>', 'most bits of a layer', integer(1, 8))
     .option('--no-protect', 'let the search choose the bits of the first and the last layer too')
@@ -110,6 +113,7 @@ function quantizeInput(id: string, own: QuantizeOptions): Input<'run.create'> {
       ...(own.minBits === undefined ? {} : { minimumBits: own.minBits }),
       ...(own.maxBits === undefined ? {} : { maximumBits: own.maxBits }),
       protectFirstAndLast: own.protect,
+      ...(own.method === undefined ? {} : { method: own.method }),
     },
   };
 }

@@ -2,13 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LatheError } from '../../../shared/errors.ts';
 import type { Budget, Cost } from '../../../shared/policy.ts';
+import { meetsBudgets } from '../budgets.ts';
 import {
   absoluteBudgets,
   actionToBits,
   enforceBudgets,
   fromPolicy,
   lockedLayers,
-  meetsBudgets,
   requireFeasible,
   toPolicy,
   uniformBits,

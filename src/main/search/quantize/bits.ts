@@ -1,7 +1,8 @@
 /** From an agent's action to bits, and from bits to a policy that meets its budgets. Pure functions. */
 import { LatheError } from '../../../shared/errors.ts';
-import type { Budget, Cost, QuantizePolicy, Resource } from '../../../shared/policy.ts';
+import type { Budget, Cost, QuantizePolicy } from '../../../shared/policy.ts';
 import { resourceUnits } from '../../../shared/policy.ts';
+import { amountOf, meetsBudgets } from '../budgets.ts';
 
 /** Bits of all quantizable layers, in network order. */
 export interface BitVector {
@@ -27,22 +28,6 @@ export function bitsToAction(bits: number, minimumBits: number, maximumBits: num
   return (inside - minimumBits + 0.5) / (maximumBits - minimumBits + 1);
 }
 
-/** The amount of one resource in a cost, in the unit of `resourceUnits`; null where the target has no model for it. */
-export function amountOf(cost: Cost, resource: Resource): number | null {
-  switch (resource) {
-    case 'latency':
-      return cost.latencyMs;
-    case 'energy':
-      return cost.energyMj;
-    case 'size':
-      return cost.sizeBytes;
-    case 'macs':
-      return cost.macs;
-    case 'params':
-      return null;
-  }
-}
-
 /** Budgets as absolute limits: a fraction is of `reference`, the network's 8-bit form. */
 export function absoluteBudgets(budgets: readonly Budget[], reference: Cost, targetId: string): Budget[] {
   return budgets.map((budget) => {
@@ -60,13 +45,6 @@ export function absoluteBudgets(budgets: readonly Budget[], reference: Cost, tar
       );
     }
     return budget.kind === 'absolute' ? budget : { resource: budget.resource, kind: 'absolute', value: budget.value * full };
-  });
-}
-
-export function meetsBudgets(cost: Cost, limits: readonly Budget[]): boolean {
-  return limits.every((limit) => {
-    const amount = amountOf(cost, limit.resource);
-    return amount !== null && amount <= limit.value;
   });
 }
 

@@ -6,7 +6,8 @@
 import { LatheError } from '../../../shared/errors.ts';
 import type { Budget } from '../../../shared/policy.ts';
 import type { Random } from '../../../shared/random.ts';
-import { meetsBudgets, type BitVector, type CostFunction } from './bits.ts';
+import { meetsBudgets } from '../budgets.ts';
+import type { BitVector, CostFunction } from './bits.ts';
 
 export interface Neighbourhood {
   readonly minimumBits: number;

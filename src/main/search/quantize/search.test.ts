@@ -31,7 +31,12 @@ function makeSearch(change: { readonly trials?: number; readonly refinement?: nu
     agent: { hiddenUnits: 16, warmupTrials: 4, batchSize: 16 },
     ...change,
   });
-  const environment = { layers, costOf, accuracyOf: async (bits: BitVector) => await Promise.resolve(accuracyOf(bits)), now: () => 0 };
+  const environment = {
+    layers,
+    costOf,
+    accuracyOf: async (bits: BitVector) => await Promise.resolve({ accuracy: accuracyOf(bits), loss: 0 }),
+    now: () => 0,
+  };
   return new QuantizeSearch(environment, parameters, limits, seeds, 1, Random.fromSeed(5), createMlp);
 }
 

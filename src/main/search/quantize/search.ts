@@ -10,6 +10,7 @@ import type { QuantizeParameters, Trial } from '../../../shared/run.ts';
 import { Random, type RandomState } from '../../../shared/random.ts';
 import { Ddpg, type DdpgState, type MlpFactory } from '../agent/ddpg.ts';
 import { actionToBits, bitsToAction, enforceBudgets, lockedLayers, protectedBits, type BitVector, type CostFunction } from './bits.ts';
+import type { Reading } from '../rivals/problem.ts';
 import { neighbourOf } from './refine.ts';
 import { type Decision, LayerStates, stateSize } from './state.ts';
 
@@ -17,8 +18,8 @@ import { type Decision, LayerStates, stateSize } from './state.ts';
 export interface QuantizeEnvironment {
   readonly layers: readonly LayerInfo[]; // the quantizable ones
   readonly costOf: CostFunction;
-  /** Accuracy, 0..1, on the reward images (held out of training; never the test split). */
-  accuracyOf(bits: BitVector): Promise<number>;
+  /** Accuracy and loss on the reward images (held out of training; never the test split). */
+  accuracyOf(bits: BitVector): Promise<Reading>;
   /** Unix time in ms, for the record only. */
   now(): number;
 }
@@ -40,6 +41,16 @@ interface Measured {
 /** A refined policy is next to one of this many best ones. */
 const parents = 4;
 
+/** A search for bits, one trial at a time; `S` is all that decides the rest of it. */
+export interface BitSearch<S extends { readonly nextStep: number }> {
+  readonly step: number;
+  /** The best trials within the budgets, best first; each a different policy. */
+  readonly best: readonly Candidate[];
+  trial(): Promise<Trial>;
+  save(): S;
+  restore(state: S): void;
+}
+
 export interface QuantizeSearchState {
   readonly agent: DdpgState;
   readonly refinement: RandomState;
@@ -48,7 +59,7 @@ export interface QuantizeSearchState {
   readonly finalists: readonly Candidate[];
 }
 
-export class QuantizeSearch {
+export class QuantizeSearch implements BitSearch<QuantizeSearchState> {
   private readonly environment: QuantizeEnvironment;
   private readonly parameters: QuantizeParameters;
   private readonly limits: readonly Budget[];
@@ -171,7 +182,7 @@ export class QuantizeSearch {
 
   private async measure(bits: BitVector): Promise<Measured> {
     const cost = this.environment.costOf(bits);
-    const accuracy = await this.environment.accuracyOf(bits);
+    const { accuracy } = await this.environment.accuracyOf(bits);
     // HAQ, eq. (reward): lambda * (accuracy - accuracy of the float network), in percentage points.
     return { cost, accuracy, reward: this.parameters.rewardScale * 100 * (accuracy - this.referenceAccuracy) };
   }

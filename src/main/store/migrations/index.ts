@@ -4,5 +4,6 @@ import { firstTables } from './0001-first-tables.ts';
 import { trialOrigin } from './0002-trial-origin.ts';
 import { networks } from './0003-networks.ts';
 import { integerAccuracy } from './0004-integer-accuracy.ts';
+import { trialOrigins } from './0005-trial-origins.ts';
 
-export const migrations: readonly Migration[] = [firstTables, trialOrigin, networks, integerAccuracy];
+export const migrations: readonly Migration[] = [firstTables, trialOrigin, networks, integerAccuracy, trialOrigins];

@@ -25,6 +25,11 @@ export interface Parameter {
 type Words<T> = { readonly [K in keyof T]: readonly [label: string, unit: string, explain: string] };
 
 const search: Words<Omit<QuantizeParameters, 'agent'>> = {
+  method: [
+    'Search method',
+    '',
+    'HAQ’s agent with refinement (ddpg), or a rival at equal trials: random, evolutionary, greedy by sensitivity, an integer program.',
+  ],
   trials: ['Trials', '', 'Policies that the search evaluates, one after the other.'],
   minimumBits: ['Fewest bits', 'bits', 'No layer gets fewer, neither for weights nor for activations.'],
   maximumBits: ['Most bits', 'bits', 'No layer gets more.'],

@@ -1,0 +1,112 @@
+/** The search for bits as its rivals see it: two decisions a layer that is not protected, its weight bits and its activation bits. */
+import type { Budget } from '../../../shared/policy.ts';
+import type { QuantizeParameters, Trial } from '../../../shared/run.ts';
+import type { Random } from '../../../shared/random.ts';
+import { amountOf, meetsBudgets } from '../budgets.ts';
+import type { Choices, Decision, DecisionProblem, SeparableCosts } from '../rivals/problem.ts';
+import { RivalSearch, type RivalMethod, type RivalSearchState } from '../rivals/search.ts';
+import { lockedLayers, protectedBits, type BitVector } from './bits.ts';
+import type { BitSearch, Candidate, QuantizeEnvironment } from './search.ts';
+
+/** Bits as choices and back: a decision's choice 0 is the fewest bits. */
+interface Coding {
+  readonly decisions: readonly Decision[];
+  readonly toBits: (choices: Choices) => BitVector;
+  readonly toChoices: (bits: BitVector) => number[];
+}
+
+/** Rejects with LatheError bad-input where there are too few trials for the method. */
+export async function createRivalBitSearch(
+  method: RivalMethod,
+  environment: QuantizeEnvironment,
+  parameters: QuantizeParameters,
+  limits: readonly Budget[],
+  seeds: readonly BitVector[],
+  referenceAccuracy: number,
+  random: Random,
+): Promise<BitSearch<RivalSearchState>> {
+  const coding = codingOf(environment, parameters);
+  const problem = problemOf(coding, environment, limits);
+  const options = { method, trials: parameters.trials, finalists: parameters.finalists, seeds: seeds.map(coding.toChoices) };
+  const search = await RivalSearch.create(problem, options, random);
+  return {
+    get step(): number {
+      return search.step;
+    },
+    get best(): readonly Candidate[] {
+      return search.best.map(({ choices, ...candidate }) => ({ ...candidate, bits: coding.toBits(choices) }));
+    },
+    trial: async (): Promise<Trial> => {
+      const { step, origin, asked, choices, cost, accuracy, isBest } = await search.trial();
+      const bits = coding.toBits(choices);
+      const askedBits = coding.toBits(asked);
+      return {
+        ...cost,
+        step,
+        origin,
+        accuracy,
+        isBest,
+        reward: parameters.rewardScale * 100 * (accuracy - referenceAccuracy),
+        weightBits: [...bits.weightBits],
+        activationBits: [...bits.activationBits],
+        askedWeightBits: [...askedBits.weightBits],
+        askedActivationBits: [...askedBits.activationBits],
+        noise: null,
+        criticLoss: null,
+        atMs: environment.now(),
+      };
+    },
+    save: () => search.save(),
+    restore: (state) => {
+      search.restore(state);
+    },
+  };
+}
+
+function codingOf({ layers }: QuantizeEnvironment, { minimumBits, maximumBits, protectFirstAndLast }: QuantizeParameters): Coding {
+  const locked = lockedLayers(layers.length, protectFirstAndLast);
+  const free = layers.flatMap((layer, index) => (locked[index] === true ? [] : [{ layer: index, name: layer.name }]));
+  const choices = maximumBits - minimumBits + 1;
+  return {
+    decisions: free.flatMap(({ name }, group) => ['weights', 'activations'].map((side) => ({ name: `${name} ${side}`, group, choices }))),
+    toBits: (of) => {
+      const weightBits = locked.map(() => protectedBits);
+      const activationBits = locked.map(() => protectedBits);
+      free.forEach(({ layer }, group) => {
+        weightBits[layer] = minimumBits + (of[2 * group] ?? 0);
+        activationBits[layer] = minimumBits + (of[2 * group + 1] ?? 0);
+      });
+      return { weightBits, activationBits };
+    },
+    toChoices: ({ weightBits, activationBits }) =>
+      free.flatMap(({ layer }) => [weightBits, activationBits].map((side) => (side[layer] ?? minimumBits) - minimumBits)),
+  };
+}
+
+function problemOf(coding: Coding, environment: QuantizeEnvironment, limits: readonly Budget[]): DecisionProblem {
+  const costOf = (choices: Choices): ReturnType<QuantizeEnvironment['costOf']> => environment.costOf(coding.toBits(choices));
+  return {
+    decisions: coding.decisions,
+    limits,
+    costOf,
+    meetsBudgets: (choices) => meetsBudgets(costOf(choices), limits),
+    accuracyOf: (choices) => environment.accuracyOf(coding.toBits(choices)),
+    separable: separableCosts(coding, limits, costOf),
+  };
+}
+
+/** A layer's cost does not depend on the others' bits: what it takes is what it adds to the least policy. */
+function separableCosts(coding: Coding, limits: readonly Budget[], costOf: DecisionProblem['costOf']): SeparableCosts {
+  const least = coding.decisions.map(() => 0);
+  const amounts = (choices: Choices): number[] => limits.map(({ resource }) => amountOf(costOf(choices), resource) ?? 0);
+  const floor = amounts(least);
+  return {
+    limits: limits.map(({ value }, index) => value - (floor[index] ?? 0)),
+    amountsOf: (group, [weights = 0, activations = 0]) => {
+      const choices = [...least];
+      choices[2 * group] = weights;
+      choices[2 * group + 1] = activations;
+      return amounts(choices).map((amount, index) => amount - (floor[index] ?? 0));
+    },
+  };
+}
