@@ -2,7 +2,7 @@
 # them by cpuid when it is loaded (src/core/simd.cpp).
 # Nothing that reorders or contracts arithmetic is allowed: every tile shape must round alike, so that results do not depend
 # on how the work is cut (multiply-adds are fused by hand, see vec.h). Errno and trapping are not used.
-set(lathe_kernel_flags -O3 -Wall -Wextra -Wno-psabi -ffp-contract=off -fno-math-errno -fno-trapping-math)
+set(lathe_kernel_flags ${lathe_optimise} -Wall -Wextra -Wno-psabi -ffp-contract=off -fno-math-errno -fno-trapping-math)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   list(APPEND lathe_kernel_flags -Wno-maybe-uninitialized) # GCC 12 warns of _mm512_undefined_ps in its own headers
 endif()

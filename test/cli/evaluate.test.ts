@@ -52,10 +52,10 @@ describe('evaluate', { timeout: 300_000 }, () => {
     const fake = await evaluate({ weightBits: 6, activationBits: 6 });
     const integer = await evaluate({ weightBits: 6, activationBits: 6, arithmetic: 'integer' });
     expect(integer.layers).toEqual(fake.layers);
-    expect(Math.abs(integer.accuracy - fake.accuracy)).toBeLessThanOrEqual(0.01);
+    expect(integer.accuracy).toBe(fake.accuracy);
     const detail = await test.service.call('run.show', { id: run });
     const best = detail.solutions.find((solution) => solution.role === 'best');
-    expect(Math.abs((best?.integerTestAccuracy ?? Number.NaN) - (best?.testAccuracy ?? Number.NaN))).toBeLessThanOrEqual(0.01);
+    expect(best?.integerTestAccuracy).toBe(best?.testAccuracy);
     if (!best?.policy || detail.manifest.method !== 'quantize') throw new Error('the search has no winner');
     const { calibrationImages, statisticsImages } = detail.manifest.search;
     const again = await evaluate({ policy: best.policy, arithmetic: 'integer', split: 'test', calibrationImages, statisticsImages });

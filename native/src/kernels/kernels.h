@@ -48,7 +48,7 @@ constexpr int ChannelVectorSize(int channels) {
 enum class Epilogue : int {
   kStore,       // c = a b
   kAccumulate,  // c += a b
-  kAffine,      // c = activation(a b * scale + shift)
+  kAffine,      // c = activation(a b * scale + shift), rounded behind the product and behind the sum
 };
 
 struct GemmArgs {
@@ -87,7 +87,7 @@ struct DepthwiseArgs {
   const float* const* rows = nullptr;  // (outRows, kernelHeight): the input row under each kernel row; null: zeros
   const float* weight = nullptr;       // tap t of channel c at [(c / w * taps + t) * w + c % w], w the vector's width
   float* y = nullptr;                  // (outRows, outWidth, channels)
-  Affine affine;                       // after the sum
+  Affine affine;                       // after the sum, rounded as gemm's
 };
 
 // The input's gradient: dx row r, column i is the sum of weight(k, j) * dy(rows[r][k], q) over the output pixels q that
@@ -146,13 +146,14 @@ struct GradientSinkArgs {
   float* sumTimesCentered = nullptr;  // (channels) += g * (y - center)
 };
 
+// y = code * unit: with the scale as unit the quantized value, with 1 the code itself.
 struct QuantizeArgs {
   std::size_t count = 0;
   const float* x = nullptr;
   float* y = nullptr;  // may be x
-  float scale = 1;
+  float scale = 1, unit = 1;
   float low = 0, high = 0;  // codes
-  bool sign = false;        // 1 bit: y = x >= 0 ? scale : -scale
+  bool sign = false;        // 1 bit: y = x >= 0 ? unit : -unit
 };
 
 // g = gradientScale * gradient + weightDecay * weight; v = momentum * v + g; the weight moves by -learningRate times v,

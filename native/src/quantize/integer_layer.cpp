@@ -52,7 +52,7 @@ CodeArgs CodeOf(const Quantizer& quantizer) {
 }
 
 IntegerLayer::IntegerLayer(const OpSpec& spec, const Op& op, const OpQuantizer& quantizer, const float* weights,
-                           const IntegerKernels& kernels)
+                           const Kernels& floatKernels, const IntegerKernels& kernels)
     : kernels_(kernels), geometry_(op.in[0]->shape, op.out->shape, spec) {
   if (quantizer.codebook) {
     throw std::invalid_argument(
@@ -80,13 +80,14 @@ IntegerLayer::IntegerLayer(const OpSpec& spec, const Op& op, const OpQuantizer& 
   least_ = clamps_ && activation_ != Activation::kNone ? 0.0f : -kInfinity;
   most_ = activation_ == Activation::kRelu6 ? 6.0f : kInfinity;
   for (int c = 0; c < n_; ++c) {
-    const double step = static_cast<double>(inputCode_.scale) * QuantizerScale(quantizer.ofChannel(c));
-    scale_.push_back(static_cast<float>(step * (affine.scale ? affine.scale[c] : 1.0)));
+    scale_.push_back(affine.scale[c]);  // of codes: see InferencePass
     shift_.push_back(affine.shift ? affine.shift[c] : 0.0f);
   }
 
   std::vector<std::int8_t> codes(static_cast<std::size_t>(n_) * k_);
-  EncodeWeights(quantizer, weights, n_, codes.size(), codes.data());
+  AlignedFloats values(codes.size());
+  EncodeWeights(floatKernels, quantizer, weights, n_, codes.size(), values.data());
+  std::copy_n(values.data(), codes.size(), codes.data());
   RefuseOverflow(spec.name, codes);
   if (depthwise_) {
     PackDepthwise(codes);

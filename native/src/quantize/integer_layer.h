@@ -19,11 +19,11 @@ CodeArgs CodeOf(const Quantizer& quantizer);
 
 class IntegerLayer {
  public:
-  // `op` gives shapes and the folded affine, `weights` is as in the parameter array. Throws std::invalid_argument,
-  // naming the operator, where a sum could leave 32 bits or where its weights are a codebook, which has no integer
-  // form.
+  // `op` gives shapes and the folded affine of codes (InferencePass), `weights` is as in the parameter array. Throws
+  // std::invalid_argument, naming the operator, where a sum could leave 32 bits or where its weights are a codebook,
+  // which has no integer form.
   IntegerLayer(const OpSpec& spec, const Op& op, const OpQuantizer& quantizer, const float* weights,
-               const IntegerKernels& kernels);
+               const Kernels& floatKernels, const IntegerKernels& kernels);
 
   // Where results go: values (images, H, W, C) where `code` is null, else codes of the same shape.
   struct Output {

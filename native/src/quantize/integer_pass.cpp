@@ -26,7 +26,8 @@ IntegerPass::IntegerPass(const InferencePass& pass, const std::vector<OpSpec>& s
     layers_.push_back(nullptr);
     if (!quantizer.quantizesWeights() || quantizer.activation.bits == 0) continue;
     const Parameter* weight = layout.Find(op.spec, Role::kWeight);
-    layers_[i] = std::make_unique<IntegerLayer>(specs[op.spec], op, quantizer, parameters + weight->offset, kernels);
+    layers_[i] = std::make_unique<IntegerLayer>(specs[op.spec], op, quantizer, parameters + weight->offset,
+                                                pass.kernels(), kernels);
     any = true;
   }
   if (!any)

@@ -16,7 +16,9 @@ float QuantizerScale(const Quantizer& quantizer) {
   return quantizer.threshold / static_cast<float>(LargestCode(quantizer));
 }
 
-void Quantize(const Kernels& kernels, const Quantizer& quantizer, const float* x, float* y, std::size_t count) {
+namespace {
+
+QuantizeArgs ArgsOf(const Quantizer& quantizer, const float* x, float* y, std::size_t count) {
   QuantizeArgs args;
   args.count = count;
   args.x = x;
@@ -25,7 +27,19 @@ void Quantize(const Kernels& kernels, const Quantizer& quantizer, const float* x
   args.sign = IsSign(quantizer);
   args.high = static_cast<float>(LargestCode(quantizer));
   args.low = quantizer.isSigned ? -args.high : 0.0f;
+  return args;
+}
+
+}  // namespace
+
+void Quantize(const Kernels& kernels, const Quantizer& quantizer, const float* x, float* y, std::size_t count) {
+  QuantizeArgs args = ArgsOf(quantizer, x, y, count);
+  args.unit = args.scale;
   kernels.quantize(args);
+}
+
+void QuantizeToCodes(const Kernels& kernels, const Quantizer& quantizer, const float* x, float* y, std::size_t count) {
+  kernels.quantize(ArgsOf(quantizer, x, y, count));
 }
 
 int reference::Code(const Quantizer& quantizer, float x) {

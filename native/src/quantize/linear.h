@@ -25,6 +25,8 @@ float QuantizerScale(const Quantizer& quantizer);
 
 // y = quantized x; y may be x.
 void Quantize(const Kernels& kernels, const Quantizer& quantizer, const float* x, float* y, std::size_t count);
+// y = codes of x, as floats; y may be x.
+void QuantizeToCodes(const Kernels& kernels, const Quantizer& quantizer, const float* x, float* y, std::size_t count);
 
 namespace reference {
 

@@ -24,6 +24,8 @@ struct OpQuantizer {
   std::shared_ptr<const Codebook> codebook;  // null: linear
 
   bool quantizesWeights() const { return weight.bits > 0 || codebook; }
+  // Whether the operator multiplies whole numbers by whole numbers.
+  bool codesBoth() const { return weight.bits > 0 && !codebook && activation.bits > 0; }
   // The linear quantizer of one output channel's weights.
   Quantizer ofChannel(int channel) const {
     Quantizer own = weight;
@@ -32,12 +34,15 @@ struct OpQuantizer {
   }
 };
 
+// What one unit of a sum of products of both codes is worth, of an output channel. Needs codesBoth().
+double StepOf(const OpQuantizer& quantizer, int channel);
+
 // out (length) = the quantized weights, (channels, length / channels); out may be weights. Needs quantizesWeights().
 void QuantizeWeights(const Kernels& kernels, const OpQuantizer& quantizer, const float* weights, int channels,
                      std::size_t length, float* out);
 
-// codes (length) of linear weights: value = code * QuantizerScale(ofChannel).
-void EncodeWeights(const OpQuantizer& quantizer, const float* weights, int channels, std::size_t length,
-                   std::int8_t* codes);
+// codes (length) of linear weights, as floats: value = code * QuantizerScale(ofChannel). out may be weights.
+void EncodeWeights(const Kernels& kernels, const OpQuantizer& quantizer, const float* weights, int channels,
+                   std::size_t length, float* codes);
 
 }  // namespace lathe

@@ -18,18 +18,18 @@ InferencePass::InferencePass(std::unique_ptr<Graph> graph, const Kernels& kernel
                              const float* parameters, const std::vector<OpQuantizer>& quantizers)
     : graph_(std::move(graph)), kernels_(kernels) {
   for (const auto& op : graph_->ops) {
-    const OpQuantizer* quantizer = quantizers.empty() ? nullptr : &quantizers[op->spec];
-    quantizers_.push_back(quantizer ? *quantizer : OpQuantizer{});
-    PrepareOp(*op, layout, parameters, quantizer);
+    quantizers_.push_back(quantizers.empty() ? OpQuantizer{} : quantizers[op->spec]);
+    PrepareOp(*op, layout, parameters, quantizers_.back());
   }
   PlanMemory();
 }
 
 void InferencePass::PrepareOp(Op& op, const ParameterLayout& layout, const float* parameters,
-                              const OpQuantizer* quantizer) {
+                              const OpQuantizer& quantizer) {
   const int channels = op.out->shape.channels;
   AlignedFloats& scale = scales_.emplace_back(ChannelVectorSize(channels));
   AlignedFloats& shift = shifts_.emplace_back(ChannelVectorSize(channels));
+  AlignedFloats& step = steps_.emplace_back(quantizer.codesBoth() ? ChannelVectorSize(channels) : 0);
   const Parameter* bias = layout.Find(op.spec, Role::kBias);
   biases_.push_back(bias ? std::optional(bias->offset) : std::nullopt);
   for (int c = 0; c < channels; ++c) {
@@ -40,14 +40,17 @@ void InferencePass::PrepareOp(Op& op, const ParameterLayout& layout, const float
       factor = parameters[at.gamma + c] / std::sqrt(parameters[at.runningVariance + c] + op.tail.epsilon);
       offset = parameters[at.beta + c] + (b - parameters[at.runningMean + c]) * factor;
     }
-    scale[c] = static_cast<float>(factor);
+    const double own = quantizer.codesBoth() ? StepOf(quantizer, c) : 1.0;
+    scale[c] = static_cast<float>(factor * own);
+    if (quantizer.codesBoth()) step[c] = static_cast<float>(own);
     shift[c] = static_cast<float>(offset);
   }
   MakePeriodic(scale.data(), channels);
   MakePeriodic(shift.data(), channels);
+  if (quantizer.codesBoth()) MakePeriodic(step.data(), channels);
 
   InferWeights weights;
-  if (op.tail.norm) weights.affine.scale = scale.data();
+  if (op.tail.norm || quantizer.codesBoth()) weights.affine.scale = scale.data();
   if (op.tail.norm || bias) weights.affine.shift = shift.data();
   weights.affine.activation = op.tail.activation;
   weights.affine.alpha = op.tail.alpha;
@@ -56,9 +59,10 @@ void InferencePass::PrepareOp(Op& op, const ParameterLayout& layout, const float
   AlignedFloats quantized;
   if (const Parameter* weight = layout.Find(op.spec, Role::kWeight)) {
     weights.weight = parameters + weight->offset;
-    if (quantizer && quantizer->quantizesWeights()) {
+    if (quantizer.quantizesWeights()) {
       quantized = AlignedFloats(weight->length);
-      QuantizeWeights(kernels_, *quantizer, weights.weight, weight->shape.front(), weight->length, quantized.data());
+      const auto convert = quantizer.codesBoth() ? EncodeWeights : QuantizeWeights;
+      convert(kernels_, quantizer, weights.weight, weight->shape.front(), weight->length, quantized.data());
       weights.weight = quantized.data();
     }
   }
@@ -124,11 +128,15 @@ const float* InferencePass::Run(int images, FunctionRef<void(int, float*)> fill,
 void InferencePass::RunOp(std::size_t i, InferContext context, float* quantized) const {
   const Op& op = *graph_->ops[i];
   if (quantizers_[i].activation.bits > 0) {
-    const std::size_t floats = op.in[0]->shape.size() * context.images;
-    Quantize(kernels_, quantizers_[i].activation, context.inputs[0], quantized, floats);
+    QuantizeInput(i, context.inputs[0], quantized, op.in[0]->shape.size() * context.images);
     context.inputs[0] = quantized;
   }
   op.Infer(context);
+}
+
+void InferencePass::QuantizeInput(std::size_t i, const float* x, float* y, std::size_t count) const {
+  const auto quantize = quantizers_[i].codesBoth() ? QuantizeToCodes : Quantize;
+  quantize(kernels_, quantizers_[i].activation, x, y, count);
 }
 
 }  // namespace lathe

@@ -1,4 +1,6 @@
-// Inference: batch norm folded from the running statistics, weights quantized beforehand, activations on the way. The
+// Inference: batch norm folded from the running statistics, weights quantized beforehand, activations on the way. An
+// operator with both widths works on codes, whole numbers in floats, whose steps are part of the folded scale: its sums
+// are exact below 2^24, and then all it computes is, bit for bit, what the integer path computes. The
 // images of a batch go through the whole network a few at a time, each few on one thread and within its cache. A batch
 // that is one such few, as a single image is, goes through on all threads.
 #pragma once
@@ -47,14 +49,16 @@ class InferencePass {
   void RunOp(std::size_t i, InferContext context, float* quantized) const;
 
  private:
-  void PrepareOp(Op& op, const ParameterLayout& layout, const float* parameters, const OpQuantizer* quantizer);
+  void PrepareOp(Op& op, const ParameterLayout& layout, const float* parameters, const OpQuantizer& quantizer);
+  void QuantizeInput(std::size_t i, const float* x, float* y, std::size_t count) const;
   void PlanMemory();
 
   std::unique_ptr<Graph> graph_;
   const Kernels& kernels_;
   int capacity_ = 1;
   std::vector<OpQuantizer> quantizers_;             // by operator of graph_
-  std::vector<AlignedFloats> scales_, shifts_;      // by operator of graph_
+  std::vector<AlignedFloats> scales_, shifts_;      // by operator of graph_; the scales of codes where it has both
+  std::vector<AlignedFloats> steps_;                // by operator of graph_: a unit of a sum of codes; empty: no codes
   std::vector<std::optional<std::size_t>> biases_;  // by operator of graph_: offset in the parameters
   std::vector<std::size_t> offsets_;                // of each tensor, in a thread's memory
   std::size_t quantizedOffset_ = 0, memory_ = 0;  // where inputs are quantized that others read as well; floats in all

@@ -50,7 +50,9 @@ bool InferencePass::Recalibrate(int images, const float* parameters, FunctionRef
     if (op.tail.norm) {
       norm.emplace(shape.channels, op.tail.epsilon, op.tail.momentum, *op.tail.norm);
       norm->BeginForward(byImage.count());
-      op.setInferAffine(Affine{});
+      Affine raw;
+      if (steps_[i].size() > 0) raw.scale = steps_[i].data();
+      op.setInferAffine(raw);
     }
     ParallelFor(byImage.count(), [&](int chunk) {
       thread_local AlignedFloats quantized;
@@ -63,7 +65,7 @@ bool InferencePass::Recalibrate(int images, const float* parameters, FunctionRef
         if (quantizers_[i].activation.bits > 0) {
           const std::size_t floats = inFloats * some;
           if (quantized.size() < floats) quantized = AlignedFloats(floats);
-          Quantize(kernels_, quantizers_[i].activation, context.inputs[0], quantized.data(), floats);
+          QuantizeInput(i, context.inputs[0], quantized.data(), floats);
           context.inputs[0] = quantized.data();
         }
         op.Infer(context);
@@ -75,13 +77,18 @@ bool InferencePass::Recalibrate(int images, const float* parameters, FunctionRef
       // What was stored is without the bias, which the batch's own mean would take out again.
       if (measured) norm->StoreAsRunning(measured, biases_[i] ? parameters + *biases_[i] : nullptr);
       // `folded` points at these vectors, so the operator has its new constants too.
-      std::copy_n(norm->scale(), scales_[i].size(), scales_[i].data());
+      for (std::size_t c = 0; c < scales_[i].size(); ++c) {
+        const int channel = static_cast<int>(c) % shape.channels;
+        const double step = quantizers_[i].codesBoth() ? StepOf(quantizers_[i], channel) : 1.0;
+        scales_[i][c] = static_cast<float>(step * norm->scale()[c]);
+      }
       std::copy_n(norm->shift(), shifts_[i].size(), shifts_[i].data());
       op.setInferAffine(folded);
+      const Affine normalised{norm->scale(), norm->shift(), folded.activation, folded.alpha, folded.beta};
       ParallelFor(byImage.count(), [&](int chunk) {
         float* y = out + byImage[chunk].begin * outFloats;
         const int rows = (byImage[chunk].end - byImage[chunk].begin) * rowsPerImage;
-        kernels_.affine(y, y, rows, shape.channels, folded);
+        kernels_.affine(y, y, rows, shape.channels, normalised);
       });
     }
     for (const int tensor : op.inputs) {

@@ -206,7 +206,9 @@ describe('softmax at the end', () => {
 });
 
 describe('memory', () => {
-  it('is known before the start: what training takes up is what was said', async () => {
+  // AddressSanitizer's allocator holds back what was freed, for resident memory to grow by.
+  const sanitized = process.env['ASAN_OPTIONS'] !== undefined;
+  it.skipIf(sanitized)('is known before the start: what training takes up is what was said', async () => {
     const { model } = newModel(bigProgram);
     const said = model.memoryBytes({ batch: 64 });
     expect(said.training).toBeGreaterThan(100e6);

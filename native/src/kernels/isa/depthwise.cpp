@@ -40,8 +40,8 @@ struct Finish {
   Vec Shift(int channel, int lanes) const {
     return shift ? LoadLanes<C::whole>(shift + channel, lanes) : Zero();
   }
-  // The second operand is what a comparison with not-a-number leaves: it stays one.
-  Vec operator()(Vec sum, Vec scale, Vec shift) const { return Min(high, Max(low, MulAdd(sum, scale, shift))); }
+  // Rounded as in gemm. The second operand is what a comparison with not-a-number leaves: it stays one.
+  Vec operator()(Vec sum, Vec scale, Vec shift) const { return Min(high, Max(low, sum * scale + shift)); }
   const float *scale, *shift;
   Vec low, high;
 };

@@ -216,16 +216,16 @@ void Dropout(const DropoutArgs& args) {
 }
 
 void Quantize(const QuantizeArgs& args) {
-  const Vec scale = Repeat(args.scale), low = Repeat(args.low), high = Repeat(args.high);
+  const Vec scale = Repeat(args.scale), unit = Repeat(args.unit), low = Repeat(args.low), high = Repeat(args.high);
   if (args.sign) {
     ForFlat(args.count, [&](auto lanes, std::size_t i) {
-      lanes.store(args.y + i, lanes.load(args.x + i) >= Zero() ? scale : -scale);
+      lanes.store(args.y + i, lanes.load(args.x + i) >= Zero() ? unit : -unit);
     });
     return;
   }
   // A true division, as in the definition: multiplying by the reciprocal would move exact ties.
   ForFlat(args.count, [&](auto lanes, std::size_t i) {
-    lanes.store(args.y + i, RoundToEven(Min(Max(lanes.load(args.x + i) / scale, low), high)) * scale);
+    lanes.store(args.y + i, RoundToEven(Min(Max(lanes.load(args.x + i) / scale, low), high)) * unit);
   });
 }
 

@@ -48,8 +48,9 @@ struct Finish {
     low = Repeat(affine.activation == Activation::kNone ? -INFINITY : 0.0f);
     high = Repeat(affine.activation == Activation::kRelu6 ? 6.0f : INFINITY);
   }
-  // The second operand is what a comparison with not-a-number leaves: it stays one.
-  Vec operator()(Vec sum, int j) const { return Min(high, Max(low, MulAdd(sum, scale[j], shift[j]))); }
+  // Two roundings at every level, as the integer kernels make of the same whole numbers. The second operand is what a
+  // comparison with not-a-number leaves: it stays one.
+  Vec operator()(Vec sum, int j) const { return Min(high, Max(low, sum * scale[j] + shift[j])); }
   Vec scale[kN], shift[kN], low, high;
 };
 
