@@ -14,6 +14,17 @@ import {
 } from './dataset.ts';
 import { evaluateRequestSchema, evaluationSchema } from './evaluate.ts';
 import {
+  coverageSchema,
+  latencyEntrySchema,
+  latencyTableInfoSchema,
+  latencyUnitSchema,
+  measuredNetworkSchema,
+  operatorModelSchema,
+  predictionSchema,
+  tableFormatSchema,
+  tableIdSchema,
+} from './latency-table.ts';
+import {
   networkDiffSchema,
   networkExportSchema,
   networkIdSchema,
@@ -57,6 +68,9 @@ const networkOnTarget = {
   target: z.string(),
   batch: z.number().int().min(1).max(4096).optional(),
 };
+/** What stands in for keys that a table lacks; each such row is marked. */
+const filling = z.enum(['none', 'interpolate', 'fit']).default('none');
+
 const simulateInput = z
   .object({
     ...networkOnTarget,
@@ -213,6 +227,77 @@ export const contract = {
     output: timelineSchema,
   },
 
+  'table.list': { input: empty, output: z.array(latencyTableInfoSchema) },
+  'table.show': {
+    input: z.object({ id: z.string() }).strict(),
+    output: z.object({ table: latencyTableInfoSchema, measured: z.array(measuredNetworkSchema) }),
+  },
+  'table.entries': {
+    // Those whose key contains the filter, in the order of their keys.
+    input: z
+      .object({
+        id: z.string(),
+        filter: z.string().max(200).default(''),
+        offset: z.number().int().nonnegative().default(0),
+        limit: z.number().int().min(1).max(100_000).default(1000),
+      })
+      .strict(),
+    output: z.object({ total: z.number().int(), entries: z.array(latencyEntrySchema) }),
+  },
+  'table.import': {
+    // A file by its path, or a text as it was dropped; refused as a whole where a key or a value is not right.
+    input: z
+      .object({
+        path: z.string().min(1).optional(),
+        text: z.string().max(800_000).optional(),
+        name: z.string().min(1).max(500).optional(), // of the file that the text is from
+        format: tableFormatSchema.optional(), // default: by the file's name
+        id: tableIdSchema.optional(), // default: the file's name
+        title: z.string().min(1).max(200).optional(),
+        device: z.record(z.string().max(50), z.string().max(500)).default({}),
+        unit: latencyUnitSchema.default('ms'),
+        batch: z.number().int().min(1).max(4096).default(1),
+        threads: z.number().int().min(1).max(1024).optional(),
+        replace: z.boolean().default(false),
+      })
+      .strict()
+      .refine(({ path, text }) => (path === undefined) !== (text === undefined), 'expected either a path or a text'),
+    output: latencyTableInfoSchema,
+  },
+  'table.export': {
+    input: z.object({ id: z.string(), format: tableFormatSchema }).strict(),
+    output: z.object({ fileName: z.string(), text: z.string() }),
+  },
+  'table.remove': { input: z.object({ id: z.string() }).strict(), output: z.object({ id: z.string() }) },
+  'table.target': {
+    // A target of the user's that carries the table's latencies as they are now.
+    input: z
+      .object({ id: z.string(), target: tableIdSchema, title: z.string().min(1).max(200).optional(), replace: z.boolean().default(false) })
+      .strict(),
+    output: targetInfoSchema,
+  },
+  'table.coverage': {
+    input: z.object({ id: z.string(), networks: z.array(networkRefSchema).min(1).max(100), dataset: z.string().optional() }).strict(),
+    output: coverageSchema,
+  },
+  'table.predict': {
+    // From a table as it is now, or from a target as it was made.
+    input: z
+      .object({
+        table: z.string().optional(),
+        target: z.string().optional(),
+        network: networkRefSchema,
+        dataset: z.string().optional(),
+        filling,
+        weightBits: bitsSchema.default(8), // of a table of layers at their bits
+        activationBits: bitsSchema.default(8),
+      })
+      .strict()
+      .refine(({ table, target }) => (table === undefined) !== (target === undefined), 'expected either a table or a target'),
+    output: predictionSchema,
+  },
+  'table.fit': { input: z.object({ id: z.string() }).strict(), output: operatorModelSchema },
+
   /** Accuracy of trained weights at chosen bits, in float, fake-quantized or integer arithmetic. */
   evaluate: { input: evaluateRequestSchema, output: evaluationSchema },
 
@@ -314,6 +399,7 @@ export type Output<M extends Method> = z.output<Contract[M]['output']>;
 export const events = {
   'dataset.progress': datasetProgressSchema,
   'dataset.changed': z.object({ id: z.string() }), // added, removed, or adding it ended: read the list again
+  'table.changed': z.object({ id: z.string() }), // made, changed or removed: read the list again
   'run.changed': runSummarySchema,
   'run.trials': z.object({ id: z.string(), trials: z.array(trialSchema) }),
   'run.metrics': z.object({ id: z.string(), metrics: z.array(metricSchema) }),

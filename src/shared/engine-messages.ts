@@ -37,6 +37,11 @@ export const requestNameSchema = z.enum([
   'network.text',
   'network.import',
   'network.export',
+  'table.read',
+  'table.write',
+  'table.predict',
+  'table.coverage',
+  'table.fit',
   'training',
   'weights',
 ]);

@@ -3,6 +3,8 @@
  * whole, `sources` for single figures by their path, as `array.rows`. What is not known is null or absent, never 0.
  */
 import { z } from 'zod';
+import { LatheError } from './errors.ts';
+import { maximumKeyLength, tableSchemeSchema } from './latency-table.ts';
 import { bitsSchema, maximumBits } from './policy.ts';
 
 const count = (most = 1_000_000_000): z.ZodInt => z.int().min(1).max(most);
@@ -145,6 +147,29 @@ export const rooflineTargetSchema = z
     message: `expected one of at least ${String(maximumBits)} bits`,
   });
 
+/** Most keys of a table that becomes a target: the target carries them. */
+export const maximumTargetKeys = 20_000;
+
+/** A device known by its latency table alone: float networks, no bits, no energy. It carries the latencies, so that a run can be repeated when the table has changed. */
+export const tableTargetSchema = z.strictObject({
+  formatVersion: common.formatVersion,
+  id: common.id,
+  title: common.title,
+  source: common.source,
+  sources: common.sources,
+  calibration: z.enum(['imported', 'simulated', 'measured']), // how the table came to be
+  defaultBatch: common.defaultBatch, // the only one
+  law: z.literal('table'),
+  scheme: tableSchemeSchema.exclude(['layers']),
+  threads: count(1024).nullable(), // null: not told
+  table: z.strictObject({ id: z.string(), sha256: z.string() }), // as it was
+  latencyMs: z
+    .record(z.string().max(maximumKeyLength), z.number().nonnegative())
+    .refine((latencies) => Object.keys(latencies).length <= maximumTargetKeys, `expected at most ${String(maximumTargetKeys)} keys`),
+  energy: z.null(),
+});
+export type TableTarget = z.infer<typeof tableTargetSchema>;
+
 export const targetSchema = z.discriminatedUnion('law', [
   systolicTargetSchema,
   rowStationaryTargetSchema,
@@ -152,9 +177,21 @@ export const targetSchema = z.discriminatedUnion('law', [
   bismoTargetSchema,
   bismoStagesTargetSchema,
   rooflineTargetSchema,
+  tableTargetSchema,
 ]);
 export type Target = z.infer<typeof targetSchema>;
+/** One with an array law, which Lathe simulates at any bits. */
+export type SimulatedTarget = Exclude<Target, TableTarget>;
 export type Law = Target['law'];
+
+/** Throws LatheError bad-input for a latency table, saying what it cannot do. */
+export function requireSimulated(target: Target, what: string): SimulatedTarget {
+  if (target.law !== 'table') return target;
+  throw new LatheError(
+    'bad-input',
+    `target ${target.id} is a latency table of float networks: it has no ${what}; choose a simulated target, as bismo-cloud`,
+  );
+}
 
 export const lawLabels = {
   systolic: 'systolic array',
@@ -163,13 +200,14 @@ export const lawLabels = {
   bismo: 'BISMO, bit-serial',
   'bismo-stages': 'BISMO, by its stages',
   roofline: 'roofline',
+  table: 'latency table',
 } as const satisfies Record<Law, string>;
 
 export const targetInfoSchema = z.object({ target: targetSchema, sha256: z.string(), builtIn: z.boolean() });
 export type TargetInfo = z.infer<typeof targetInfoSchema>;
 
 /** Bits a cycle that the memory gives at most, over all channels. */
-export function memoryBitsPerCycle(target: Target): number {
+export function memoryBitsPerCycle(target: SimulatedTarget): number {
   switch (target.law) {
     case 'systolic':
     case 'row-stationary':

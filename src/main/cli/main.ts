@@ -10,6 +10,7 @@ import { addEvaluateCommand } from './commands/evaluate.ts';
 import { addRunCommands } from './commands/runs.ts';
 import { addSearchCommands } from './commands/search.ts';
 import { addSystemCommands } from './commands/system.ts';
+import { addTableCommands } from './commands/tables.ts';
 import { reportFailure } from './context.ts';
 import { dropOutputNobodyReads } from './output.ts';
 
@@ -26,6 +27,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   addCatalogueCommands(program);
   addDatasetCommands(program);
   addHardwareCommands(program);
+  addTableCommands(program);
   addSearchCommands(program);
   addEvaluateCommand(program);
   addRunCommands(program);

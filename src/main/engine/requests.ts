@@ -13,6 +13,7 @@ import { quantizableLayerInfos, networkTitle } from '../network/describe.ts';
 import type { Graph } from '../network/graph.ts';
 import { answerAdd, answerInspect, answerSamples, answerSheet, type RequestWork } from './dataset-requests.ts';
 import { answerEvaluate } from './evaluate.ts';
+import { answerCoverage, answerFit, answerPredict, answerReadTable, answerWriteTable } from './table-requests.ts';
 import { answerTraining, answerWeights } from './training-requests.ts';
 import { fromPolicy, lockedLayers, uniformBits } from '../search/quantize/bits.ts';
 import { answerExport, answerImport, answerRead, answerStructure, answerText, graphOf, questionNetworkSchema } from './network-requests.ts';
@@ -76,6 +77,16 @@ export async function answer(name: RequestName, input: unknown, work: RequestWor
       return await answerImport(input);
     case 'network.export':
       return await answerExport(input);
+    case 'table.read':
+      return await answerReadTable(input);
+    case 'table.write':
+      return answerWriteTable(input);
+    case 'table.predict':
+      return answerPredict(input);
+    case 'table.coverage':
+      return answerCoverage(input);
+    case 'table.fit':
+      return answerFit(input);
     case 'training':
       return answerTraining(input);
     case 'weights':

@@ -4,7 +4,7 @@
  */
 import type { Cost } from '../../shared/policy.ts';
 import { maximumBits, minimumBits } from '../../shared/policy.ts';
-import type { Target } from '../../shared/target.ts';
+import { requireSimulated, type SimulatedTarget, type Target } from '../../shared/target.ts';
 import type { NativeCosts } from '../compute/addon.ts';
 import { quantizableLayers } from '../network/graph.ts';
 import type { Graph, QuantizableLayer } from '../network/graph.ts';
@@ -33,8 +33,9 @@ export interface CostTable {
 
 const widths = maximumBits - minimumBits + 1;
 
-/** The table of a network on a target, for `batch` images at once (1 to 4096). */
-export function costTable(graph: Graph, target: Target, batch: number): CostTable {
+/** The table of a network on a target, for `batch` images at once (1 to 4096). Throws LatheError bad-input for a target that is a latency table: it knows no bits. */
+export function costTable(graph: Graph, anyTarget: Target, batch: number): CostTable {
+  const target = requireSimulated(anyTarget, 'costs at chosen bits');
   const layers = quantizableLayers(graph);
   const pairs = layers.flatMap((_, layer) =>
     Array.from({ length: widths * widths }, (_, pair) => ({
@@ -126,7 +127,7 @@ export function quantizedSizeBytes(graph: Graph, layers: readonly QuantizableLay
 }
 
 /** Milliseconds of a number of clock cycles. */
-export function cyclesToMs(cycles: number, target: Target): number {
+export function cyclesToMs(cycles: number, target: SimulatedTarget): number {
   return cycles / (target.clockMhz * 1000);
 }
 

@@ -3,7 +3,7 @@ import { fixed } from '../../shared/format.ts';
 import { maximumBits, minimumBits } from '../../shared/policy.ts';
 import { roofline } from '../../shared/roofline.ts';
 import type { Finding, LayerSimulation, Simulation } from '../../shared/simulation.ts';
-import type { Target } from '../../shared/target.ts';
+import { requireSimulated, type SimulatedTarget, type Target } from '../../shared/target.ts';
 import type { NativeCosts } from '../compute/addon.ts';
 import { quantizableLayers, type Graph } from '../network/graph.ts';
 import { simulateLayers, type LayerAtBits } from './cost-table.ts';
@@ -17,7 +17,7 @@ export const nothing = 0.01;
 
 /** The findings of a simulated network, by layer in network order. `graph`, `target` and batch are those of the simulation. */
 export function lint(graph: Graph, target: Target, simulation: Simulation): Finding[] {
-  const widthCosts = simulateWidths(graph, target, simulation);
+  const widthCosts = simulateWidths(graph, requireSimulated(target, 'array to check'), simulation);
   const points = roofline(simulation).points;
   return simulation.layers.flatMap((layer, index) => {
     const share = layer.cycles / simulation.cycles;
@@ -69,7 +69,7 @@ interface WidthCosts {
   readonly activation: readonly (readonly number[])[];
 }
 
-function simulateWidths(graph: Graph, target: Target, simulation: Simulation): WidthCosts {
+function simulateWidths(graph: Graph, target: SimulatedTarget, simulation: Simulation): WidthCosts {
   const widths = Array.from({ length: maximumBits - minimumBits + 1 }, (_, index) => minimumBits + index);
   const rows = simulation.layers.flatMap((at, layer): LayerAtBits[] => [
     ...widths.map((weightBits) => ({ layer, weightBits, activationBits: at.activationBits })),

@@ -1,10 +1,11 @@
 /** Targets and layers in the form that the addon's simulator takes, and simulators that remember what they have simulated. */
-import type { Energy, Target, TargetMemory } from '../../shared/target.ts';
+import { requireSimulated, type Energy, type Target, type TargetMemory } from '../../shared/target.ts';
 import type { NativeEnergy, NativeLayer, NativeMemory, NativeTarget } from '../compute/addon.ts';
 import { createSimulator, type Simulator } from '../compute/index.ts';
 import type { QuantizableLayer } from '../network/graph.ts';
 
-export function toNativeTarget(target: Target): NativeTarget {
+export function toNativeTarget(anyTarget: Target): NativeTarget {
+  const target = requireSimulated(anyTarget, 'array to simulate');
   switch (target.law) {
     case 'systolic':
     case 'row-stationary': {

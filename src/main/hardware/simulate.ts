@@ -13,7 +13,7 @@ import {
   type Timeline,
   type Traffic,
 } from '../../shared/simulation.ts';
-import { memoryBitsPerCycle, type Target } from '../../shared/target.ts';
+import { memoryBitsPerCycle, requireSimulated, type SimulatedTarget, type Target } from '../../shared/target.ts';
 import type { NativeCosts } from '../compute/addon.ts';
 import { quantizableLayers } from '../network/graph.ts';
 import type { Graph, QuantizableLayer } from '../network/graph.ts';
@@ -34,7 +34,8 @@ export interface SimulateOptions {
  * the whole batch. `computeCycles` are those in which the array executes, `stallCycles` the rest (fetching, filling, draining).
  * `utilization` is of the array's multiply-accumulates at these bits, padding counted as idle.
  */
-export function simulate({ graph, title, target, batch, bits }: SimulateOptions): Simulation {
+export function simulate({ graph, title, target: anyTarget, batch, bits }: SimulateOptions): Simulation {
+  const target = requireSimulated(anyTarget, 'cycles to simulate');
   const quantizable = quantizableLayers(graph);
   checkLengths(bits, quantizable.length);
   const rows = quantizable.map((_, layer) => ({
@@ -77,7 +78,7 @@ interface At {
   readonly batch: number;
 }
 
-function layerSimulation(target: Target, layer: QuantizableLayer, costs: NativeCosts, row: number, at: At): LayerSimulation {
+function layerSimulation(target: SimulatedTarget, layer: QuantizableLayer, costs: NativeCosts, row: number, at: At): LayerSimulation {
   const { name, kind, macs } = layer;
   const { weightBits, activationBits, batch } = at;
   const cycles = costs.cycles[row] ?? 0;
@@ -152,7 +153,8 @@ export interface TimelineOptions {
 
 /** Tiles of one layer through load, compute and store. Throws LatheError not-found for a name that no quantizable layer has, and bad-input for a target without tiles. */
 export function timeline(options: TimelineOptions): Timeline {
-  const { graph, target, batch, weightBits, activationBits } = options;
+  const { graph, batch, weightBits, activationBits } = options;
+  const target = requireSimulated(options.target, 'tiles to show');
   const layers = quantizableLayers(graph);
   const index = layers.findIndex((layer) => layer.name === options.layer);
   if (index < 0) {

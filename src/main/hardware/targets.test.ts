@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { requireSimulated } from '../../shared/target.ts';
 import { findResources, findTarget, listTargets, parseTarget, readTargets, TargetLibrary } from './targets.ts';
 
 describe('targets, misuse', () => {
@@ -50,7 +51,7 @@ describe("targets of one's own", () => {
       await rm(dataDir, { recursive: true });
     }
   }
-  const mine = { ...findTarget('bitfusion').target, id: 'mine', title: 'Mine' };
+  const mine = { ...requireSimulated(findTarget('bitfusion').target, 'clock'), id: 'mine', title: 'Mine' };
 
   it("are kept, found, replaced and removed; Lathe's own stay", () =>
     withLibrary((library) => {

@@ -20,6 +20,7 @@ import { OwnNetworks } from './own-networks.ts';
 import { Runs } from './runs.ts';
 import { Trainings } from './trainings.ts';
 import { latheVersion, Machine } from './machine.ts';
+import { Tables } from './tables.ts';
 import { Targets } from './targets.ts';
 
 export interface ServiceOptions {
@@ -53,6 +54,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     const own = new OwnNetworks({ store, requests, datasets, dataDir: options.dataDir });
     const networks = new Networks(requests, datasets, own);
     const targets = new Targets(options.dataDir, requests, datasets, own);
+    const tables = new Tables({ store, requests, bus, targets, datasets, own });
     const trainings = new Trainings({ requests, datasets, own, dataDir: options.dataDir });
     const machine = new Machine(requests, store, datasets, targets);
     const manifests = new ManifestMaker({
@@ -75,7 +77,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       options.adoptQueued === true,
     );
     return new LocalService(
-      makeHandlers({ options, store, datasets, networks, own, targets, trainings, machine, evaluations, runs }),
+      makeHandlers({ options, store, datasets, networks, own, targets, tables, trainings, machine, evaluations, runs }),
       bus,
       runs,
       async () => {
@@ -102,13 +104,26 @@ interface Parts {
   readonly networks: Networks;
   readonly own: OwnNetworks;
   readonly targets: Targets;
+  readonly tables: Tables;
   readonly trainings: Trainings;
   readonly machine: Machine;
   readonly evaluations: Evaluations;
   readonly runs: Runs;
 }
 
-function makeHandlers({ options, store, datasets, networks, own, targets, trainings, machine, evaluations, runs }: Parts): Handlers {
+function makeHandlers({
+  options,
+  store,
+  datasets,
+  networks,
+  own,
+  targets,
+  tables,
+  trainings,
+  machine,
+  evaluations,
+  runs,
+}: Parts): Handlers {
   return {
     'system.info': async () => ({
       version: latheVersion,
@@ -133,6 +148,16 @@ function makeHandlers({ options, store, datasets, networks, own, targets, traini
     'target.add': async (input) => targets.add(input),
     'target.validate': async ({ text }) => targets.validate(text),
     'target.remove': async ({ id }) => targets.remove(id),
+    'table.list': () => tables.list(),
+    'table.show': ({ id }) => tables.show(id),
+    'table.entries': (input) => tables.entries(input),
+    'table.import': (input) => tables.import(input),
+    'table.export': (input) => tables.export(input),
+    'table.remove': ({ id }) => tables.remove(id),
+    'table.target': (input) => tables.makeTarget(input),
+    'table.coverage': (input) => tables.coverage(input),
+    'table.predict': (input) => tables.predict(input),
+    'table.fit': ({ id }) => tables.fit(id),
     'dataset.list': () => datasets.list(),
     'dataset.show': ({ id }) => datasets.show(id),
     'dataset.add': (input) => datasets.add(input),

@@ -1,6 +1,7 @@
 /** Targets through the contract: kept, checked, simulated on. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeDataDir, openService, removeDataDir, type TestService } from '../../../test/support/service.ts';
+import { requireSimulated } from '../../shared/target.ts';
 import { findTarget } from '../hardware/targets.ts';
 
 let test: TestService;
@@ -12,7 +13,7 @@ afterAll(async () => {
   await removeDataDir(test.dataDir);
 });
 
-const mine = { ...findTarget('bitfusion').target, id: 'mine', title: 'Mine' };
+const mine = { ...requireSimulated(findTarget('bitfusion').target, 'clock'), id: 'mine', title: 'Mine' };
 const network = { network: { id: 'mobilenet-v1', width: 0.25, inputSize: 32 } };
 
 describe('targets through the contract', () => {

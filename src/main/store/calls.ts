@@ -8,6 +8,7 @@
 import type Database from 'better-sqlite3';
 import type { z } from 'zod';
 import { datasetRecordSchema } from '../../shared/dataset.ts';
+import { latencyEntrySchema, latencyTableSchema, maximumTableEntries, measuredNetworkSchema } from '../../shared/latency-table.ts';
 import { networkRecordSchema } from '../../shared/network.ts';
 import { describeZodError, LatheError } from '../../shared/errors.ts';
 import {
@@ -26,6 +27,7 @@ import { read, write } from './database.ts';
 import { batchSchema, newRunSchema, ownerSchema, type Handlers } from './protocol.ts';
 import { CheckpointRepository, type StoredCheckpoint } from './repositories/checkpoints.ts';
 import { DatasetRepository } from './repositories/datasets.ts';
+import { LatencyTableRepository } from './repositories/latency-tables.ts';
 import { LogRepository } from './repositories/log.ts';
 import { MetricRepository } from './repositories/metrics.ts';
 import { NetworkRepository } from './repositories/networks.ts';
@@ -63,6 +65,7 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
   const weights = new WeightsRepository(db);
   const datasets = new DatasetRepository(db);
   const networks = new NetworkRepository(db);
+  const tables = new LatencyTableRepository(db);
   const claimed = new Map<string, Owner>(); // runs that this store claimed
 
   function requireRun(id: string): RunState {
@@ -331,6 +334,34 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
         networks.remove(id);
         return [record.graph, record.weights].filter((sha256) => !networks.isUsed(sha256));
       }),
+
+    listTables: () => read(db, () => tables.list()),
+    getTable: (id) => tables.find(id),
+    listTableEntries: (id) => tables.entries(id),
+    putTable(inputTable, inputEntries, how) {
+      const table = checked(latencyTableSchema, inputTable, `table ${inputTable.id}`);
+      const entries = checked(latencyEntrySchema.array(), inputEntries, `table ${inputTable.id}`);
+      return write(db, () => {
+        if (how === 'create' && tables.find(table.id))
+          throw new LatheError('conflict', `there is a table ${table.id} already; choose another id, or replace it`);
+        const info = tables.put(table, entries, how !== 'merge');
+        if (info.entries > maximumTableEntries)
+          throw new LatheError('bad-input', `table ${table.id}: at most ${maximumTableEntries} entries, found ${info.entries}`);
+        return info;
+      });
+    },
+    removeTable: (id) =>
+      write(db, () => {
+        if (!tables.remove(id)) throw new LatheError('not-found', `there is no table ${id}; table list shows those there are`);
+      }),
+    listMeasuredNetworks: (tableId) => tables.networks(tableId),
+    putMeasuredNetwork(tableId, input) {
+      const network = checked(measuredNetworkSchema, input, `table ${tableId}`);
+      write(db, () => {
+        if (!tables.find(tableId)) throw new LatheError('not-found', `there is no table ${tableId}; table list shows those there are`);
+        tables.putNetwork(tableId, network);
+      });
+    },
 
     close: () => {
       db.close();

@@ -85,6 +85,13 @@ function createFace(calls: WorkerCalls, path: string, sqliteVersion: string): St
     getNetwork: (id) => calls.call('getNetwork', id),
     addNetwork: (record) => calls.call('addNetwork', record),
     removeNetwork: (id) => calls.call('removeNetwork', id),
+    listTables: () => calls.call('listTables'),
+    getTable: (id) => calls.call('getTable', id),
+    listTableEntries: (id) => calls.call('listTableEntries', id),
+    putTable: (table, entries, how) => calls.call('putTable', table, entries, how),
+    removeTable: (id) => calls.call('removeTable', id),
+    listMeasuredNetworks: (tableId) => calls.call('listMeasuredNetworks', tableId),
+    putMeasuredNetwork: (tableId, network) => calls.call('putMeasuredNetwork', tableId, network),
     onExternalChange: (listener) => calls.onExternalChange(listener),
     close: () => calls.close(),
   };

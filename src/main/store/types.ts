@@ -4,6 +4,7 @@
  */
 import type { Budget } from '../../shared/policy.ts';
 import type { DatasetRecord } from '../../shared/dataset.ts';
+import type { LatencyEntry, LatencyTable, LatencyTableInfo, MeasuredNetwork } from '../../shared/latency-table.ts';
 import type { LayerInfo, NetworkRecord } from '../../shared/network.ts';
 import type {
   LogLine,
@@ -125,6 +126,21 @@ export interface Store {
   addNetwork(record: NetworkRecord): Promise<void>;
   /** Returns the hashes of its blobs that nothing refers to any more (the caller deletes those files). Throws not-found. */
   removeNetwork(id: string): Promise<string[]>;
+
+  listTables(): Promise<LatencyTableInfo[]>;
+  getTable(id: string): Promise<LatencyTableInfo | null>;
+  /** Sorted by key; empty where there is no such table. */
+  listTableEntries(id: string): Promise<LatencyEntry[]>;
+  /**
+   * Writes a table's facts and entries. `create` throws conflict where there is one of this id, `replace` forgets its entries first,
+   * `merge` replaces entries of the same key and keeps the others. Throws bad-input beyond the bound on entries.
+   */
+  putTable(table: LatencyTable, entries: readonly LatencyEntry[], how: 'create' | 'replace' | 'merge'): Promise<LatencyTableInfo>;
+  /** Throws not-found. */
+  removeTable(id: string): Promise<void>;
+  listMeasuredNetworks(tableId: string): Promise<MeasuredNetwork[]>;
+  /** Replaces what was measured of the same graph before. Throws not-found where there is no such table. */
+  putMeasuredNetwork(tableId: string, network: MeasuredNetwork): Promise<void>;
 
   /** Calls back when another process has changed the database (`PRAGMA data_version`, polled in the worker). */
   onExternalChange(listener: () => void): () => void;

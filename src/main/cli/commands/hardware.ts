@@ -1,6 +1,5 @@
 /** Commands about hardware: targets, Lathe's and the user's; and what a network costs on them. */
 import type { Command } from 'commander';
-import { readFile, writeFile } from 'node:fs/promises';
 import type { Input } from '../../../shared/contract.ts';
 import { LatheError } from '../../../shared/errors.ts';
 import { bytes, count, fixed, millijoules, ms, percent, si, significant } from '../../../shared/format.ts';
@@ -9,8 +8,10 @@ import { roofline, type Roofline } from '../../../shared/roofline.ts';
 import type { Finding, Simulation } from '../../../shared/simulation.ts';
 import { lawLabels, type TargetInfo } from '../../../shared/target.ts';
 import { integer, networkRef, readPolicy, withVariantOptions, type VariantOptions } from '../arguments.ts';
-import { globalOptions, withService } from '../context.ts';
+import { globalOptions, withService, type GlobalOptions } from '../context.ts';
+import { readText, writeText } from '../files.ts';
 import { printJson, printLine, printTable } from '../output.ts';
+import { fillingOf, printPrediction, requireWhole } from './tables.ts';
 
 export function addHardwareCommands(program: Command): void {
   const target = program.command('target').description('the hardware targets that Lathe knows, and your own');
@@ -36,7 +37,7 @@ function addTargetReading(target: Command): void {
         targets.map(({ target: t, builtIn }) => [
           t.id,
           lawLabels[t.law],
-          String(t.clockMhz),
+          t.law === 'table' ? '' : String(t.clockMhz),
           String(t.defaultBatch),
           t.energy === null ? 'unknown' : t.energy.technology,
           t.calibration,
@@ -118,22 +119,6 @@ function printKept(info: TargetInfo, command: Command): void {
   else printLine(`${info.target.id}: ${info.target.title}\nsha256 ${info.sha256}`);
 }
 
-async function readText(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    throw new LatheError('not-found', `${file} cannot be read (${error instanceof Error ? error.message : String(error)})`);
-  }
-}
-
-async function writeText(file: string, text: string): Promise<void> {
-  try {
-    await writeFile(file, text);
-  } catch (error) {
-    throw new LatheError('unavailable', `${file} cannot be written (${error instanceof Error ? error.message : String(error)})`);
-  }
-}
-
 interface BitOptions extends VariantOptions {
   readonly weightBits: number;
   readonly activationBits: number;
@@ -165,6 +150,8 @@ function simulateInput(id: string, target: string, own: BitOptions, policy: Quan
 
 interface SimulateOptions extends BitOptions {
   readonly target: string;
+  readonly interpolate?: boolean;
+  readonly fit?: boolean;
   readonly lint?: boolean;
   readonly roofline?: boolean;
 }
@@ -172,10 +159,16 @@ interface SimulateOptions extends BitOptions {
 function addSimulateCommand(program: Command): void {
   withBitOptions(program.command('simulate <network>').description('what a network costs on a target, layer by layer'))
     .requiredOption('--target <id>', 'the hardware target')
+    .option('--interpolate', 'on a latency table: fill in missing keys between their neighbours, marked')
+    .option('--fit', 'on a latency table: fill in missing keys by the operator-class model, marked')
     .option('--lint', 'also what the target does badly with it, with figures')
     .option('--roofline', 'also operation intensity, attained and attainable performance of each layer')
     .action(async (id: string, own: SimulateOptions, command: Command) => {
       const options = globalOptions(command);
+      if (await isTable(options, own.target)) {
+        await predictOnTable(id, own, command);
+        return;
+      }
       const policy = own.policy === undefined ? undefined : await readPolicy(own.policy);
       const input = simulateInput(id, own.target, own, policy);
       const { simulation, findings } = await withService(options, async (service) => ({
@@ -195,6 +188,41 @@ function addSimulateCommand(program: Command): void {
       if (roof !== null) printRoofline(roof);
       if (findings !== null) printFindings(findings);
     });
+}
+
+async function isTable(options: GlobalOptions, target: string): Promise<boolean> {
+  const info = await withService(options, (service) => service.call('target.show', { id: target }));
+  return info.target.law === 'table';
+}
+
+/** A network on a target that is a latency table: float, no bits, no cycles. */
+async function predictOnTable(id: string, own: SimulateOptions, command: Command): Promise<void> {
+  const options = globalOptions(command);
+  for (const name of ['weightBits', 'activationBits', 'policy', 'batch', 'lint', 'roofline'])
+    if (command.getOptionValueSource(name) === 'cli')
+      throw new LatheError(
+        'bad-input',
+        `target ${own.target} is a latency table of float networks at one batch: leave out --${kebab(name)}`,
+      );
+  const dataset = own.dataset === undefined ? {} : { dataset: own.dataset };
+  const found = await withService(options, (service) =>
+    service.call('table.predict', { target: own.target, network: networkRef(id, own), filling: fillingOf(own), ...dataset }),
+  );
+  const advice = own.target.startsWith('host-cpu')
+    ? `lathe table build ${id} --target ${own.target} measures them`
+    : '--interpolate or --fit fill them in, marked';
+  if (options.json) {
+    requireWhole(found, advice);
+    const layers = found.parts.map((part) => ({ ...part, cycles: null, energyMj: null, dramBits: null }));
+    printJson({ ...found, target: own.target, cycles: null, energyMj: null, dramBits: null, layers });
+    return;
+  }
+  printPrediction(found);
+  requireWhole(found, advice);
+}
+
+function kebab(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
 function energyText(simulation: Simulation): string {

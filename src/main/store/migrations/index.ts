@@ -5,5 +5,6 @@ import { trialOrigin } from './0002-trial-origin.ts';
 import { networks } from './0003-networks.ts';
 import { integerAccuracy } from './0004-integer-accuracy.ts';
 import { trialOrigins } from './0005-trial-origins.ts';
+import { latencyTables } from './0006-latency-tables.ts';
 
-export const migrations: readonly Migration[] = [firstTables, trialOrigin, networks, integerAccuracy, trialOrigins];
+export const migrations: readonly Migration[] = [firstTables, trialOrigin, networks, integerAccuracy, trialOrigins, latencyTables];

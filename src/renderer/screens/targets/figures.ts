@@ -33,7 +33,7 @@ const fixedArray: readonly Figure[] = [
   { path: 'array.storage', label: 'Narrow operands are stored', kind: 'choice', choices: ['packed', 'operand'] },
 ];
 
-const laws: Readonly<Record<Law, readonly Figure[]>> = {
+const laws: Readonly<Record<Exclude<Law, 'table'>, readonly Figure[]>> = {
   systolic: [
     { path: 'dataflow', label: 'Dataflow', kind: 'choice', choices: ['output-stationary', 'weight-stationary', 'input-stationary'] },
     ...fixedArray,
@@ -90,6 +90,7 @@ export interface FigureGroup {
 }
 
 export function figureGroups(target: Target): FigureGroup[] {
+  if (target.law === 'table') return []; // its figures are a latency table
   const groups: FigureGroup[] = [{ title: lawLabels[target.law], figures: [...common, ...laws[target.law]] }];
   if (target.energy !== null) {
     const per = target.energy.compute.per === 'mac' ? 'pJ/MAC' : 'pJ/cycle';

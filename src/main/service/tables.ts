@@ -1,0 +1,210 @@
+/** Latency tables: imported, exported, looked at, and made into targets. */
+import { basename, extname, resolve } from 'node:path';
+import { z } from 'zod';
+import type { Output, Parsed } from '../../shared/contract.ts';
+import { LatheError } from '../../shared/errors.ts';
+import {
+  coverageSchema,
+  latencyEntrySchema,
+  latencyOf,
+  operatorModelSchema,
+  predictionSchema,
+  tableIdSchema,
+  tableSchemeSchema,
+  type Coverage,
+  type FittedModel,
+  type LatencyEntry,
+  type LatencyTableInfo,
+  type Prediction,
+} from '../../shared/latency-table.ts';
+import { suggest } from '../../shared/nearest.ts';
+import { maximumTargetKeys, type TableTarget, type TargetInfo } from '../../shared/target.ts';
+import type { EngineRequests } from '../engine/host.ts';
+import type { TableQuestion } from '../engine/table-requests.ts';
+import { graphSha256 } from '../network/graph-form.ts';
+import type { Store } from '../store/types.ts';
+import type { Datasets } from './datasets.ts';
+import type { EventBus } from './event-bus.ts';
+import type { FoundNetwork, OwnNetworks } from './own-networks.ts';
+import type { Targets } from './targets.ts';
+
+export interface TablesOptions {
+  readonly store: Store;
+  readonly requests: EngineRequests;
+  readonly bus: EventBus;
+  readonly targets: Targets;
+  readonly datasets: Datasets;
+  readonly own: OwnNetworks;
+}
+
+export class Tables {
+  private readonly options: TablesOptions;
+
+  constructor(options: TablesOptions) {
+    this.options = options;
+  }
+
+  async list(): Promise<LatencyTableInfo[]> {
+    return await this.options.store.listTables();
+  }
+
+  async show(id: string): Promise<Output<'table.show'>> {
+    const table = await this.require(id);
+    return { table, measured: await this.options.store.listMeasuredNetworks(id) };
+  }
+
+  /** Throws not-found with the ids there are. */
+  async require(id: string): Promise<LatencyTableInfo> {
+    const table = await this.options.store.getTable(id);
+    if (table) return table;
+    const ids = (await this.list()).map((one) => one.id);
+    const known = ids.length === 0 ? 'there are none yet: table import FILE, or table build NETWORK --target TARGET' : suggest(id, ids);
+    throw new LatheError('not-found', `there is no latency table ${id}; ${known}`);
+  }
+
+  async entries({ id, filter, offset, limit }: Parsed<'table.entries'>): Promise<Output<'table.entries'>> {
+    await this.require(id);
+    const all = (await this.options.store.listTableEntries(id)).filter(({ key }) => key.includes(filter));
+    return { total: all.length, entries: all.slice(offset, offset + limit) };
+  }
+
+  async import(input: Parsed<'table.import'>): Promise<LatencyTableInfo> {
+    const name = input.path === undefined ? (input.name ?? 'the text') : resolve(input.path);
+    const { unit, format, batch, device, title, threads } = input;
+    const id = input.id ?? idOf(name);
+    if (!input.replace && (await this.options.store.getTable(id)))
+      throw new LatheError('conflict', `there is a table ${id} already; choose another id, or replace it`);
+    const answer = await this.options.requests.ask('table.read', { path: input.path && name, text: input.text, name, format, unit });
+    const read = z.object({ scheme: tableSchemeSchema, entries: z.array(latencyEntrySchema) }).parse(answer);
+    const table = {
+      id,
+      title: title ?? basename(name),
+      scheme: read.scheme,
+      origin: 'imported' as const,
+      source: basename(name),
+      unit,
+      batch,
+      threads: threads ?? null,
+      device,
+      atMs: Date.now(),
+    };
+    const info = await this.options.store.putTable(table, read.entries, input.replace ? 'replace' : 'create');
+    this.changed(id);
+    return info;
+  }
+
+  async export({ id, format }: Parsed<'table.export'>): Promise<Output<'table.export'>> {
+    await this.require(id);
+    const entries = await this.options.store.listTableEntries(id);
+    const text = z.string().parse(await this.options.requests.ask('table.write', { entries, format }));
+    return { fileName: `${id}.${format}`, text };
+  }
+
+  async remove(id: string): Promise<{ id: string }> {
+    await this.require(id);
+    await this.options.store.removeTable(id);
+    this.changed(id);
+    return { id };
+  }
+
+  async makeTarget({ id, target, title, replace }: Parsed<'table.target'>): Promise<TargetInfo> {
+    const table = await this.require(id);
+    const made = toTarget(table, await this.options.store.listTableEntries(id), target, title);
+    return this.options.targets.add({ target: made, replace });
+  }
+
+  async coverage({ id, networks, dataset }: Parsed<'table.coverage'>): Promise<Coverage> {
+    const table = await this.question(await this.require(id));
+    const found = await Promise.all(networks.map((network) => this.network(network, dataset)));
+    const question = { table, networks: found.map((network) => network.question), weightBits: 8, activationBits: 8 };
+    return coverageSchema.parse(await this.options.requests.ask('table.coverage', question));
+  }
+
+  async predict(input: Parsed<'table.predict'>): Promise<Prediction> {
+    const { filling, weightBits, activationBits } = input;
+    const table =
+      input.table === undefined ? this.questionOfTarget(input.target ?? '') : await this.question(await this.require(input.table));
+    const network = await this.network(input.network, input.dataset);
+    const question = { table, network: network.question, filling, weightBits, activationBits };
+    const predicted = predictionSchema.omit({ measured: true }).parse(await this.options.requests.ask('table.predict', question));
+    const sha256 = graphSha256(network.graph);
+    const tableId = input.table ?? this.targetOf(input.target ?? '').table.id;
+    const measured = (await this.options.store.listMeasuredNetworks(tableId)).find(({ graph }) => graph === sha256) ?? null;
+    return { ...predicted, measured };
+  }
+
+  async fit(id: string): Promise<FittedModel> {
+    const table = await this.question(await this.require(id));
+    return operatorModelSchema.parse(await this.options.requests.ask('table.fit', { table }));
+  }
+
+  private async network(ref: Parsed<'simulate'>['network'], dataset: string | undefined): Promise<FoundNetwork> {
+    const { datasets, own } = this.options;
+    return await own.find(ref, dataset === undefined ? undefined : await datasets.show(dataset));
+  }
+
+  private async question({ id, scheme, batch, threads }: LatencyTableInfo): Promise<TableQuestion> {
+    const entries = await this.options.store.listTableEntries(id);
+    return {
+      id,
+      scheme,
+      batch,
+      threads,
+      entries: entries.map(({ key, meanMs, medianMs, stdMs }) => ({ key, meanMs, medianMs, stdMs })),
+    };
+  }
+
+  private questionOfTarget(id: string): TableQuestion {
+    const { scheme, defaultBatch, threads, latencyMs } = this.targetOf(id);
+    const entries = Object.entries(latencyMs).map(([key, meanMs]) => ({ key, meanMs, medianMs: null, stdMs: null }));
+    return { id, scheme, batch: defaultBatch, threads, entries };
+  }
+
+  private targetOf(id: string): TableTarget {
+    const { target } = this.options.targets.find(id);
+    if (target.law === 'table') return target;
+    throw new LatheError('bad-input', `target ${id} is simulated and has no latency table; ask for its simulation`);
+  }
+
+  private changed(id: string): void {
+    this.options.bus.emit({ name: 'table.changed', payload: { id } });
+  }
+}
+
+/** Throws LatheError bad-input for a table of layers at their bits, and for one with more keys than a target carries. */
+function toTarget(table: LatencyTableInfo, entries: readonly LatencyEntry[], id: string, title: string | undefined): TableTarget {
+  const { scheme } = table;
+  if (scheme === 'layers')
+    throw new LatheError(
+      'bad-input',
+      `table ${table.id} was simulated on a target at chosen bits: use that target itself, it answers for any bits`,
+    );
+  if (entries.length > maximumTargetKeys)
+    throw new LatheError('bad-input', `table ${table.id}: a target carries at most ${maximumTargetKeys} keys, found ${entries.length}`);
+  return {
+    formatVersion: 1,
+    id,
+    title: title ?? table.title,
+    source: `${table.source}${Object.entries(table.device)
+      .map(([name, value]) => `; ${name} ${value}`)
+      .join('')}`,
+    calibration: table.origin,
+    defaultBatch: table.batch,
+    law: 'table',
+    scheme,
+    threads: table.threads,
+    table: { id: table.id, sha256: table.sha256 },
+    latencyMs: Object.fromEntries(entries.map((entry) => [entry.key, latencyOf(entry)])),
+    energy: null,
+  };
+}
+
+/** A table's id from a file's name. */
+function idOf(name: string): string {
+  const stem = basename(name, extname(name))
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+    .slice(0, 64);
+  return tableIdSchema.parse(stem === '' ? 'table' : stem);
+}
