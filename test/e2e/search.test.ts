@@ -3,19 +3,16 @@
  * The main job in a real browser, on the real engine, addon and database: start a search, watch its curve grow, cancel it,
  * resume it, read the policy. Leaves screenshots of each screen, light and dark, in test-results/screens.
  */
-import { AxeBuilder } from '@axe-core/playwright';
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startServer, type LatheServer } from '../../src/main/serve/server.ts';
 import { rendererDir } from '../../src/main/serve/index.ts';
 import { launchChromium, noChromium } from '../support/chromium.ts';
+import { lookAt } from '../support/look.ts';
 import { makeDataDir, openService, removeDataDir, smallSearch, waitForStatus, waitUntil, type TestService } from '../support/service.ts';
 
 if (noChromium !== null) process.stderr.write(`skipped: the application in a browser, for ${noChromium}\n`);
 
-const screens = join(import.meta.dirname, '..', '..', 'test-results', 'screens');
 const viewport = { width: 1440, height: 900 };
 
 describe.skipIf(noChromium !== null)('the application in a browser', () => {
@@ -27,7 +24,6 @@ describe.skipIf(noChromium !== null)('the application in a browser', () => {
   const consoleErrors: string[] = [];
 
   beforeAll(async () => {
-    mkdirSync(screens, { recursive: true });
     dataDir = await makeDataDir();
     test = await openService(dataDir);
     server = await startServer({ service: test.service, rendererDir: rendererDir(), port: 0, log: () => undefined });
@@ -56,21 +52,7 @@ describe.skipIf(noChromium !== null)('the application in a browser', () => {
     await removeDataDir(dataDir);
   });
 
-  /** A screenshot in light and in dark, and no accessibility violation in either. */
-  async function look(name: string): Promise<void> {
-    for (const colorScheme of ['light', 'dark'] as const) {
-      await page.emulateMedia({ colorScheme });
-      await page.waitForTimeout(150);
-      await page.screenshot({ path: join(screens, `${name}-${colorScheme}.png`) });
-      const { violations } = await new AxeBuilder({ page }).analyze();
-      expect(
-        violations.map(
-          (violation) => `${name} ${colorScheme}: ${violation.id} ${violation.nodes.map((node) => node.target.join(' ')).join('; ')}`,
-        ),
-      ).toEqual([]);
-    }
-    await page.emulateMedia({ colorScheme: 'light' });
-  }
+  const look = (name: string): Promise<void> => lookAt(page, name);
 
   it('paints an idle window within a second, and an empty home offers the first step', async () => {
     // The least of three: what else the machine does can only add.
