@@ -1,5 +1,6 @@
 /** How a data set looks to a face. */
 import { z } from 'zod';
+import { count } from './format.ts';
 
 export const datasetKindSchema = z.enum(['fashion-mnist', 'idx', 'generated', 'cifar-10', 'cifar-100', 'folder', 'csv']);
 export type DatasetKind = z.infer<typeof datasetKindSchema>;
@@ -102,6 +103,14 @@ export const datasetInspectionSchema = z.object({
   notes: z.array(z.string()),
 });
 export type DatasetInspection = z.infer<typeof datasetInspectionSchema>;
+
+/** '540 training, 60 test images; validation images are split off': the parts that are there, and those that are to be made. */
+export function partsText({ train, validation, test }: DatasetInspection['images']): string {
+  if (validation === null && test === null) return `${count(train)} images, to be split into parts`;
+  const given = [`${count(train)} training`, ...(validation === null ? [] : [`${count(validation)} validation`])];
+  const missing = validation === null ? '; validation images are split off' : test === null ? '; test images are split off' : '';
+  return `${[...given, ...(test === null ? [] : [`${count(test)} test`])].join(', ')} images${missing}`;
+}
 
 /** How far adding a data set is. */
 export const datasetProgressSchema = z.object({

@@ -74,6 +74,7 @@ export const networkSummarySchema = z.object({
   params: z.number(),
   inputShape: shapeSchema,
   classes: z.number().int(),
+  scalable: z.boolean(), // whether a width may be asked for: not of a fixed network, of a file's, or where the id says one
 });
 export type NetworkSummary = z.infer<typeof networkSummarySchema>;
 

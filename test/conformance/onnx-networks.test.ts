@@ -143,3 +143,37 @@ describe('every network of the zoo', () => {
 function bytesOf(values: Float32Array): Buffer {
   return Buffer.from(values.buffer, values.byteOffset, values.byteLength);
 }
+
+describe('quantized networks', () => {
+  // With ReLU, ReLU6, hard swish and gates, and with additions: everything that may stand in front of a quantizer.
+  it.each(['mobilenet-v1', 'mobilenet-v2', 'mobilenet-v3-small', 'resnet-20'])(
+    '%s with any bits is a file that ONNX Runtime loads and runs',
+    { timeout: 300_000 },
+    async (id) => {
+      const scalable = id.startsWith('resnet') ? {} : { width: 0.25 };
+      const { graph } = resolveNetwork({ id, inputSize: 32, classes: 10, stem: 'small', ...scalable });
+      const model = createModel(toNativeProgram(graph));
+      model.setState(livelyParameters(model));
+      const images = toPlanes(randomImages(graph, 1), 1, graph.inputShape);
+      const random = Random.fromSeed(8).derive(id);
+      const policies: ((layer: number) => readonly [weights: number, activations: number])[] = [
+        () => [4, 4],
+        () => [8, 4],
+        () => [random.uniformInt(1, 8), random.uniformInt(1, 8)],
+        () => [random.uniformInt(2, 8), random.uniformInt(2, 8)],
+      ];
+      for (const bitsOf of policies) {
+        const quantization = new Map(
+          model.quantizableOps.map((op, layer) => {
+            const [weightBits, activationBits] = bitsOf(layer);
+            const activationSigned = random.uniformInt(0, 1) === 1;
+            return [op, { weightBits, weightThreshold: 1, activationBits, activationThreshold: 2, activationSigned }] as const;
+          }),
+        );
+        const { bytes } = exportOnnx(graph, valuesOf(model), { producerVersion: 'test', quantization });
+        const logits = await runOnnx(bytes, images, [1, graph.inputShape[2], 32, 32]);
+        expect([logits.length, logits.every(Number.isFinite)]).toEqual([10, true]);
+      }
+    },
+  );
+});

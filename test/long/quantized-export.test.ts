@@ -70,7 +70,7 @@ async function accuracyInOnnxRuntime(path: string): Promise<number> {
 function scaleOf(path: string): { readonly mean: readonly number[]; readonly std: readonly number[] } {
   const { metadataProps } = onnxProto.onnx.ModelProto.decode(readFileSync(path));
   const read = (key: string): readonly number[] =>
-    JSON.parse(metadataProps?.find((entry) => entry.key === key)?.value ?? 'null') as number[];
+    JSON.parse(metadataProps.find((entry) => entry.key === key)?.value ?? 'null') as number[];
   return { mean: read('lathe.inputMean'), std: read('lathe.inputStd') };
 }
 

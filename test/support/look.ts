@@ -11,7 +11,7 @@ const screens = join(import.meta.dirname, '..', '..', 'test-results', 'screens')
 export async function lookAt(page: Page, name: string): Promise<void> {
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme });
-    await page.waitForTimeout(150);
+    await painted(page);
     await page.screenshot({ path: join(screens, `${name}-${colorScheme}.png`) });
     const { violations } = await new AxeBuilder({ page }).analyze();
     expect(
@@ -21,4 +21,9 @@ export async function lookAt(page: Page, name: string): Promise<void> {
     ).toEqual([]);
   }
   await page.emulateMedia({ colorScheme: 'light' });
+}
+
+/** Resolves when what changed has been drawn. */
+async function painted(page: Page): Promise<void> {
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
 }

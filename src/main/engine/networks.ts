@@ -30,9 +30,8 @@ export interface ReadNetwork {
   readonly fileSha256: string;
 }
 
-/** Reads an ONNX file. Throws LatheError: not-found, or bad-input with what is wrong with it. */
-export async function readOnnxFile(path: string, options: ImportOptions): Promise<ReadNetwork> {
-  const what = basename(path);
+/** Reads an ONNX file, called `what` where something is wrong with it. Throws LatheError: not-found, or bad-input. */
+export async function readOnnxFile(path: string, options: ImportOptions, what = basename(path)): Promise<ReadNetwork> {
   let bytes: Uint8Array;
   try {
     const { size } = await stat(path);
@@ -66,7 +65,7 @@ export async function importNetwork(
   { dataDir, id, path, source }: { readonly dataDir: string; readonly id: string; readonly path: string; readonly source: string },
   options: ImportOptions,
 ): Promise<NetworkRecord> {
-  const { network, fileSha256 } = await readOnnxFile(path, options);
+  const { network, fileSha256 } = await readOnnxFile(path, options, source);
   const { graph, producer, opset, notes, bits, metadata } = network;
   const model = createModel(toNativeProgram(graph));
   const networkSha256 = graphSha256(graph);

@@ -15,7 +15,7 @@ import { graphSha256 } from './graph-form.ts';
 import { inputsOf } from './graph.ts';
 import type { Graph, GraphNode } from './graph.ts';
 import { describeShape, type Shape } from './shape.ts';
-import { familyOf, networkIdOf, networkIds, resolveNetwork } from './zoo.ts';
+import { familyOf, isScalable, networkIdOf, networkIds, resolveNetwork } from './zoo.ts';
 import type { DatasetShape } from './zoo.ts';
 
 /** 'MobileNet-V1 x0.25, 32 x 32 x 1, 10 classes'; width 1 and the 'imagenet' stem of a large input go without saying. */
@@ -53,7 +53,8 @@ export function describeOwnNetwork(id: string, graph: Graph, source: string, imp
   const ref = ownNetworkRef(id, graph);
   const title = `${id}, ${describeShape(inputShape)}, ${classes} classes`;
   const layers = graph.nodes.map(toLayerInfo);
-  return { id, title, source, macs, params, inputShape: [...inputShape], classes, ref, sha256: graphSha256(graph), layers, imported };
+  const summary = { id, title, source, macs, params, inputShape: [...inputShape], classes, scalable: false };
+  return { ...summary, ref, sha256: graphSha256(graph), layers, imported };
 }
 
 /** A network and the table of its operators, fitted to a data set where one is given. Errors as `resolveNetwork`. */
@@ -112,6 +113,7 @@ function summarize(graph: Graph, ref: ResolvedNetworkRef): NetworkSummary {
     params: graph.params,
     inputShape: [...graph.inputShape],
     classes: graph.classes,
+    scalable: isScalable(networkIdOf(ref)),
   };
 }
 

@@ -112,6 +112,11 @@ export function isZooNetwork(id: string): boolean {
   return families.some((family) => family.id === id);
 }
 
+/** Whether a listed id takes a width: a family's own does unless its channels are fixed; one that says a width already does not. */
+export function isScalable(id: string): boolean {
+  return families.some((family) => family.id === id && family.listedWidths !== null);
+}
+
 /** What was published about a network of width `ref.width` at the size and classes that its family is made for. */
 export function publishedOf(ref: ResolvedNetworkRef): readonly Published[] {
   return findFamily(ref.id).family.published.filter(({ width = 1 }) => width === ref.width);

@@ -9,6 +9,7 @@ import { z } from 'zod';
 import packageJson from '../../../package.json' with { type: 'json' };
 import type { DoctorCheck, Output } from '../../shared/contract.ts';
 import { toErrorPayload } from '../../shared/errors.ts';
+import { count } from '../../shared/format.ts';
 import type { EngineRequests } from '../engine/host.ts';
 import type { Store } from '../store/types.ts';
 import type { Datasets } from './datasets.ts';
@@ -111,7 +112,7 @@ export class Machine {
     return datasets.map((dataset) => ({
       name: `data set ${dataset.id}`,
       status: dataset.available ? 'ok' : 'warning',
-      value: dataset.available ? `${String(dataset.train)} + ${String(dataset.test)} images` : 'not added yet',
+      value: dataset.available ? `${count(dataset.train)} training and ${count(dataset.test)} test images` : 'not added yet',
       advice: dataset.available ? null : dataset.hint,
     }));
   }

@@ -84,6 +84,9 @@ describe('a network of the user', () => {
     const info = await test.service.call('network.import', { upload });
     expect(info.sha256).toBe((await test.service.call('network.show', { network: { id: 'my-net' } })).sha256);
     await expect(test.service.call('network.import', { upload })).rejects.toMatchObject({ code: 'not-found' });
+    const broken = await test.service.call('upload.begin', { name: 'mistaken.onnx' });
+    await test.service.call('upload.continue', { ...broken, base64: btoa('not a network') });
+    await expect(test.service.call('network.import', broken)).rejects.toThrow(/^mistaken\.onnx/);
   });
 
   it('is exported with its weights and its policy, and the file is checked', async () => {
@@ -98,7 +101,7 @@ describe('a network of the user', () => {
     expect(quantized.notes.join('\n')).toMatch(
       /^3 layers have weights or activations of one bit, or without a measured range; .*conv, point, fc$/m,
     );
-    expect(quantized.notes.join('\n')).toMatch(/^1 layers have bits that ONNX has no type for; .*: fc$/m);
+    expect(quantized.notes.join('\n')).toMatch(/^1 layers have bits that ONNX has no type for, .*: fc$/m);
     expect(readFileSync(path).includes('lathe.policy')).toBe(true);
     const back = await test.service.call('network.show', { network: { id: path } });
     expect(back.imported?.bits).toEqual([
@@ -135,7 +138,9 @@ describe('a network of the user', () => {
     const widths = [8, 6, 5].map((weightBits, at) => ({ name: layers[at]?.name ?? '', weightBits, activationBits: [8, 4, 3][at] ?? 8 }));
     const policy = { kind: 'quantize', layers: widths } as const;
     const mixed = await test.service.call('network.export', { network: { id: 'my-net' }, path, weights: run.id, policy });
-    expect(mixed.notes.join('\n')).toMatch(/^2 layers have bits that ONNX has no type for; they compute with these bits, .*: point, fc$/);
+    expect(mixed.notes.join('\n')).toMatch(
+      /^2 layers have bits that ONNX has no type for, .* they compute with these bits, .*: point, fc$/,
+    );
     expect(mixed.check.relativeDifference).toBeLessThan(0.1);
     await expect(test.service.call('run.create', { ...request, network: { id: file } })).rejects.toThrow(/import the file first/);
     const zoo = { id: 'mobilenet-v1', width: 0.25 };

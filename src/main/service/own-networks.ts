@@ -115,6 +115,7 @@ export class OwnNetworks {
       params: record.params,
       inputShape: [...record.inputShape],
       classes: record.classes,
+      scalable: false,
     }));
   }
 

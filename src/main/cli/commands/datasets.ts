@@ -3,7 +3,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { stat, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Input, LatheEvent } from '../../../shared/contract.ts';
-import type { DatasetInfo, DatasetInspection } from '../../../shared/dataset.ts';
+import { partsText, type DatasetInfo, type DatasetInspection } from '../../../shared/dataset.ts';
 import { LatheError } from '../../../shared/errors.ts';
 import { bytes, count, shape } from '../../../shared/format.ts';
 import type { Service } from '../../service/index.ts';
@@ -280,10 +280,7 @@ function printDataset(info: DatasetInfo): void {
 }
 
 function printInspection(found: DatasetInspection): void {
-  const { train, validation, test } = found.images;
-  printLine(
-    `${found.path}: ${found.kind}, ${String(found.classNames.length)} classes, ${count(train)} training, ${validation === null ? 'no' : count(validation)} validation and ${test === null ? 'no' : count(test)} test images`,
-  );
+  printLine(`${found.path}: ${found.kind}, ${String(found.classNames.length)} classes, ${partsText(found.images)}`);
   printLine(`image size ${found.imageSize ? found.imageSize.join(' x ') : 'not one'}; suggested id ${found.suggestedId}`);
   for (const text of found.notes) printLine(`note: ${text}`);
 }

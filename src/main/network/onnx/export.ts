@@ -7,7 +7,7 @@
 import onnxProto from 'onnx-proto';
 import type { onnx } from 'onnx-proto';
 import { LatheError } from '../../../shared/errors.ts';
-import { inputName, type Graph, type GraphNode, type NodeSpec } from '../graph.ts';
+import { inputName, inputsOf, type Graph, type GraphNode, type NodeSpec } from '../graph.ts';
 import type { Shape } from '../shape.ts';
 import { roundEven } from './fold.ts';
 import { elementTypes } from './tensor.ts';
@@ -101,7 +101,8 @@ class GraphWriter {
   readonly #ranks = new Map<string, 2 | 4>([[inputName, 4]]);
   readonly #written = new Set<string>();
   readonly #floatOnly: string[] = [];
-  readonly #wideCodes = new Set<string>();
+  readonly #wideCodes = new Set<string>(); // layers
+  readonly #clips = new Set<string>(); // values that a Clip wrote, and the same as images or vectors
 
   constructor(graph: Graph, valueOf: ValueOf, quantization: ReadonlyMap<string, LayerQuantization>) {
     this.#graph = graph;
@@ -119,7 +120,7 @@ class GraphWriter {
     }
     if (this.#wideCodes.size > 0) {
       this.notes.push(
-        `${this.#wideCodes.size} layers have bits that ONNX has no type for; they compute with these bits, in 8-bit codes that use fewer levels, and the metadata tells them (lathe.policy): ${[...this.#wideCodes].join(', ')}`,
+        `${this.#wideCodes.size} layers have bits that ONNX has no type for, or ONNX Runtime not there; they compute with these bits, in 8-bit codes that use fewer levels, and the metadata tells them (lathe.policy): ${[...this.#wideCodes].join(', ')}`,
       );
     }
     return this.#vector(this.#graph.nodes.at(-1)?.spec.name ?? inputName);
@@ -293,6 +294,7 @@ class GraphWriter {
 
   #writeClip(name: string, input: string, minimum: number, maximum: number): void {
     const low = Number.isFinite(minimum) ? this.#scalar(`${name}/minimum`, minimum) : '';
+    this.#clips.add(name);
     const high = Number.isFinite(maximum) ? this.#scalar(`${name}/maximum`, maximum) : '';
     this.#add('Clip', name, high === '' ? [input, low] : [input, low, high], this.#rankOf(input));
   }
@@ -309,7 +311,7 @@ class GraphWriter {
       this.#leaveFloat(layer);
       return input;
     }
-    const width = this.#widthOfCodes(layer, bits);
+    const width = this.#widthOfCodes(layer, bits, !signed && !this.#clips.has(input) && this.#staysFloat(layer));
     const largest = signed ? 2 ** (bits - 1) - 1 : 2 ** bits - 1;
     const rank = this.#rankOf(input);
     const [scale, zero] = [`${layer}/activation scale`, `${layer}/activation zero`];
@@ -336,7 +338,7 @@ class GraphWriter {
       this.#leaveFloat(layer);
       return this.#floats(name, values, dims);
     }
-    const width = this.#widthOfCodes(layer, bits);
+    const width = this.#widthOfCodes(layer, bits, true);
     const largest = 2 ** (bits - 1) - 1;
     const step = Math.fround(threshold / largest);
     const codes = Array.from(values, (value) => Math.max(-largest, Math.min(largest, roundEven(Math.fround(value / step)))));
@@ -347,8 +349,17 @@ class GraphWriter {
     return name;
   }
 
-  #widthOfCodes(layer: string, bits: number): 8 | 4 {
-    if (bits === 4) {
+  /**
+   * Whether ONNX Runtime computes a layer in floats: what is quantized again right behind it becomes one operator of whole numbers,
+   * of which there is none for 4-bit inputs.
+   */
+  #staysFloat(layer: string): boolean {
+    return this.#graph.nodes.every(({ spec }) => !inputsOf(spec).includes(layer) || spec.kind === 'batchNorm');
+  }
+
+  /** `takesFour`: whether ONNX Runtime takes 4-bit codes there; it refuses a file with a Clip in front of such a QuantizeLinear. */
+  #widthOfCodes(layer: string, bits: number, takesFour: boolean): 8 | 4 {
+    if (bits === 4 && takesFour) {
       this.usesFourBits = true;
       return 4;
     }
@@ -370,6 +381,7 @@ class GraphWriter {
   #image(name: string): string {
     if (this.#rankOf(name) === 4) return name;
     const image = `${name}/image`;
+    if (this.#clips.has(name)) this.#clips.add(image);
     if (!this.#written.has(image)) this.#add('Unsqueeze', image, [name, this.#integers(`${image}/axes`, [2, 3])], 4);
     return image;
   }
@@ -378,6 +390,7 @@ class GraphWriter {
   #vector(name: string): string {
     if (this.#rankOf(name) === 2) return name;
     const vector = `${name}/vector`;
+    if (this.#clips.has(name)) this.#clips.add(vector);
     if (!this.#written.has(vector)) this.#add('Flatten', vector, [name], 2, { axis: 1 });
     return vector;
   }

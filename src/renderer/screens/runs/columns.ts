@@ -30,9 +30,9 @@ export type RunColumnId = (typeof runColumnOrder)[number];
 /** `nowMs` is read when a cell is drawn, so that the duration of a running run grows. */
 export function runColumns(nowMs: () => number): Readonly<Record<RunColumnId, RunColumn>> {
   return {
-    name: { id: 'name', label: 'Name', width: 224, grow: true, value: (run) => run.name },
+    name: { id: 'name', label: 'Name', width: 208, grow: true, value: (run) => run.name },
     method: { id: 'method', label: 'Method', width: 74, value: (run) => run.method },
-    network: { id: 'network', label: 'Network', width: 184, grow: true, value: (run) => run.network },
+    network: { id: 'network', label: 'Network', width: 176, grow: true, value: (run) => run.network },
     dataset: { id: 'dataset', label: 'Data set', width: 112, value: (run) => run.dataset },
     target: { id: 'target', label: 'Target', width: 96, value: (run) => run.target, text: (run) => run.target ?? '—' },
     budget: {
