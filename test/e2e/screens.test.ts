@@ -146,7 +146,7 @@ describe.skipIf(noChromium !== null)('what a user brings, in a browser', () => {
     await expect.poll(() => button('Save').isEnabled()).toBe(true);
     await button('Save').click();
     await page.getByRole('link', { name: 'own-array' }).waitFor();
-    expect((await test.service.call('target.show', { id: 'own-array' })).target.clockMhz).toBe(400);
+    expect((await test.service.call('target.show', { id: 'own-array' })).target).toMatchObject({ clockMhz: 400 });
     await page.getByRole('tab', { name: 'Compare' }).click();
     await page.getByRole('region', { name: 'Totals' }).waitFor();
   });
