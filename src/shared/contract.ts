@@ -12,6 +12,7 @@ import {
   datasetProgressSchema,
   imageCacheSchema,
 } from './dataset.ts';
+import { given } from './given.ts';
 import { evaluateRequestSchema, evaluationSchema } from './evaluate.ts';
 import {
   coverageSchema,
@@ -25,6 +26,7 @@ import {
   tableIdSchema,
 } from './latency-table.ts';
 import {
+  layerKindSchema,
   networkDiffSchema,
   networkExportSchema,
   networkIdSchema,
@@ -35,6 +37,7 @@ import {
   networkSummarySchema,
 } from './network.ts';
 import { bitsSchema, budgetSchema, costSchema, quantizePolicySchema } from './policy.ts';
+import { pruneParametersSchema } from './prune.ts';
 import {
   metricSchema,
   quantizeParametersSchema,
@@ -87,6 +90,9 @@ const uniformCostSchema = costSchema.extend({
   activationBits: z.number().int(),
 });
 
+/** What a pruned network costs; latency and energy null without a target. Of 8 bits there, of 32-bit floats in bytes. */
+const pruneCostSchema = costSchema.extend({ latencyMs: z.number().nonnegative().nullable(), params: z.number().nonnegative() });
+
 export const contract = {
   'system.info': {
     input: empty,
@@ -95,7 +101,7 @@ export const contract = {
       contractVersion: z.number().int(),
       dataDir: z.string(),
       cores: z.number().int(),
-      defaults: z.object({ training: trainingParametersSchema, quantize: quantizeParametersSchema }),
+      defaults: z.object({ training: trainingParametersSchema, quantize: quantizeParametersSchema, prune: pruneParametersSchema }),
     }),
   },
   'system.doctor': { input: empty, output: z.object({ ok: z.boolean(), checks: z.array(doctorCheckSchema) }) },
@@ -319,6 +325,36 @@ export const contract = {
       reference: costSchema, // the 8-bit form
       least: costSchema, // every layer at its fewest bits
       uniform: z.array(uniformCostSchema), // w = a, 8 down to the fewest
+    }),
+  },
+  'prune.preview': {
+    // What a pruning could decide, and what its budgets mean, before anything runs. Refuses what cannot work.
+    input: z
+      .object({
+        network: networkRefSchema,
+        dataset: z.string(),
+        target: z.string().optional(),
+        batch: z.number().int().min(1).max(4096).optional(),
+        budgets: z.array(budgetSchema).default([]),
+        search: given(pruneParametersSchema).optional(),
+      })
+      .strict(),
+    output: z.object({
+      network: z.string(),
+      limits: z.array(budgetSchema), // absolute
+      whole: pruneCostSchema,
+      fewest: pruneCostSchema, // every group at its fewest channels
+      uniform: z.object({ ratio: z.number(), cost: pruneCostSchema }).nullable(), // the widest within the budgets
+      groups: z.array(
+        z.object({
+          group: z.string(), // the first layer that writes its channels
+          kind: layerKindSchema, // of the layer that reads them
+          units: z.number().int(),
+          minimum: z.number().int(),
+          maximum: z.number().int(),
+          joined: z.array(z.string()), // what ties several producers
+        }),
+      ),
     }),
   },
   'training.preview': {

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { datasetProgressSchema, datasetRecordSchema } from './dataset.ts';
 import { errorPayloadSchema } from './errors.ts';
+import { networkRecordSchema } from './network.ts';
 import { budgetSchema } from './policy.ts';
 import { logLineSchema, manifestSchema, metricSchema, progressSchema, solutionSchema, trialSchema } from './run.ts';
 
@@ -27,6 +28,7 @@ export const requestNameSchema = z.enum([
   'lint',
   'timeline',
   'preview',
+  'prune.preview',
   'evaluate',
   'dataset.inspect',
   'dataset.add',
@@ -75,6 +77,7 @@ export const engineMessageSchema = z.discriminatedUnion('type', [
     log: z.array(logLineSchema).optional(),
     solutions: z.array(solutionSchema).optional(),
     checkpoint: checkpointMessageSchema.optional(),
+    network: networkRecordSchema.optional(), // a network that the run has made: it becomes one of the user's
     weights: z
       .object({
         trainingKey: sha256,

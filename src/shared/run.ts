@@ -1,12 +1,17 @@
 /** Runs: manifests, trials, metrics, results; the records that the store keeps and the faces show. */
 import { z } from 'zod';
+import { agentParametersSchema } from './agent.ts';
+import { given } from './given.ts';
 import { budgetSchema, costSchema, quantizePolicySchema } from './policy.ts';
 import { layerInfoSchema, networkRefSchema, resolvedNetworkRefSchema } from './network.ts';
+import { pruneParametersSchema, pruneResultSchema, pruneTrialSchema } from './prune.ts';
+
+export { agentParametersSchema, type AgentParameters } from './agent.ts';
 
 export const runStatusSchema = z.enum(['queued', 'running', 'paused', 'interrupted', 'failed', 'cancelled', 'completed']);
 export type RunStatus = z.infer<typeof runStatusSchema>;
 
-export const runMethodSchema = z.enum(['train', 'quantize']);
+export const runMethodSchema = z.enum(['train', 'quantize', 'prune']);
 export type RunMethod = z.infer<typeof runMethodSchema>;
 
 /** Training of the float network. Every default stands here, once; named sets of others in recipes.ts. */
@@ -33,22 +38,6 @@ export const trainingParametersSchema = z.object({
   patienceEpochs: z.number().int().min(0).max(10_000).default(0), // epochs without a better validation accuracy; 0: no early stop
 });
 export type TrainingParameters = z.infer<typeof trainingParametersSchema>;
-
-/** DDPG as HAQ's released code sets it; deviations are numbered in docs/algorithms/haq.md. */
-export const agentParametersSchema = z.object({
-  hiddenUnits: z.number().int().min(1).max(4096).default(300),
-  actorLearningRate: z.number().positive().default(1e-4),
-  criticLearningRate: z.number().positive().default(1e-3),
-  batchSize: z.number().int().min(1).max(4096).default(64),
-  replayPerLayer: z.number().int().min(1).default(128), // replay holds this many transitions a quantizable layer
-  discount: z.number().min(0).max(1).default(1),
-  tau: z.number().positive().max(1).default(0.01), // soft update of the target networks
-  baselineDecay: z.number().min(0).max(1).default(0.5), // moving average of the batch-mean reward
-  warmupTrials: z.number().int().min(0).default(20),
-  initialNoise: z.number().min(0).default(0.5), // sigma of the truncated normal
-  noiseDecay: z.number().positive().max(1).default(0.99), // a trial
-});
-export type AgentParameters = z.infer<typeof agentParametersSchema>;
 
 /** How policies are found: HAQ's agent with uniform seeds and refinement, or one of its rivals. */
 export const quantizeMethodSchema = z.enum(['ddpg', 'random', 'evolutionary', 'greedy', 'integer-program']);
@@ -101,9 +90,20 @@ export const quantizeManifestSchema = z.object({
     refinement: quantizeParametersSchema.shape.refinement.unwrap().default(0),
   }),
 });
-export const manifestSchema = z.discriminatedUnion('method', [trainManifestSchema, quantizeManifestSchema]);
+export const pruneManifestSchema = z.object({
+  method: z.literal('prune'),
+  ...manifestBase,
+  target: z.string().nullable(), // null: no budget needs one
+  targetSha256: z.string().nullable(),
+  batch: z.number().int().positive(),
+  budgets: z.array(budgetSchema), // empty: accuracy is guaranteed instead, by the reward
+  search: pruneParametersSchema.required(),
+  tuning: trainingParametersSchema, // of the network that was found; 0 epochs: none
+});
+export const manifestSchema = z.discriminatedUnion('method', [trainManifestSchema, quantizeManifestSchema, pruneManifestSchema]);
 export type TrainManifest = z.infer<typeof trainManifestSchema>;
 export type QuantizeManifest = z.infer<typeof quantizeManifestSchema>;
+export type PruneManifest = z.infer<typeof pruneManifestSchema>;
 export type Manifest = z.infer<typeof manifestSchema>;
 
 /** What a user asks for; the service resolves it into a manifest. */
@@ -124,14 +124,24 @@ export const quantizeRequestSchema = z.object({
   budgets: z.array(budgetSchema).min(1),
   search: quantizeParametersSchema.partial().optional(),
 });
-export const runRequestSchema = z.discriminatedUnion('method', [trainRequestSchema, quantizeRequestSchema]);
+export const pruneRequestSchema = z.object({
+  method: z.literal('prune'),
+  ...requestBase,
+  target: z.string().min(1).optional(), // for budgets of latency and energy
+  batch: z.number().int().min(1).max(4096).optional(),
+  budgets: z.array(budgetSchema).default([]),
+  search: given(pruneParametersSchema).optional(),
+  tuning: given(trainingParametersSchema).optional(),
+});
+export const runRequestSchema = z.discriminatedUnion('method', [trainRequestSchema, quantizeRequestSchema, pruneRequestSchema]);
 export type TrainRequest = z.infer<typeof trainRequestSchema>;
 export type QuantizeRequest = z.infer<typeof quantizeRequestSchema>;
+export type PruneRequest = z.infer<typeof pruneRequestSchema>;
 export type RunRequest = z.input<typeof runRequestSchema>;
 
 /** Where a run is. `done` and `total` count the phase's own steps; rate and time left are null until known. */
 export const progressSchema = z.object({
-  phase: z.enum(['waiting', 'loading', 'training', 'calibrating', 'baselines', 'searching', 'testing', 'done']),
+  phase: z.enum(['waiting', 'loading', 'training', 'calibrating', 'baselines', 'searching', 'tuning', 'testing', 'done']),
   done: z.number().nonnegative(),
   total: z.number().nonnegative(),
   ratePerSecond: z.number().nonnegative().nullable(),
@@ -150,6 +160,7 @@ export const solutionSchema = costSchema.extend({
   integerTestAccuracy: z.number().nullable().default(null), // the same images in integer arithmetic; measured of a search's winner
   withinBudget: z.boolean(),
   weights: z.string().nullable(), // hash of the blob with the float weights behind it
+  prune: pruneResultSchema.optional(), // of a pruned network
 });
 export type Solution = z.infer<typeof solutionSchema>;
 
@@ -161,6 +172,7 @@ export const trialOriginSchema = z.enum(['uniform', 'agent', 'refinement', 'rand
 
 /** One policy evaluated by a search; an episode in reinforcement-learning terms. */
 export const trialSchema = costSchema.extend({
+  latencyMs: z.number().nonnegative().nullable(), // null: a pruning without a target
   step: z.number().int().nonnegative(),
   origin: trialOriginSchema,
   reward: z.number(),
@@ -171,6 +183,7 @@ export const trialSchema = costSchema.extend({
   askedActivationBits: z.array(z.number().int()),
   noise: z.number().nullable(), // sigma; null while warming up and where the agent was not asked
   criticLoss: z.number().nullable(),
+  prune: pruneTrialSchema.optional(), // of a pruning, whose bits are empty
   isBest: z.boolean(), // best so far, of those within the budgets
   atMs: z.number(), // Unix time
 });

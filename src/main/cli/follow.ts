@@ -60,5 +60,6 @@ function detailOf(summary: RunSummary): string {
   if (summary.method === 'quantize' && summary.bestAccuracy !== null) {
     return `best ${percentUnit(summary.bestAccuracy, 2)} at ${msUnit(summary.bestLatencyMs)}`;
   }
+  if (summary.method === 'prune' && summary.bestAccuracy !== null) return `best ${percentUnit(summary.bestAccuracy, 2)}`;
   return summary.bestAccuracy === null ? '' : `validation ${percentUnit(summary.bestAccuracy, 2)}`;
 }

@@ -7,6 +7,7 @@ import { addCatalogueCommands } from './commands/catalogue.ts';
 import { addDatasetCommands } from './commands/datasets.ts';
 import { addHardwareCommands } from './commands/hardware.ts';
 import { addEvaluateCommand } from './commands/evaluate.ts';
+import { addPruneCommand } from './commands/prune.ts';
 import { addRunCommands } from './commands/runs.ts';
 import { addSearchCommands } from './commands/search.ts';
 import { addSystemCommands } from './commands/system.ts';
@@ -29,6 +30,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   addHardwareCommands(program);
   addTableCommands(program);
   addSearchCommands(program);
+  addPruneCommand(program);
   addEvaluateCommand(program);
   addRunCommands(program);
   addSystemCommands(program);

@@ -1,6 +1,8 @@
 /** Checkpoints and weights as blobs: a format version and V8's structured serialization, which keeps typed arrays and floats exactly. */
 import { deserialize, serialize } from 'node:v8';
 import { LatheError } from '../../shared/errors.ts';
+import type { GroupDecision } from '../../shared/prune.ts';
+import type { PruneSearchState } from '../search/prune/search.ts';
 import type { BitVector } from '../search/quantize/bits.ts';
 import type { QuantizeSearchState } from '../search/quantize/search.ts';
 import type { RivalSearchState } from '../search/rivals/search.ts';
@@ -37,7 +39,34 @@ export interface SearchCheckpoint {
   readonly search: QuantizeSearchState | RivalSearchState; // by the manifest's method
 }
 
-type Blob = WeightsBlob | TrainingCheckpoint | SearchCheckpoint;
+interface PrunePrelude {
+  readonly weights: SearchCheckpoint['weights'];
+  readonly wholeAccuracy: number; // of the network with all its channels, on the validation images
+}
+
+/** A pruning among its trials. */
+export interface PruneCheckpoint extends PrunePrelude {
+  readonly kind: 'prune-search';
+  readonly search: PruneSearchState;
+}
+
+/** A network that a pruning fine-tunes: the one that was found, then its rivals. */
+export interface TunedNetwork {
+  readonly role: 'best' | 'baseline';
+  readonly label: string;
+  readonly groups: readonly GroupDecision[];
+  readonly beforeTuning: number; // accuracy on all validation images
+  readonly parameters: Float32Array | null; // behind its fine-tuning; null: not yet
+}
+
+/** A pruning behind its trials, while the networks are fine-tuned one after the other. */
+export interface TuningCheckpoint extends PrunePrelude {
+  readonly kind: 'prune-tuning';
+  readonly networks: readonly TunedNetwork[];
+  readonly training: TrainingState | null; // of the first that is not fine-tuned yet
+}
+
+type Blob = WeightsBlob | TrainingCheckpoint | SearchCheckpoint | PruneCheckpoint | TuningCheckpoint;
 
 export async function saveState(dataDir: string, state: Blob): Promise<{ sha256: string; sizeBytes: number }> {
   return await writeBlob(dataDir, serialize({ formatVersion, state }));

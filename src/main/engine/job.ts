@@ -7,6 +7,7 @@ import type { EngineMessage, Job } from '../../shared/engine-messages.ts';
 import { LatheError, toErrorPayload } from '../../shared/errors.ts';
 import { createControl } from '../compute/index.ts';
 import type { NativeControl } from '../compute/addon.ts';
+import { runPrune } from './prune-job.ts';
 import { Reporter } from './reporter.ts';
 import { runQuantize } from './quantize-job.ts';
 import { runTrain } from './train-job.ts';
@@ -65,6 +66,9 @@ export class RunningJob {
         return;
       case 'quantize':
         await runQuantize(this.context, manifest);
+        return;
+      case 'prune':
+        await runPrune(this.context, manifest);
         return;
     }
   }

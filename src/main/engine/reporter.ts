@@ -3,6 +3,7 @@
  * writes a few transactions a second however fast the trials come. A checkpoint goes out with everything reported before
  * it, and the job waits until the host has it on disk.
  */
+import type { NetworkRecord } from '../../shared/network.ts';
 import type { Budget } from '../../shared/policy.ts';
 import type { EngineMessage } from '../../shared/engine-messages.ts';
 import type { LogLine, Metric, Progress, Solution, Trial } from '../../shared/run.ts';
@@ -48,6 +49,11 @@ export class Reporter {
 
   solution(solution: Solution): void {
     (this.pending.solutions ??= []).push(solution);
+    this.schedule();
+  }
+
+  network(record: NetworkRecord): void {
+    this.pending.network = record;
     this.schedule();
   }
 

@@ -13,6 +13,7 @@ import { quantizableLayerInfos, networkTitle } from '../network/describe.ts';
 import type { Graph } from '../network/graph.ts';
 import { answerAdd, answerInspect, answerSamples, answerSheet, type RequestWork } from './dataset-requests.ts';
 import { answerEvaluate } from './evaluate.ts';
+import { answerPrunePreview } from './prune-requests.ts';
 import { answerCoverage, answerFit, answerPredict, answerReadTable, answerWriteTable } from './table-requests.ts';
 import { answerTraining, answerWeights } from './training-requests.ts';
 import { fromPolicy, lockedLayers, uniformBits } from '../search/quantize/bits.ts';
@@ -57,6 +58,8 @@ export async function answer(name: RequestName, input: unknown, work: RequestWor
       return answerTimeline(timelineQuestionSchema.parse(input));
     case 'preview':
       return answerPreview(previewQuestionSchema.parse(input));
+    case 'prune.preview':
+      return answerPrunePreview(input);
     case 'evaluate':
       return await answerEvaluate(input, work);
     case 'dataset.inspect':

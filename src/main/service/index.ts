@@ -6,6 +6,7 @@ import { mkdir } from 'node:fs/promises';
 import envPaths from 'env-paths';
 import { contract, contractVersion, type Input, type LatheClient, type Method, type Output, type Parsed } from '../../shared/contract.ts';
 import { describeZodError, LatheError } from '../../shared/errors.ts';
+import { pruneParametersSchema } from '../../shared/prune.ts';
 import { quantizeParametersSchema, trainingParametersSchema } from '../../shared/run.ts';
 import { EngineRequests } from '../engine/host.ts';
 import type { EngineLauncher } from '../engine/launcher.ts';
@@ -17,6 +18,7 @@ import { EventBus } from './event-bus.ts';
 import { ManifestMaker } from './manifests.ts';
 import { Networks } from './networks.ts';
 import { OwnNetworks } from './own-networks.ts';
+import { Prunings } from './prunings.ts';
 import { Runs } from './runs.ts';
 import { Trainings } from './trainings.ts';
 import { latheVersion, Machine } from './machine.ts';
@@ -56,12 +58,14 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     const targets = new Targets(options.dataDir, requests, datasets, own);
     const tables = new Tables({ store, requests, bus, targets, datasets, own });
     const trainings = new Trainings({ requests, datasets, own, dataDir: options.dataDir });
+    const prunings = new Prunings({ requests, datasets, own, targets });
     const machine = new Machine(requests, store, datasets, targets);
     const manifests = new ManifestMaker({
       dataset: (id) => datasets.require(id),
       network: (ref, dataset) => own.findForRun(ref, dataset),
       target: (id) => targets.find(id),
       preview: (input) => targets.preview(input),
+      prunePreview: (input) => prunings.preview(input),
       machine: () => machine.describe(),
     });
     const evaluations = new Evaluations({
@@ -77,7 +81,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       options.adoptQueued === true,
     );
     return new LocalService(
-      makeHandlers({ options, store, datasets, networks, own, targets, tables, trainings, machine, evaluations, runs }),
+      makeHandlers({ options, store, datasets, networks, own, targets, tables, trainings, prunings, machine, evaluations, runs }),
       bus,
       runs,
       async () => {
@@ -106,6 +110,7 @@ interface Parts {
   readonly targets: Targets;
   readonly tables: Tables;
   readonly trainings: Trainings;
+  readonly prunings: Prunings;
   readonly machine: Machine;
   readonly evaluations: Evaluations;
   readonly runs: Runs;
@@ -120,6 +125,7 @@ function makeHandlers({
   targets,
   tables,
   trainings,
+  prunings,
   machine,
   evaluations,
   runs,
@@ -130,7 +136,11 @@ function makeHandlers({
       contractVersion,
       dataDir: options.dataDir,
       cores: (await machine.describe()).cores,
-      defaults: { training: trainingParametersSchema.parse({}), quantize: quantizeParametersSchema.parse({}) },
+      defaults: {
+        training: trainingParametersSchema.parse({}),
+        quantize: quantizeParametersSchema.parse({}),
+        prune: pruneParametersSchema.parse({}),
+      },
     }),
     'system.doctor': () => machine.doctor(),
     'network.list': () => networks.list(),
@@ -173,6 +183,7 @@ function makeHandlers({
     'simulate.timeline': (input) => targets.timeline(input),
     evaluate: (input) => evaluations.evaluate(input),
     'run.preview': (input) => targets.preview(input),
+    'prune.preview': (input) => prunings.preview(input),
     'training.preview': (input) => trainings.preview(input),
     'run.create': (input) => runs.create(input),
     'run.list': () => store.listRuns(),

@@ -15,6 +15,7 @@ import { graphSha256 } from '../network/graph-form.ts';
 import type { Graph } from '../network/graph.ts';
 import { absoluteBudgets, lockedLayers, requireFeasible } from '../search/quantize/bits.ts';
 import { fewestTrials } from '../search/rivals/sensitivity.ts';
+import { makePruneManifest } from './prunings.ts';
 import type { FoundNetwork } from './own-networks.ts';
 
 export interface MadeManifest {
@@ -33,6 +34,7 @@ export interface ManifestSources {
   /** A target by its id; throws a LatheError that names those there are. */
   target(id: string): TargetInfo;
   preview(input: Parsed<'run.preview'>): Promise<Output<'run.preview'>>;
+  prunePreview(input: Parsed<'prune.preview'>): Promise<Output<'prune.preview'>>;
   /** Versions of all that decides a result, and the physical cores. */
   machine(): Promise<{ readonly versions: Readonly<Record<string, string>>; readonly cores: number }>;
 }
@@ -51,7 +53,7 @@ export class ManifestMaker {
     const dataset = await this.sources.dataset(request.dataset);
     const { graph, ref, initialWeights } = await this.sources.network(request.network, dataset);
     const machine = await this.sources.machine();
-    const search = quantizeParametersSchema.parse(imagesFor(dataset, request.method === 'quantize' ? (request.search ?? {}) : {}));
+    const search = quantizeParametersSchema.parse(imagesFor(dataset, givenImages(request)));
     requireImages(dataset, search.validationImages, search.calibrationImages);
     const base = {
       formatVersion: 1 as const,
@@ -77,6 +79,11 @@ export class ManifestMaker {
     const layers = quantizableLayerInfos(graph);
     if (request.method === 'train') {
       return { manifest: { method: 'train', ...base }, name: `train ${networkTitle}`, networkTitle, layers };
+    }
+    if (request.method === 'prune') {
+      const manifest = await makePruneManifest(this.sources, request, { base, images: search });
+      const what = request.budgets.length > 0 ? request.budgets.map(budgetText).join(', ') : `${manifest.search.reward} against accuracy`;
+      return { manifest, name: `prune ${networkTitle}, ${what}`, networkTitle, layers };
     }
     const { target, sha256: targetSha256 } = this.sources.target(request.target);
     const manifest: Manifest = {
@@ -152,6 +159,19 @@ function requireTrials(search: QuantizeParameters, layerCount: number): void {
     'bad-input',
     `trials ${String(search.trials)}: method ${search.method} measures the sensitivity of ${String(2 * free)} decisions first; give at least ${String(needed)}`,
   );
+}
+
+function givenImages(request: Parsed<'run.create'>): Parameters<typeof imagesFor>[1] {
+  switch (request.method) {
+    case 'train':
+      return {};
+    case 'quantize':
+      return request.search ?? {};
+    case 'prune': {
+      const { validationImages, rewardImages, statisticsImages } = request.search ?? {};
+      return { validationImages, rewardImages, statisticsImages };
+    }
+  }
 }
 
 function requireImages(dataset: DatasetRecord, validationImages: number, calibrationImages: number): void {

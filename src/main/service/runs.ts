@@ -6,6 +6,7 @@ import { randomInt } from 'node:crypto';
 import type { Output, Parsed } from '../../shared/contract.ts';
 import type { Job } from '../../shared/engine-messages.ts';
 import { LatheError, toErrorPayload } from '../../shared/errors.ts';
+import type { NetworkRecord } from '../../shared/network.ts';
 import type { RunSummary } from '../../shared/run.ts';
 import { trainingKey } from '../engine/training-key.ts';
 import { RunProcess, type Batch, type RunOutcome } from '../engine/host.ts';
@@ -215,6 +216,7 @@ export class Runs {
       ...(batch.checkpoint ? { checkpoint: batch.checkpoint } : {}),
       ...(batch.weights ? { weights: batch.weights } : {}),
     });
+    if (batch.network) await this.keepNetwork(batch.network);
     for (const sha256 of dropped) await deleteBlob(this.options.dataDir, sha256);
     this.changed(summary);
     const { bus } = this.options;
@@ -222,6 +224,13 @@ export class Runs {
     if (batch.metrics) bus.emit({ name: 'run.metrics', payload: { id, metrics: batch.metrics } });
     if (log.length > 0) bus.emit({ name: 'run.log', payload: { id, lines: log } });
     if (batch.solutions || batch.checkpoint) bus.emit({ name: 'run.solutions', payload: { id } });
+  }
+
+  /** A run that was resumed may make the same network again. */
+  private async keepNetwork(record: NetworkRecord): Promise<void> {
+    const { store } = this.options;
+    if (await store.getNetwork(record.id)) await store.removeNetwork(record.id);
+    await store.addNetwork(record);
   }
 
   private async finish(id: string, outcome: RunOutcome): Promise<RunSummary> {

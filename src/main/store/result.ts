@@ -48,7 +48,8 @@ export function resultOf(method: RunMethod, { bestTrial, solutions, lastValidati
         bestTestAccuracy: float?.testAccuracy ?? null,
       };
     }
-    case 'quantize': {
+    case 'quantize':
+    case 'prune': {
       const bestAccuracy = best ? best.validationAccuracy : (bestTrial?.accuracy ?? null);
       return { ...common, bestAccuracy, bestTestAccuracy: best?.testAccuracy ?? null };
     }

@@ -6,5 +6,6 @@ import { networks } from './0003-networks.ts';
 import { integerAccuracy } from './0004-integer-accuracy.ts';
 import { trialOrigins } from './0005-trial-origins.ts';
 import { latencyTables } from './0006-latency-tables.ts';
+import { prune } from './0007-prune.ts';
 
-export const migrations: readonly Migration[] = [firstTables, trialOrigin, networks, integerAccuracy, trialOrigins, latencyTables];
+export const migrations: readonly Migration[] = [firstTables, trialOrigin, networks, integerAccuracy, trialOrigins, latencyTables, prune];

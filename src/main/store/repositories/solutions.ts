@@ -8,6 +8,7 @@ interface SolutionRow {
   readonly role: string;
   readonly label: string;
   readonly policy: string | null;
+  readonly prune: string | null;
   readonly withinBudget: number;
 }
 
@@ -38,7 +39,8 @@ export class SolutionRepository {
       const old = this.#find.get(run, solution.role, solution.label);
       if (old) replaced.push({ record: toSolution(old, id), revision: old.revision });
       const policy = solution.policy === null ? null : JSON.stringify(solution.policy);
-      this.#put.run({ ...solution, run, revision, policy, withinBudget: Number(solution.withinBudget) });
+      const prune = solution.prune ? JSON.stringify(solution.prune) : null;
+      this.#put.run({ ...solution, run, revision, policy, prune, withinBudget: Number(solution.withinBudget) });
     }
     return replaced;
   }
@@ -58,6 +60,7 @@ function toSolution(row: SolutionRow, id: string): Solution {
   return recordOf(solutionSchema, { table: 'solution', row: `${id} ${row.role} ${row.label}` }, () => ({
     ...row,
     policy: row.policy === null ? null : parseJson(row.policy),
+    prune: row.prune === null ? undefined : parseJson(row.prune),
     withinBudget: row.withinBudget === 1,
   }));
 }

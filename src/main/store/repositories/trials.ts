@@ -10,6 +10,7 @@ interface TrialRow {
   readonly activationBits: string;
   readonly askedWeightBits: string;
   readonly askedActivationBits: string;
+  readonly prune: string | null;
   readonly isBest: number;
 }
 
@@ -48,6 +49,7 @@ export class TrialRepository {
         activationBits: JSON.stringify(trial.activationBits),
         askedWeightBits: JSON.stringify(trial.askedWeightBits),
         askedActivationBits: JSON.stringify(trial.askedActivationBits),
+        prune: trial.prune ? JSON.stringify(trial.prune) : null,
         isBest: Number(trial.isBest),
       };
       if (this.#insert.run(row).changes > 0) continue;
@@ -85,6 +87,7 @@ function toTrial(row: TrialRow, id: string): Trial {
     activationBits: parseJson(row.activationBits),
     askedWeightBits: parseJson(row.askedWeightBits),
     askedActivationBits: parseJson(row.askedActivationBits),
+    prune: row.prune === null ? undefined : parseJson(row.prune),
     isBest: row.isBest === 1,
   }));
 }

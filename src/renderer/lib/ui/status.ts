@@ -9,6 +9,7 @@ export const phaseWords = {
   calibrating: 'calibrating',
   baselines: 'evaluating the uniform baselines',
   searching: 'searching',
+  tuning: 'fine-tuning',
   testing: 'testing on the test split',
   done: 'done',
 } as const satisfies Record<Progress['phase'], string>;
@@ -21,6 +22,7 @@ export const phaseUnits = {
   calibrating: 'images',
   baselines: 'policies',
   searching: 'trials',
+  tuning: 'steps',
   testing: 'policies',
   done: '',
 } as const satisfies Record<Progress['phase'], string>;

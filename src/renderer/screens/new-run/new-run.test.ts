@@ -1,4 +1,5 @@
 /** The new-run form: what it refuses, what it says, and the request it makes. */
+import { pruneParametersSchema } from '../../../shared/prune.ts';
 import { describe, expect, it } from 'vitest';
 import type { DatasetInfo } from '../../../shared/dataset.ts';
 import { quantizeManifestSchema, quantizeParametersSchema, runRequestSchema, trainingParametersSchema } from '../../../shared/run.ts';
@@ -23,7 +24,11 @@ const preview: Preview = {
 const dataset = { id: 'generated', title: 'Generated shapes', available: true, train: 8000 } as DatasetInfo;
 
 function filled(): RunForm {
-  const form = new RunForm({ training: trainingParametersSchema.parse({}), quantize: quantizeParametersSchema.parse({}) });
+  const form = new RunForm({
+    training: trainingParametersSchema.parse({}),
+    quantize: quantizeParametersSchema.parse({}),
+    prune: pruneParametersSchema.parse({}),
+  });
   form.networkId = 'mobilenet-v1';
   form.width = '0.25';
   form.datasetId = 'generated';

@@ -7,7 +7,7 @@ export interface TrialSeries {
   readonly bestReward: readonly number[];
   readonly accuracy: readonly number[]; // per cent
   readonly bestAccuracy: readonly number[]; // per cent, of the trial with the best reward so far
-  readonly latencyMs: readonly number[];
+  readonly latencyMs: readonly (number | null)[]; // null: without a target
   readonly noise: readonly (number | null)[];
   readonly criticLoss: readonly (number | null)[];
 }
@@ -19,7 +19,7 @@ export function trialSeries(trials: readonly Trial[]): TrialSeries {
     bestReward: [] as number[],
     accuracy: [] as number[],
     bestAccuracy: [] as number[],
-    latencyMs: [] as number[],
+    latencyMs: [] as (number | null)[],
     noise: [] as (number | null)[],
     criticLoss: [] as (number | null)[],
   };

@@ -1,0 +1,181 @@
+/** Pruning on the command line. */
+import type { Command } from 'commander';
+import type { Input } from '../../../shared/contract.ts';
+import { bytes, fixed, millijoules, ms, percent, points, si } from '../../../shared/format.ts';
+import type { Budget } from '../../../shared/policy.ts';
+import { importanceSchema, pruneRewardSchema, type GroupBounds, type Importance, type PruneReward } from '../../../shared/prune.ts';
+import type { RunDetail, Solution } from '../../../shared/run.ts';
+import { InvalidArgumentError } from 'commander';
+import { budgets, integer, networkRef, oneOf, positive, withVariantOptions, type VariantOptions } from '../arguments.ts';
+import { globalOptions, withService } from '../context.ts';
+import { followRun } from '../follow.ts';
+import { note, printJson, printLine, printTable } from '../output.ts';
+import { searchResult } from '../results.ts';
+import { trainingOf, withTrainingFlags, type TrainingFlags } from '../training-flags.ts';
+
+interface PruneOptions extends VariantOptions, TrainingFlags {
+  readonly dataset: string;
+  readonly seed?: number;
+  readonly threads?: number;
+  readonly target?: string;
+  readonly budget?: readonly Budget[];
+  readonly hardwareBatch?: number;
+  readonly trials?: number;
+  readonly importance?: Importance;
+  readonly reward?: PruneReward;
+  readonly minRatio?: number;
+  readonly maxRatio?: number;
+  readonly round?: number;
+  readonly group?: readonly GroupBounds[];
+  readonly rewardImages?: number;
+  readonly tuneEpochs?: number;
+  readonly tuneLr?: number;
+  readonly onnx?: string;
+}
+
+export function addPruneCommand(program: Command): void {
+  const command = withVariantOptions(
+    program
+      .command('prune <network>')
+      .description('search how many channels of each layer stay under a budget (AMC), and fine-tune what is found'),
+  )
+    .requiredOption('--dataset <id>', 'the data set')
+    .option('--seed <n>', 'seed of everything random', integer(0, 0xffff_ffff))
+    .option('--threads <n>', 'threads (default: the physical cores)', integer(1, 1024))
+    .option('--budget <resource=value>', 'macs=0.5 (of the whole network), params=1M, latency=0.5; several may be given', budgets)
+    .option('--target <id>', 'the hardware target, for budgets of latency and energy')
+    .option('--hardware-batch <n>', "images at once on the target (default: the target's)", integer(1, 4096))
+    .option('--trials <n>', 'choices of channels to evaluate', integer(1, 1_000_000))
+    .option('--importance <kind>', `which channels go first: ${importanceSchema.options.join(', ')}`, oneOf(importanceSchema.options))
+    .option(
+      '--reward <kind>',
+      `accuracy under a budget, or accuracy against ${pruneRewardSchema.options.slice(1).join(', ')}`,
+      oneOf(pruneRewardSchema.options),
+    )
+    .option('--min-ratio <x>', 'of each group of channels that stays at least', positive)
+    .option('--max-ratio <x>', 'and at most', positive)
+    .option('--round <n>', 'channels are kept in multiples of this', integer(1, 1024))
+    .option('--group <name=min..max>', 'bounds of one group, such as conv1=0.5..1; conv1=1..1 locks it; several may be given', groupBounds)
+    .option('--reward-images <n>', 'validation images that each trial reads', integer(1, 10_000_000))
+    .option('--tune-epochs <n>', 'epochs of fine-tuning (0: none)', integer(0, 10_000))
+    .option('--tune-lr <rate>', 'peak learning rate of fine-tuning', positive)
+    .option('--onnx <file>', 'write the pruned network to an ONNX file');
+  withTrainingFlags(command).action(async (id: string, own: PruneOptions, self: Command) => {
+    const options = globalOptions(self);
+    const { detail, file } = await withService(options, async (service) => {
+      const detail = await followRun(service, () => service.call('run.create', pruneInput(id, own)));
+      const network = detail.solutions.find(({ role }) => role === 'best')?.prune?.network;
+      if (own.onnx === undefined || !network) return { detail, file: null };
+      return { detail, file: await service.call('network.export', { network: { id: network }, path: own.onnx }) };
+    });
+    if (options.json) {
+      printJson({ ...searchResult(detail), ...(file ? { onnx: file } : {}) });
+      return;
+    }
+    printPruned(detail);
+    if (file)
+      printLine(
+        `wrote ${file.path} (${bytes(file.sizeBytes)}); ONNX Runtime agrees on ${percent(file.check.sameClass, 0)} % of ${String(file.check.images)} images`,
+      );
+    note(`run ${detail.summary.id}: "lathe run show ${detail.summary.id}" shows it again`);
+  });
+}
+
+/** Collects `--group NAME=MIN..MAX`. */
+function groupBounds(text: string, previous: readonly GroupBounds[] | undefined): GroupBounds[] {
+  const match = /^(?<group>[^=]+)=(?<low>[0-9.]+?)\.\.(?<high>[0-9.]+)$/.exec(text.trim());
+  const [minimumRatio, maximumRatio] = [Number(match?.groups?.['low']), Number(match?.groups?.['high'])];
+  if (!match?.groups || !(minimumRatio > 0) || !(maximumRatio > 0)) {
+    throw new InvalidArgumentError('expected NAME=MIN..MAX with ratios above 0 and at most 1, such as conv1=0.5..1.');
+  }
+  return [...(previous ?? []), { group: match.groups['group'] ?? '', minimumRatio, maximumRatio }];
+}
+
+function pruneInput(id: string, own: PruneOptions): Input<'run.create'> {
+  const search = {
+    trials: own.trials,
+    importance: own.importance,
+    reward: own.reward,
+    minimumRatio: own.minRatio,
+    maximumRatio: own.maxRatio,
+    roundTo: own.round,
+    groups: own.group,
+    rewardImages: own.rewardImages,
+  };
+  const tuning = { epochs: own.tuneEpochs, learningRate: own.tuneLr };
+  const given = (all: object): object => Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+  return {
+    method: 'prune',
+    network: networkRef(id, own),
+    dataset: own.dataset,
+    training: trainingOf(own),
+    budgets: [...(own.budget ?? [])],
+    search: given(search),
+    tuning: given(tuning),
+    ...given({ seed: own.seed, threads: own.threads, target: own.target, batch: own.hardwareBatch }),
+  };
+}
+
+/** The whole network, the found one and its rival side by side, then the groups of the found one. */
+export function printPruned(detail: RunDetail): void {
+  const whole = detail.solutions.find(({ role }) => role === 'float');
+  const order: Readonly<Record<Solution['role'], number>> = { float: 0, best: 1, baseline: 2 };
+  const rows = [...detail.solutions].sort((a, b) => order[a.role] - order[b.role]);
+  printTable(
+    [
+      'network',
+      'budget',
+      'test (%)',
+      'to whole (points)',
+      'validation (%)',
+      'before tuning (%)',
+      'MACs',
+      'of whole (%)',
+      'parameters',
+      'float32',
+      'latency (ms)',
+      'energy (mJ)',
+    ],
+    rows.map((row) => [
+      row.label,
+      row.role === 'float' ? '' : row.withinBudget ? 'met' : 'over',
+      percent(row.testAccuracy),
+      row.role !== 'float' && row.testAccuracy !== null && whole?.testAccuracy ? points(row.testAccuracy - whole.testAccuracy) : '',
+      percent(row.validationAccuracy),
+      row.prune ? percent(row.prune.beforeTuning) : '',
+      si(row.macs),
+      whole ? percent(row.macs / whole.macs, 1) : '',
+      row.prune ? si(row.prune.params) : si(row.sizeBytes / 4),
+      bytes(row.sizeBytes),
+      ms(row.latencyMs),
+      millijoules(row.energyMj),
+    ]),
+    [2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
+  );
+  const best = detail.solutions.find(({ role }) => role === 'best');
+  if (!best?.prune) return;
+  printLine('');
+  printTable(
+    ['group', 'channels', 'kept', 'ratio', '', 'asked', 'why'],
+    best.prune.groups.map(({ group, units, kept, asked, reason }) => [
+      group,
+      String(units),
+      String(kept),
+      fixed(kept / units, 2),
+      '█'.repeat(Math.round((kept / units) * 20)),
+      fixed(asked, 2),
+      reasonText[reason],
+    ]),
+    [1, 2, 3, 5],
+  );
+  if (best.prune.network !== null)
+    printLine(`kept as network ${best.prune.network}; lathe network export ${best.prune.network} FILE.onnx writes it`);
+}
+
+const reasonText = {
+  asked: '',
+  minimum: 'its smallest ratio',
+  maximum: 'its largest ratio',
+  later: 'later layers need the rest of the budget',
+  use: 'later layers could not use the budget up',
+} as const;

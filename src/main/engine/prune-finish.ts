@@ -1,0 +1,210 @@
+/** What a pruning does behind its trials: the found network and its rival fine-tuned alike, kept, and read on the test split once. */
+import { canonicalJson } from '../../shared/canonical.ts';
+import { LatheError } from '../../shared/errors.ts';
+import type { NetworkRecord } from '../../shared/network.ts';
+import type { Solution } from '../../shared/run.ts';
+import type { NativeModel } from '../compute/addon.ts';
+import { sha256Hex } from '../compute/hash.ts';
+import { graphSha256, graphToJson } from '../network/graph-form.ts';
+import type { Graph } from '../network/graph.ts';
+import { Evaluator } from '../search/evaluator.ts';
+import { Training, type TrainingState } from '../search/training/training.ts';
+import { writeBlob } from '../store/blobs.ts';
+import { saveState, type TunedNetwork, type TuningCheckpoint } from './checkpoint.ts';
+import { throwIfCancelled, type JobContext } from './job.ts';
+import { withinLimits, type PruneSetting } from './prune-job.ts';
+import { RateMeter } from './reporter.ts';
+import { openTest } from './workbench.ts';
+
+const checkpointIntervalMs = 15_000;
+
+/** A network behind its fine-tuning. */
+interface Tuned {
+  readonly network: TunedNetwork;
+  readonly graph: Graph;
+  readonly model: NativeModel;
+  readonly validationAccuracy: number;
+}
+
+/** From the networks that a search has left, or a checkpoint among their fine-tunings, to the run's end. */
+export async function finishNetworks(setting: PruneSetting, state: TuningCheckpoint): Promise<void> {
+  const { context } = setting;
+  const networks = [...state.networks];
+  const tuned: Tuned[] = [];
+  let training = state.training;
+  reportWhole(setting, state.wholeAccuracy, null);
+  for (const [index, network] of networks.entries()) {
+    const done = await tune(setting, { ...state, networks, training }, index);
+    training = null;
+    networks[index] = done.network;
+    tuned.push(done);
+    context.reporter.solution(await solutionOf(setting, done, null, network.role === 'best'));
+  }
+  const test = await openTest(context, setting.bench);
+  context.reporter.log(
+    'info',
+    `test split opened: ${String(test.indices.length)} images, read once for ${String(tuned.length + 1)} networks`,
+  );
+  const accuracyOf = async (model: NativeModel): Promise<number> =>
+    await new Evaluator(model, test.dataset, context.control).accuracyOf(test.indices);
+  const meter = new RateMeter(context.now, 0);
+  reportWhole(setting, state.wholeAccuracy, await accuracyOf(setting.bench.model));
+  for (const [index, done] of tuned.entries()) {
+    context.reporter.progress(meter.progress('testing', index + 1, tuned.length + 1));
+    context.reporter.solution(await solutionOf(setting, done, await accuracyOf(done.model), false));
+  }
+  context.reporter.progress({ phase: 'done', done: 1, total: 1, ratePerSecond: null, etaSeconds: null });
+}
+
+/** Fine-tunes one network, from its beginning or from where the checkpoint left it. */
+async function tune(setting: PruneSetting, state: TuningCheckpoint, index: number): Promise<Tuned> {
+  const { context, manifest, bench, pruner, weights } = setting;
+  const network = state.networks[index];
+  if (!network) throw new RangeError(`there is no network ${index}`);
+  const pruned = pruner.prune(network.groups.map(({ kept }) => kept));
+  const { graph, model } = pruned;
+  const evaluator = new Evaluator(model, bench.dataset, context.control);
+  if (network.parameters) {
+    model.setState(network.parameters);
+    return { network, graph, model, validationAccuracy: await evaluator.accuracyOf(bench.validationImages) };
+  }
+  await pruner.recalibrate(pruned, bench.random.derive(`statistics ${network.label}`));
+  if (manifest.tuning.epochs > 0) {
+    const training = new Training(
+      model,
+      bench.dataset,
+      bench.trainImages,
+      manifest.tuning,
+      bench.random.derive(`fine-tuning ${network.label}`),
+      context.control,
+    );
+    if (state.training) training.restore(state.training);
+    const { wholeAccuracy, networks } = state;
+    await train(context, network.label, training, evaluator, bench.validationImages, async (now) => {
+      const blob = await saveState(context.job.dataDir, { kind: 'prune-tuning', weights, wholeAccuracy, networks, training: now });
+      await context.reporter.checkpoint({ phase: 'tuning', step: training.stepsDone, ...blob, atMs: context.now() });
+    });
+  }
+  const done = { ...network, parameters: model.getState().parameters };
+  return { network: done, graph, model, validationAccuracy: await evaluator.accuracyOf(bench.validationImages) };
+}
+
+async function train(
+  context: JobContext,
+  label: string,
+  training: Training,
+  evaluator: Evaluator,
+  validationImages: Uint32Array,
+  checkpoint: (state: TrainingState) => Promise<void>,
+): Promise<void> {
+  const { reporter, control } = context;
+  const meter = new RateMeter(context.now, training.stepsDone);
+  let lastCheckpointMs = context.now();
+  while (!training.finished) {
+    try {
+      if (training.awaitsJudgement) {
+        const { accuracy, loss } = await evaluator.measure(validationImages);
+        if (!Number.isFinite(loss))
+          throw new LatheError('bad-input', `fine-tuning of ${label} diverged: the loss is not finite; lower its learning rate`);
+        reporter.metrics([{ series: `tuning/${label}/accuracy`, step: training.stepsDone, value: accuracy }]);
+        training.judge(accuracy);
+      } else {
+        const metrics = await training.advance();
+        reporter.metrics(metrics.map((metric) => ({ ...metric, series: metric.series.replace('train/', `tuning/${label}/`) })));
+      }
+    } finally {
+      if (control.cancelled) await checkpoint(training.save());
+    }
+    throwIfCancelled(context);
+    reporter.progress(meter.progress('tuning', training.stepsDone, training.totalSteps));
+    if (context.now() - lastCheckpointMs > checkpointIntervalMs) {
+      await checkpoint(training.save());
+      lastCheckpointMs = context.now();
+    }
+  }
+}
+
+function reportWhole(
+  { context, counts, pricing, bench, weights }: PruneSetting,
+  validationAccuracy: number,
+  testAccuracy: number | null,
+): void {
+  const { latencyMs, energyMj, macs } = pricing.costOf(counts.all);
+  context.reporter.solution({
+    role: 'float',
+    label: 'whole',
+    policy: null,
+    validationAccuracy,
+    testAccuracy,
+    integerTestAccuracy: null,
+    withinBudget: false,
+    weights: weights.sha256,
+    latencyMs,
+    energyMj,
+    macs,
+    sizeBytes: bench.graph.params * Float32Array.BYTES_PER_ELEMENT,
+  });
+}
+
+/** With `keep` the found network becomes one of the user's. */
+async function solutionOf(
+  setting: PruneSetting,
+  { network, graph, model, validationAccuracy }: Tuned,
+  testAccuracy: number | null,
+  keep: boolean,
+): Promise<Solution> {
+  const { context, manifest, pricing } = setting;
+  const { dataDir } = context.job;
+  const units = network.groups.map(({ kept }) => kept);
+  const { params, ...cost } = pricing.costOf(units);
+  const weights = await saveState(dataDir, { kind: 'weights', networkSha256: graphSha256(graph), parameters: model.getState().parameters });
+  const written = await writeBlob(dataDir, new TextEncoder().encode(canonicalJson(graphToJson(graph))));
+  const id = network.role === 'best' ? networkIdOf(setting) : null;
+  if (keep && id !== null) context.reporter.network(recordOf(setting, id, graph, written.sha256, weights.sha256));
+  return {
+    ...cost,
+    role: network.role,
+    label: network.label,
+    policy: null,
+    validationAccuracy,
+    testAccuracy,
+    integerTestAccuracy: null,
+    withinBudget: withinLimits(setting, units),
+    weights: weights.sha256,
+    prune: {
+      groups: [...network.groups],
+      params,
+      beforeTuning: network.beforeTuning,
+      tunedEpochs: manifest.tuning.epochs,
+      graph: written.sha256,
+      network: id,
+    },
+  };
+}
+
+function networkIdOf({ manifest, context }: PruneSetting): string {
+  return `${manifest.network.id}-${context.job.runId}`.slice(0, 100);
+}
+
+function recordOf({ context, manifest, bench }: PruneSetting, id: string, graph: Graph, graphBlob: string, weights: string): NetworkRecord {
+  const { job } = context;
+  return {
+    id,
+    source: `run ${job.runId}`,
+    fileSha256: sha256Hex(new TextEncoder().encode(canonicalJson(graphToJson(graph)))),
+    graph: graphBlob,
+    weights,
+    inputShape: [...bench.graph.inputShape],
+    classes: graph.classes,
+    classNames: job.dataset.classes === graph.classes ? [...job.dataset.classNames] : null,
+    macs: graph.macs,
+    params: graph.params,
+    report: {
+      producer: 'Lathe',
+      opset: 0,
+      notes: [`pruned from ${manifest.network.id} by run ${job.runId}, trained on ${manifest.dataset}`],
+      bits: [],
+    },
+    atMs: context.now(),
+  };
+}

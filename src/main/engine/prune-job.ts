@@ -1,0 +1,194 @@
+/** A run that prunes (AMC): weights, the uniform width, trials, the best ones again, fine-tuning, and the test split once, at the end. */
+import type { Budget } from '../../shared/policy.ts';
+import type { GroupDecision } from '../../shared/prune.ts';
+import type { PruneManifest } from '../../shared/run.ts';
+import { createMlp } from '../compute/index.ts';
+import { layerPricer } from '../hardware/layer-prices.ts';
+import { couplingOf } from '../network/coupling.ts';
+import { ChannelCounts, decisionsOf, type Counts } from '../search/prune/channels.ts';
+import { absoluteLimits, requireReachable, type ClipSetting } from '../search/prune/clip.ts';
+import { pricing, type Pricing } from '../search/prune/pricing.ts';
+import { Pruner } from '../search/prune/pruned.ts';
+import { PruneSearch, type PruneSearchState } from '../search/prune/search.ts';
+import { uniformWidth } from '../search/prune/uniform.ts';
+import { loadState, saveState, type PruneCheckpoint, type TunedNetwork, type TuningCheckpoint } from './checkpoint.ts';
+import { throwIfCancelled, type JobContext } from './job.ts';
+import { finishNetworks } from './prune-finish.ts';
+import { targetOf } from './prune-target.ts';
+import { RateMeter } from './reporter.ts';
+import { trainWeights, type TrainedWeights } from './train-phase.ts';
+import { openWorkbench, type Workbench } from './workbench.ts';
+
+/** Seconds of work that a crash may cost, at most about twice this. */
+const checkpointIntervalMs = 5_000;
+
+export interface PruneSetting {
+  readonly context: JobContext;
+  readonly manifest: PruneManifest;
+  readonly bench: Workbench;
+  readonly counts: ChannelCounts;
+  readonly pricing: Pricing;
+  readonly clip: ClipSetting; // decisions, absolute limits, prices
+  readonly pruner: Pruner;
+  readonly rewardImages: Uint32Array;
+  readonly weights: TrainedWeights;
+}
+
+export async function runPrune(context: JobContext, manifest: PruneManifest): Promise<void> {
+  const bench = await openWorkbench(context, manifest);
+  throwIfCancelled(context);
+  const { search } = manifest;
+  const coupling = couplingOf(bench.graph);
+  const counts = new ChannelCounts(bench.graph, decisionsOf(bench.graph, search, coupling), coupling);
+  const target = targetOf(manifest);
+  const prices = pricing(counts, target ? layerPricer(target, manifest.batch) : null);
+  const limits = absoluteLimits(manifest.budgets, (resource) => prices.price(resource, counts.all));
+  const clip: ClipSetting = { decisions: counts.decisions, limits, roundTo: search.roundTo, price: prices.price };
+  requireReachable(clip);
+  context.reporter.budgetLimits(limits);
+
+  const resumed = await resumedState(context);
+  const weights = resumed ? await restoreWeights(context, bench, resumed.weights) : await trainWeights(context, manifest, bench);
+  context.reporter.progress({ phase: 'calibrating', done: 0, total: 1, ratePerSecond: null, etaSeconds: null });
+  const statistics = search.statisticsImages > 1 ? bench.trainImages.slice(0, search.statisticsImages) : null;
+  const pruner = new Pruner({
+    graph: bench.graph,
+    coupling,
+    model: bench.model,
+    decisions: counts.decisions,
+    importance: search.importance,
+    statistics: statistics ? { dataset: bench.dataset, indices: statistics } : null,
+    control: context.control,
+  });
+  const rewardImages = bench.validationImages.slice(0, search.rewardImages);
+  const setting: PruneSetting = { context, manifest, bench, counts, pricing: prices, clip, pruner, rewardImages, weights };
+  if (resumed?.kind === 'prune-tuning') {
+    await finishNetworks(setting, resumed);
+    return;
+  }
+  const wholeAccuracy = resumed?.wholeAccuracy ?? (await accuracyOnValidation(setting, counts.all));
+  const networks = await searchNetworks(setting, wholeAccuracy, resumed?.search ?? null);
+  await finishNetworks(setting, { kind: 'prune-tuning', weights, wholeAccuracy, networks, training: null });
+}
+
+async function resumedState({ job }: JobContext): Promise<PruneCheckpoint | TuningCheckpoint | null> {
+  switch (job.checkpoint?.phase) {
+    case 'searching':
+      return await loadState(job.dataDir, job.checkpoint.sha256, 'prune-search');
+    case 'tuning':
+      return await loadState(job.dataDir, job.checkpoint.sha256, 'prune-tuning');
+    default:
+      return null;
+  }
+}
+
+async function restoreWeights({ job }: JobContext, bench: Workbench, weights: TrainedWeights): Promise<TrainedWeights> {
+  bench.model.setState((await loadState(job.dataDir, weights.sha256, 'weights')).parameters);
+  return weights;
+}
+
+/** Of the network that these channels make, before fine-tuning. */
+async function accuracyOnValidation({ pruner, bench }: PruneSetting, counts: Counts): Promise<number> {
+  return await pruner.accuracyOf(pruner.prune(counts), bench.dataset, bench.validationImages);
+}
+
+/** Trials from the first, or from where a checkpoint stands; returns the networks that are worth fine-tuning. */
+async function searchNetworks(setting: PruneSetting, wholeAccuracy: number, state: PruneSearchState | null): Promise<TunedNetwork[]> {
+  const { context, manifest, bench, counts, pricing: prices, clip, pruner, rewardImages } = setting;
+  const uniform = uniformWidth(clip);
+  const search = new PruneSearch(
+    {
+      counts,
+      price: prices.price,
+      costOf: prices.costOf,
+      accuracyOf: async (units) => await pruner.accuracyOf(pruner.prune(units), bench.dataset, rewardImages),
+      now: context.now,
+    },
+    manifest.search,
+    clip.limits,
+    uniform && clip.limits.length > 0 ? [uniform.counts] : [],
+    bench.random.derive('search'),
+    createMlp,
+  );
+  if (state) {
+    search.restore(state);
+    context.reporter.log('info', `search continues at trial ${String(search.step)} of ${String(manifest.search.trials)}`);
+  }
+  await runTrials(setting, wholeAccuracy, search);
+  const best = await chooseWinner(setting, search);
+  const networks: TunedNetwork[] = [best];
+  if (uniform && clip.limits.length > 0) {
+    networks.push({
+      role: 'baseline',
+      label: `uniform ×${uniform.ratio.toFixed(2)}`,
+      groups: groupsOf(setting, uniform.counts),
+      beforeTuning: await accuracyOnValidation(setting, uniform.counts),
+      parameters: null,
+    });
+  }
+  return networks;
+}
+
+function groupsOf({ counts }: PruneSetting, units: Counts): GroupDecision[] {
+  return counts.decisions.map(({ name, units: all }, t) => {
+    const kept = units[t] ?? all;
+    return { group: name, units: all, kept, asked: kept / all, reason: 'asked' as const };
+  });
+}
+
+async function runTrials(setting: PruneSetting, wholeAccuracy: number, search: PruneSearch): Promise<void> {
+  const { context, manifest, weights } = setting;
+  const { reporter, control, job } = context;
+  const total = manifest.search.trials;
+  const meter = new RateMeter(context.now, search.step);
+  let lastCheckpointMs = context.now();
+  const checkpoint = async (state: PruneSearchState): Promise<void> => {
+    const blob = await saveState(job.dataDir, { kind: 'prune-search', weights, wholeAccuracy, search: state });
+    await reporter.checkpoint({ phase: 'searching', step: state.nextStep, ...blob, atMs: context.now() });
+    lastCheckpointMs = context.now();
+  };
+  reporter.progress(meter.progress('searching', search.step, total));
+  while (search.step < total) {
+    const before = search.save(); // a trial that is cut short has drawn random numbers already
+    try {
+      reporter.trial(await search.trial());
+    } catch (error) {
+      if (control.cancelled) await checkpoint(before);
+      throw error;
+    }
+    reporter.progress(meter.progress('searching', search.step, total));
+    if (control.cancelled || search.step === total || context.now() - lastCheckpointMs > checkpointIntervalMs)
+      await checkpoint(search.save());
+    throwIfCancelled(context);
+    // Lets the message of a cancel in: the agent's updates run on this thread.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/**
+ * The best trials once more, on validation images that no reward was read from: the best of many noisy readings is flattered by
+ * its luck. Where the rewards used all validation images, or accuracy is traded against a resource, the search's own order stands.
+ */
+async function chooseWinner(setting: PruneSetting, search: PruneSearch): Promise<TunedNetwork> {
+  const { context, manifest, bench, pruner, rewardImages } = setting;
+  const fresh = bench.validationImages.slice(rewardImages.length);
+  const [first] = search.best;
+  if (!first) throw new Error('a search of at least one trial has a best one');
+  let winner = { candidate: first, accuracy: -1 };
+  if (fresh.length > 0 && manifest.search.reward === 'accuracy') {
+    const meter = new RateMeter(context.now, 0);
+    for (const [index, candidate] of search.best.entries()) {
+      const accuracy = await pruner.accuracyOf(pruner.prune(candidate.counts), bench.dataset, fresh);
+      if (accuracy > winner.accuracy) winner = { candidate, accuracy };
+      context.reporter.progress(meter.progress('testing', index + 1, search.best.length));
+    }
+  }
+  const { counts, groups, step } = winner.candidate;
+  context.reporter.log('info', `trial ${String(step)} is taken`);
+  return { role: 'best', label: 'found', groups, beforeTuning: await accuracyOnValidation(setting, counts), parameters: null };
+}
+
+/** Limits that a network keeps or breaks. */
+export function withinLimits({ clip }: PruneSetting, counts: Counts, limits: readonly Budget[] = clip.limits): boolean {
+  return limits.every(({ resource, value }) => clip.price(resource, counts) <= value);
+}
