@@ -4,12 +4,11 @@ import type { Output } from '../../shared/contract.ts';
 import { budgetSchema } from '../../shared/policy.ts';
 import { pruneParametersSchema } from '../../shared/prune.ts';
 import { targetSchema } from '../../shared/target.ts';
-import { layerPricer } from '../hardware/layer-prices.ts';
 import { couplingOf } from '../network/coupling.ts';
 import { networkTitle } from '../network/describe.ts';
 import { ChannelCounts, decisionsOf } from '../search/prune/channels.ts';
 import { absoluteLimits, requireReachable } from '../search/prune/clip.ts';
-import { pricing, requirePriceable } from '../search/prune/pricing.ts';
+import { onTarget, pricing, requirePriceable } from '../search/prune/pricing.ts';
 import { uniformWidth } from '../search/prune/uniform.ts';
 import { graphOf, questionNetworkSchema } from './network-requests.ts';
 
@@ -28,8 +27,8 @@ export function answerPrunePreview(input: unknown): Output<'prune.preview'> {
   const graph = graphOf(network);
   const coupling = couplingOf(graph);
   const counts = new ChannelCounts(graph, decisionsOf(graph, search, coupling), coupling);
-  const pricer = target ? layerPricer(target, batch ?? target.defaultBatch) : null;
-  const whole = pricer?.(counts.layers(counts.all)) ?? null;
+  const pricer = target ? onTarget(graph, coupling, counts, target, batch ?? target.defaultBatch) : null;
+  const whole = pricer?.(counts.all) ?? null;
   requirePriceable(budgets, target ? { id: target.id, energyKnown: whole?.energyMj !== null } : null);
   const { price, costOf } = pricing(counts, pricer);
   const limits = absoluteLimits(budgets, (resource) => price(resource, counts.all));

@@ -2,7 +2,7 @@
  * What layers of any size cost on a target, remembered by their sizes: for a search that changes channels, which asks for the same
  * layers again and again. Every layer at the same bits.
  */
-import type { Target } from '../../shared/target.ts';
+import type { SimulatedTarget } from '../../shared/target.ts';
 import type { QuantizableLayer } from '../network/graph.ts';
 import { cyclesToMs, energyMjAt, simulateLayers } from './cost-table.ts';
 
@@ -15,7 +15,7 @@ export interface LayersPrice {
 export type LayerPricer = (layers: readonly QuantizableLayer[]) => LayersPrice;
 
 /** Prices on a simulated target for `batch` images at once, weights and activations at `bits`. */
-export function layerPricer(target: Target, batch: number, bits = 8): LayerPricer {
+export function layerPricer(target: SimulatedTarget, batch: number, bits = 8): LayerPricer {
   const known = new Map<string, { readonly cycles: number; readonly energyMj: number }>();
   return (layers) => {
     const missing = new Map(layers.map((layer) => [keyOf(layer), layer] as const).filter(([key]) => !known.has(key)));

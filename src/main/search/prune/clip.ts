@@ -48,17 +48,38 @@ export function clip({ decisions, limits, roundTo, price }: ClipSetting, decided
 
   if (!fits(choices[place] ?? 0)) {
     reason = 'later';
-    while (place > 0 && !fits(choices[place] ?? 0)) place -= 1;
+    place = lastThat(place, (at) => fits(choices[at] ?? 0));
   } else {
     // The most that the later groups can use; if budgets stay open even then, this group takes more.
     const most = later.map(({ maximum }) => maximum);
     const used = (count: number): boolean => !meets(price, [...decided, count, ...most], limits);
-    while (place + 1 < choices.length && !used(choices[place] ?? 0) && fits(choices[place + 1] ?? 0)) {
-      place += 1;
-      reason = 'use';
+    if (!used(choices[place] ?? 0)) {
+      // The first place from which the rest can use it up, or the last that still fits.
+      let [low, high] = [place, choices.length - 1];
+      while (low < high) {
+        const middle = Math.floor((low + high) / 2);
+        if (used(choices[middle] ?? 0) || !fits(choices[middle] ?? 0)) high = middle;
+        else low = middle + 1;
+      }
+      const wanted = fits(choices[low] ?? 0) ? low : lastThat(low, (at) => fits(choices[at] ?? 0));
+      if (wanted > place) [place, reason] = [wanted, 'use'];
     }
   }
   return { count: choices[place] ?? decision.minimum, reason };
+}
+
+/**
+ * The last place up to `from` that fits, by halving, for costs hardly ever rise when channels go: what it finds fits in any case;
+ * 0 where nothing found does.
+ */
+function lastThat(from: number, fits: (place: number) => boolean): number {
+  let [low, high] = [0, from];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (fits(middle)) low = middle;
+    else high = middle - 1;
+  }
+  return low;
 }
 
 /**

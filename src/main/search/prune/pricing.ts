@@ -1,20 +1,65 @@
 /** What a choice of channels costs: counted, and on a target where there is one. */
 import { LatheError } from '../../../shared/errors.ts';
 import type { Budget, Resource } from '../../../shared/policy.ts';
-import type { LayerPricer } from '../../hardware/layer-prices.ts';
-import type { ChannelCounts, Counts } from './channels.ts';
+import type { Target } from '../../../shared/target.ts';
+import { floatPricer } from '../../hardware/float-cost.ts';
+import { layerPricer, type LayersPrice } from '../../hardware/layer-prices.ts';
+import type { Coupling } from '../../network/coupling.ts';
+import type { Graph } from '../../network/graph.ts';
+import { sliceGraph } from '../../network/slice.ts';
+import { keptUnits, type ChannelCounts, type Counts } from './channels.ts';
 import type { Price } from './clip.ts';
 import type { PruneCost } from './search.ts';
 
 const bytesPerFloat = 4;
+
+/** Latency and energy of a choice of channels. */
+export type OnTarget = (counts: Counts) => LayersPrice;
+
+/**
+ * Prices on a target for `batch` images at once: a simulated one computes all layers at 8 bits, a latency table is of float
+ * networks. Throws LatheError as `floatPricer`.
+ */
+export function onTarget(graph: Graph, coupling: Coupling, counts: ChannelCounts, target: Target, batch: number): OnTarget {
+  const known = new Map<string, LayersPrice>();
+  const price =
+    target.law === 'table'
+      ? onTable(graph, coupling, counts, floatPricer(target, { batch }))
+      : onSimulator(counts, layerPricer(target, batch));
+  return (units) => {
+    const key = units.join();
+    const found = known.get(key) ?? price(units);
+    if (known.size >= mostRemembered) known.clear();
+    known.set(key, found);
+    return found;
+  };
+}
+
+const mostRemembered = 100_000;
+
+function onSimulator(counts: ChannelCounts, price: ReturnType<typeof layerPricer>): OnTarget {
+  return (units) => price(counts.layers(units));
+}
+
+/** A table prices operators as a whole graph has them; which of its channels go makes no difference. */
+function onTable(graph: Graph, coupling: Coupling, { decisions }: ChannelCounts, price: ReturnType<typeof floatPricer>): OnTarget {
+  return (units) =>
+    price(
+      sliceGraph(
+        graph,
+        keptUnits(decisions, units, () => []),
+        coupling,
+      ),
+    );
+}
 
 export interface Pricing {
   readonly price: Price;
   readonly costOf: (counts: Counts) => PruneCost;
 }
 
-/** Without `onTarget`, latency and energy are not known: asking for their price is a mistake. */
-export function pricing(counts: ChannelCounts, onTarget: LayerPricer | null): Pricing {
+/** Without a target, latency and energy are not known: asking for their price is a mistake. */
+export function pricing(counts: ChannelCounts, target: OnTarget | null): Pricing {
   const known = (value: number | null | undefined, resource: Resource): number => {
     if (value === null || value === undefined) throw new LatheError('bad-input', `budget ${resource}: nothing here tells the ${resource}`);
     return value;
@@ -29,13 +74,13 @@ export function pricing(counts: ChannelCounts, onTarget: LayerPricer | null): Pr
         case 'size':
           return counts.params(units) * bytesPerFloat;
         case 'latency':
-          return known(onTarget?.(counts.layers(units)).latencyMs, resource);
+          return known(target?.(units).latencyMs, resource);
         case 'energy':
-          return known(onTarget?.(counts.layers(units)).energyMj, resource);
+          return known(target?.(units).energyMj, resource);
       }
     },
     costOf: (units) => {
-      const price = onTarget?.(counts.layers(units));
+      const price = target?.(units);
       const params = counts.params(units);
       return {
         latencyMs: price?.latencyMs ?? null,
