@@ -48,6 +48,7 @@ import {
   trainingParametersSchema,
   trialSchema,
 } from './run.ts';
+import { comparisonRequestSchema, studyDefinitionSchema, studyPresetSchema, studyReportSchema, studySummarySchema } from './study.ts';
 import { findingSchema, simulationSchema, timelineSchema } from './simulation.ts';
 import { targetInfoSchema, targetSchema } from './target.ts';
 
@@ -413,6 +414,16 @@ export const contract = {
       .strict(),
     output: runSummarySchema,
   },
+  'study.list': { input: empty, output: z.object({ definitions: z.array(studyDefinitionSchema), studies: z.array(studySummarySchema) }) },
+  'study.run': {
+    input: z.object({ kind: z.string().min(1), preset: studyPresetSchema.default('quick') }).strict(),
+    output: studySummarySchema,
+  },
+  'study.compare': { input: comparisonRequestSchema, output: studySummarySchema },
+  'study.show': { input: z.object({ id: z.string().min(1) }).strict(), output: studyReportSchema },
+  'study.resume': { input: z.object({ id: z.string().min(1) }).strict(), output: studySummarySchema }, // all its runs that are not completed
+  'study.cancel': { input: z.object({ id: z.string().min(1) }).strict(), output: studySummarySchema },
+
   'run.export': {
     // The run as one JSON document: manifest, solutions, trials.
     input: runId,

@@ -17,6 +17,7 @@ export const jobSchema = z.object({
   dataset: datasetRecordSchema,
   dataDir: z.string(), // blobs are read and written here
   checkpoint: z.object({ phase: z.string(), step: z.number(), sha256 }).nullable(),
+  agent: z.object({ sha256 }).nullable().default(null), // of method transfer: the checkpoint of the run whose agent decides
   weights: z.object({ sha256, trainSeconds: z.number(), imagesPerSecond: z.number() }).nullable(), // trained before, by the same training key
 });
 export type Job = z.infer<typeof jobSchema>;

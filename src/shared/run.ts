@@ -39,8 +39,8 @@ export const trainingParametersSchema = z.object({
 });
 export type TrainingParameters = z.infer<typeof trainingParametersSchema>;
 
-/** How policies are found: HAQ's agent with uniform seeds and refinement, or one of its rivals. */
-export const quantizeMethodSchema = z.enum(['ddpg', 'random', 'evolutionary', 'greedy', 'integer-program']);
+/** How policies are found: HAQ's agent with uniform seeds and refinement, one of its rivals, or another run's agent as it is. */
+export const quantizeMethodSchema = z.enum(['ddpg', 'random', 'evolutionary', 'greedy', 'integer-program', 'transfer']);
 export type QuantizeMethod = z.infer<typeof quantizeMethodSchema>;
 
 export const quantizeParametersSchema = z.object({
@@ -82,6 +82,7 @@ export const quantizeManifestSchema = z.object({
   ...manifestBase,
   target: z.string(),
   targetSha256: z.string(),
+  agentRun: z.string().optional(), // of method transfer: the completed run whose agent decides
   batch: z.number().int().positive(), // images at once on the target
   budgets: z.array(budgetSchema).min(1),
   // What a manifest of an older version lacks: before there was any.
@@ -120,6 +121,7 @@ export const quantizeRequestSchema = z.object({
   method: z.literal('quantize'),
   ...requestBase,
   target: z.string().min(1),
+  agentRun: z.string().min(1).optional(), // of method transfer: the run whose agent decides; completed when this one starts
   batch: z.number().int().min(1).max(4096).optional(), // default: the target's
   budgets: z.array(budgetSchema).min(1),
   search: quantizeParametersSchema.partial().optional(),
@@ -166,9 +168,19 @@ export type Solution = z.infer<typeof solutionSchema>;
 
 /**
  * Where a trial's policy came from: a uniform one to start from, the agent, a change of one of the best; of a rival: drawn at random,
- * bred, a measurement of one decision alone (which no budget bounds), solved for greedily or by an integer program.
+ * bred, a measurement of one decision alone (which no budget bounds), solved for greedily or by an integer program. `transfer`: another run's agent.
  */
-export const trialOriginSchema = z.enum(['uniform', 'agent', 'refinement', 'random', 'evolution', 'sensitivity', 'greedy', 'program']);
+export const trialOriginSchema = z.enum([
+  'uniform',
+  'agent',
+  'refinement',
+  'random',
+  'evolution',
+  'sensitivity',
+  'greedy',
+  'program',
+  'transfer',
+]);
 
 /** One policy evaluated by a search; an episode in reinforcement-learning terms. */
 export const trialSchema = costSchema.extend({

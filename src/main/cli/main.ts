@@ -10,6 +10,7 @@ import { addEvaluateCommand } from './commands/evaluate.ts';
 import { addPruneCommand } from './commands/prune.ts';
 import { addRunCommands } from './commands/runs.ts';
 import { addSearchCommands } from './commands/search.ts';
+import { addStudyCommands } from './commands/studies.ts';
 import { addSystemCommands } from './commands/system.ts';
 import { addTableCommands } from './commands/tables.ts';
 import { reportFailure } from './context.ts';
@@ -33,6 +34,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   addPruneCommand(program);
   addEvaluateCommand(program);
   addRunCommands(program);
+  addStudyCommands(program);
   addSystemCommands(program);
   inheritSettings(program);
   try {

@@ -11,6 +11,7 @@ import { Evaluator } from '../search/evaluator.ts';
 import { uniformPolicies } from '../search/quantize/baselines.ts';
 import { meetsBudgets } from '../search/budgets.ts';
 import { absoluteBudgets, lockedLayers, requireFeasible, toPolicy, uniformBits, type BitVector } from '../search/quantize/bits.ts';
+import type { DdpgState } from '../search/agent/ddpg.ts';
 import { createRivalBitSearch } from '../search/quantize/rival.ts';
 import { QuantizeSearch, type BitSearch, type QuantizeSearchState } from '../search/quantize/search.ts';
 import type { RivalSearchState } from '../search/rivals/search.ts';
@@ -101,10 +102,20 @@ async function makeSearch(setting: Setting, prelude: Prelude): Promise<AnySearch
   };
   const seeds = prelude.baselines.filter((baseline) => baseline.withinBudget).map((baseline) => baseline.bits);
   const random = bench.random.derive('search');
-  if (method === 'ddpg') {
-    return new QuantizeSearch(environment, manifest.search, limits, seeds, prelude.referenceAccuracy, random, createMlp);
+  if (method === 'ddpg' || method === 'transfer') {
+    const foreign = method === 'transfer' ? await foreignAgent(context) : null;
+    return new QuantizeSearch(environment, manifest.search, limits, seeds, prelude.referenceAccuracy, random, createMlp, foreign);
   }
   return await createRivalBitSearch(method, environment, manifest.search, limits, seeds, prelude.referenceAccuracy, random);
+}
+
+/** The agent of the run that the manifest names, as that run's last checkpoint holds it. */
+async function foreignAgent({ job, reporter }: JobContext): Promise<DdpgState> {
+  if (!job.agent) throw new LatheError('bad-input', 'method transfer: the run whose agent decides is missing');
+  const { search } = await loadState(job.dataDir, job.agent.sha256, 'search');
+  if (!('agent' in search)) throw new LatheError('bad-input', 'method transfer: the run named has no agent; name one of method ddpg');
+  reporter.log('info', `the agent of checkpoint ${job.agent.sha256.slice(0, 12)} decides and learns nothing`);
+  return search.agent;
 }
 
 /** The float network and the uniform policies, on all validation images. */

@@ -20,6 +20,7 @@ import { Networks } from './networks.ts';
 import { OwnNetworks } from './own-networks.ts';
 import { Prunings } from './prunings.ts';
 import { Runs } from './runs.ts';
+import { Studies } from './studies/index.ts';
 import { Trainings } from './trainings.ts';
 import { latheVersion, Machine } from './machine.ts';
 import { Tables } from './tables.ts';
@@ -80,8 +81,13 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       { store, dataDir: options.dataDir, launchEngine: options.launchEngine, manifests, datasets, bus, log: options.log },
       options.adoptQueued === true,
     );
+    const studies = new Studies({
+      store,
+      runs,
+      world: { preview: (input) => targets.preview(input), simulate: (input) => targets.simulate(contract.simulate.input.parse(input)) },
+    });
     return new LocalService(
-      makeHandlers({ options, store, datasets, networks, own, targets, tables, trainings, prunings, machine, evaluations, runs }),
+      makeHandlers({ options, store, datasets, networks, own, targets, tables, trainings, prunings, machine, evaluations, runs, studies }),
       bus,
       runs,
       async () => {
@@ -114,6 +120,7 @@ interface Parts {
   readonly machine: Machine;
   readonly evaluations: Evaluations;
   readonly runs: Runs;
+  readonly studies: Studies;
 }
 
 function makeHandlers({
@@ -129,6 +136,7 @@ function makeHandlers({
   machine,
   evaluations,
   runs,
+  studies,
 }: Parts): Handlers {
   return {
     'system.info': async () => ({
@@ -204,6 +212,12 @@ function makeHandlers({
     'run.cancel': ({ id }) => runs.cancel(id),
     'run.resume': ({ id }) => runs.resume(id),
     'run.annotate': (input) => runs.annotate(input),
+    'study.list': () => studies.list(),
+    'study.run': (input) => studies.run(input),
+    'study.compare': (input) => studies.compare(input),
+    'study.show': ({ id }) => studies.show(id),
+    'study.resume': ({ id }) => studies.resume(id),
+    'study.cancel': ({ id }) => studies.cancel(id),
     'run.export': async ({ id }) => ({
       run: await runs.show(id),
       trials: await store.listTrials(id, 0, Number.MAX_SAFE_INTEGER),

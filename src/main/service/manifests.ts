@@ -91,6 +91,7 @@ export class ManifestMaker {
       ...base,
       target: target.id,
       targetSha256,
+      ...(request.agentRun === undefined ? {} : { agentRun: request.agentRun }),
       batch: request.batch ?? target.defaultBatch,
       budgets: request.budgets,
       search,

@@ -7,7 +7,8 @@ import type { Output, Parsed } from '../../shared/contract.ts';
 import type { Job } from '../../shared/engine-messages.ts';
 import { LatheError, toErrorPayload } from '../../shared/errors.ts';
 import type { NetworkRecord } from '../../shared/network.ts';
-import type { RunSummary } from '../../shared/run.ts';
+import { agentParametersSchema, type RunSummary } from '../../shared/run.ts';
+import { sha256OfJson } from '../compute/hash.ts';
 import { trainingKey } from '../engine/training-key.ts';
 import { RunProcess, type Batch, type RunOutcome } from '../engine/host.ts';
 import type { EngineLauncher } from '../engine/launcher.ts';
@@ -16,7 +17,7 @@ import { currentOwner, isOwnerAlive } from '../store/owner.ts';
 import type { Owner, Store } from '../store/types.ts';
 import type { EventBus } from './event-bus.ts';
 import type { Datasets } from './datasets.ts';
-import type { ManifestMaker } from './manifests.ts';
+import type { MadeManifest, ManifestMaker } from './manifests.ts';
 
 export interface RunsOptions {
   readonly store: Store;
@@ -63,7 +64,47 @@ export class Runs {
   }
 
   async create(request: Parsed<'run.create'>): Promise<RunSummary> {
-    const { manifest, networkTitle, layers, name } = await this.options.manifests.make(request);
+    if (request.method === 'quantize') await this.checkAgent(request);
+    return await this.add(await this.options.manifests.make(request), request.note ?? '');
+  }
+
+  /** A run that is there already, or is completed, with the very same manifest; else a new one. */
+  async createOrReuse(request: Parsed<'run.create'>): Promise<RunSummary> {
+    if (request.method === 'quantize') await this.checkAgent(request);
+    const made = await this.options.manifests.make(request);
+    const hash = sha256OfJson(made.manifest);
+    const reusable = (await this.options.store.listRuns()).find(
+      (run) => run.configHash === hash && (run.status === 'completed' || run.status === 'queued' || run.status === 'running'),
+    );
+    return reusable ?? (await this.add(made, request.note ?? ''));
+  }
+
+  /** Starts a run of this store again, or takes it into this process's queue where it still waits. */
+  async adopt(id: string): Promise<void> {
+    const { status } = await this.require(id);
+    if (status === 'queued') this.enqueue(id);
+    else if (status !== 'completed' && status !== 'running') await this.resume(id);
+  }
+
+  private async checkAgent({ search, agentRun }: Extract<Parsed<'run.create'>, { method: 'quantize' }>): Promise<void> {
+    if (search?.method !== 'transfer') {
+      if (agentRun === undefined) return;
+      throw new LatheError('bad-input', `run ${agentRun} as agent: only method transfer takes one; leave it out, or choose that method`);
+    }
+    if (agentRun === undefined)
+      throw new LatheError('bad-input', 'method transfer: name the run whose agent decides, one of method ddpg that is completed');
+    const { manifest } = await this.show(agentRun);
+    if (manifest.method !== 'quantize' || manifest.search.method !== 'ddpg')
+      throw new LatheError('bad-input', `run ${agentRun} has no agent; name a run that searched bits by method ddpg`);
+    const wanted = search.agent?.hiddenUnits ?? agentParametersSchema.parse({}).hiddenUnits;
+    if (wanted !== manifest.search.agent.hiddenUnits)
+      throw new LatheError(
+        'bad-input',
+        `hidden units ${String(wanted)}: the agent of run ${agentRun} has ${String(manifest.search.agent.hiddenUnits)}; give the same`,
+      );
+  }
+
+  private async add({ manifest, networkTitle, layers, name }: MadeManifest, note: string): Promise<RunSummary> {
     const id = `${manifest.method.charAt(0)}-${randomId()}`;
     const summary = await this.options.store.createRun({
       id,
@@ -71,7 +112,7 @@ export class Runs {
       manifest,
       networkTitle,
       layers,
-      note: request.note ?? '',
+      note,
       atMs: Date.now(),
     });
     this.changed(summary);
@@ -200,8 +241,20 @@ export class Runs {
       dataset,
       dataDir,
       checkpoint,
+      agent: manifest.method === 'quantize' && manifest.agentRun !== undefined ? await this.agentOf(manifest.agentRun) : null,
       weights: weights ? { sha256: weights.sha256, trainSeconds: weights.trainSeconds, imagesPerSecond: weights.imagesPerSecond } : null,
     };
+  }
+
+  /** The last checkpoint of a completed search holds its agent. */
+  private async agentOf(id: string): Promise<{ sha256: string }> {
+    const { summary, checkpoint } = await this.show(id);
+    if (summary.status !== 'completed' || checkpoint?.phase !== 'searching')
+      throw new LatheError(
+        'conflict',
+        `run ${id}, whose agent this run takes, is ${summary.status}; let it complete, then resume this one`,
+      );
+    return { sha256: checkpoint.sha256 };
   }
 
   private async applyBatch(id: string, batch: Batch): Promise<void> {

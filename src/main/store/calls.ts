@@ -22,6 +22,7 @@ import {
   type Solution,
   type Trial,
 } from '../../shared/run.ts';
+import { studyRecordSchema } from '../../shared/study.ts';
 import { hasBlob, readBlob } from './blobs.ts';
 import { read, write } from './database.ts';
 import { batchSchema, newRunSchema, ownerSchema, type Handlers } from './protocol.ts';
@@ -33,6 +34,7 @@ import { MetricRepository } from './repositories/metrics.ts';
 import { NetworkRepository } from './repositories/networks.ts';
 import { RunRepository, type RunState } from './repositories/runs.ts';
 import { SolutionRepository } from './repositories/solutions.ts';
+import { StudyRepository } from './repositories/studies.ts';
 import { SupersededRepository } from './repositories/superseded.ts';
 import { TrialRepository } from './repositories/trials.ts';
 import { WeightsRepository } from './repositories/weights.ts';
@@ -66,6 +68,7 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
   const datasets = new DatasetRepository(db);
   const networks = new NetworkRepository(db);
   const tables = new LatencyTableRepository(db);
+  const studies = new StudyRepository(db);
   const claimed = new Map<string, Owner>(); // runs that this store claimed
 
   function requireRun(id: string): RunState {
@@ -360,6 +363,15 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
       write(db, () => {
         if (!tables.find(tableId)) throw new LatheError('not-found', `there is no table ${tableId}; table list shows those there are`);
         tables.putNetwork(tableId, network);
+      });
+    },
+
+    listStudies: () => studies.list(),
+    getStudy: (id) => studies.find(id),
+    addStudy(input) {
+      const record = checked(studyRecordSchema, input, `study ${input.id}`);
+      write(db, () => {
+        studies.put(record);
       });
     },
 

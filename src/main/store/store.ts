@@ -92,6 +92,9 @@ function createFace(calls: WorkerCalls, path: string, sqliteVersion: string): St
     removeTable: (id) => calls.call('removeTable', id),
     listMeasuredNetworks: (tableId) => calls.call('listMeasuredNetworks', tableId),
     putMeasuredNetwork: (tableId, network) => calls.call('putMeasuredNetwork', tableId, network),
+    listStudies: () => calls.call('listStudies'),
+    getStudy: (id) => calls.call('getStudy', id),
+    addStudy: (record) => calls.call('addStudy', record),
     onExternalChange: (listener) => calls.onExternalChange(listener),
     close: () => calls.close(),
   };

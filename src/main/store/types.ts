@@ -19,6 +19,8 @@ import type {
   Trial,
 } from '../../shared/run.ts';
 
+import type { StudyRecord } from '../../shared/study.ts';
+
 /** The process that owns a running run: a dead owner means an interrupted run, with no guessing from heartbeats. */
 export interface Owner {
   readonly pid: number;
@@ -141,6 +143,9 @@ export interface Store {
   listMeasuredNetworks(tableId: string): Promise<MeasuredNetwork[]>;
   /** Replaces what was measured of the same graph before. Throws not-found where there is no such table. */
   putMeasuredNetwork(tableId: string, network: MeasuredNetwork): Promise<void>;
+  listStudies(): Promise<StudyRecord[]>;
+  getStudy(id: string): Promise<StudyRecord | null>;
+  addStudy(record: StudyRecord): Promise<void>;
 
   /** Calls back when another process has changed the database (`PRAGMA data_version`, polled in the worker). */
   onExternalChange(listener: () => void): () => void;

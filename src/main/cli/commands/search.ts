@@ -1,7 +1,9 @@
 /** Commands that work for a while: training and searching. */
-import type { Command } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
 import type { Input } from '../../../shared/contract.ts';
 import { count, duration, percentUnit } from '../../../shared/format.ts';
+import { LatheError } from '../../../shared/errors.ts';
+import { comparisonRequestSchema } from '../../../shared/study.ts';
 import type { Budget } from '../../../shared/policy.ts';
 import { quantizeMethodSchema, type QuantizeMethod } from '../../../shared/run.ts';
 import { budgets, integer, networkRef, oneOf, withVariantOptions, type VariantOptions } from '../arguments.ts';
@@ -9,6 +11,7 @@ import { trainingOf, withTrainingFlags, type TrainingFlags } from '../training-f
 import { globalOptions, withService } from '../context.ts';
 import { followRun } from '../follow.ts';
 import { note, printJson, printLine } from '../output.ts';
+import { runStudy } from './studies.ts';
 import { printPolicy, printSolutions, searchResult } from '../results.ts';
 
 interface TrainingOptions extends VariantOptions, TrainingFlags {
@@ -26,6 +29,9 @@ interface QuantizeOptions extends TrainingOptions {
   readonly maxBits?: number;
   readonly protect: boolean;
   readonly method?: QuantizeMethod;
+  readonly agent?: string;
+  readonly rivals?: readonly ComparedMethod[];
+  readonly seeds?: number;
 }
 
 export function addSearchCommands(program: Command): void {
@@ -69,12 +75,28 @@ export function addSearchCommands(program: Command): void {
     .option('--hardware-batch <n>', "images at once on the target (default: the target's)", integer(1, 4096))
     .option('--trials <n>', 'policies to evaluate', integer(1, 1_000_000))
     .option('--method <name>', `how policies are found: ${quantizeMethodSchema.options.join(', ')}`, oneOf(quantizeMethodSchema.options))
+    .option('--agent <run>', 'with --method transfer: the completed run whose agent decides')
+    .option(
+      '--rivals <methods>',
+      'compare --method with these at equal budget and trials: random,evolutionary,greedy,integer-program',
+      methods,
+    )
+    .option('--seeds <n>', 'with --rivals: seeds from --seed on (default: 1)', integer(1, 100))
     .option('--min-bits <n>', 'fewest bits of a layer', integer(1, 8))
     .option('--max-bits <n>', 'most bits of a layer', integer(1, 8))
     .option('--no-protect', 'let the search choose the bits of the first and the last layer too')
     .action(async (id: string, own: QuantizeOptions, command: Command) => {
       const options = globalOptions(command);
-      const detail = await withService(options, (service) => followRun(service, () => service.call('run.create', quantizeInput(id, own))));
+      const request = quantizeInput(id, own);
+      if (own.rivals !== undefined) {
+        const first = own.seed ?? 1;
+        const seeds = Array.from({ length: own.seeds ?? 1 }, (_, index) => first + index);
+        const compared = [...new Set([comparedMethod(own.method ?? 'ddpg'), ...own.rivals])];
+        await runStudy(options, (service) => service.call('study.compare', { request, methods: compared, seeds }));
+        return;
+      }
+      if (own.seeds !== undefined) throw new LatheError('bad-input', '--seeds belongs to --rivals; give --seed for one run');
+      const detail = await withService(options, (service) => followRun(service, () => service.call('run.create', request)));
       if (options.json) {
         printJson(searchResult(detail));
         return;
@@ -101,11 +123,26 @@ function trainingInput(id: string, own: TrainingOptions): Omit<Extract<Input<'ru
   };
 }
 
-function quantizeInput(id: string, own: QuantizeOptions): Input<'run.create'> {
+type ComparedMethod = Input<'study.compare'>['methods'][number];
+
+function comparedMethod(name: string): ComparedMethod {
+  const parsed = comparisonRequestSchema.shape.methods.element.safeParse(name);
+  if (!parsed.success)
+    throw new InvalidArgumentError(`expected one of ${comparisonRequestSchema.shape.methods.element.options.join(', ')}.`);
+  return parsed.data;
+}
+
+/** Methods separated by commas. */
+function methods(text: string): ComparedMethod[] {
+  return text.split(',').map((name) => comparedMethod(name.trim()));
+}
+
+function quantizeInput(id: string, own: QuantizeOptions): Extract<Input<'run.create'>, { method: 'quantize' }> {
   return {
     method: 'quantize',
     ...trainingInput(id, own),
     target: own.target,
+    ...(own.agent === undefined ? {} : { agentRun: own.agent }),
     budgets: [...own.budget],
     ...(own.hardwareBatch === undefined ? {} : { batch: own.hardwareBatch }),
     search: {

@@ -157,6 +157,11 @@ export class Ddpg {
     };
   }
 
+  /** Decides as a saved agent does; everything else, such as what it remembers, stays its own. */
+  adoptActor({ actor }: Pick<DdpgState, 'actor'>): void {
+    this.actor.setParameters(actor.parameters);
+  }
+
   /** Puts a saved agent back; everything after it is as if nothing had stopped. */
   restore(state: DdpgState): void {
     restoreMlp(this.actor, state.actor);

@@ -51,6 +51,9 @@ export interface BitSearch<S extends { readonly nextStep: number }> {
   restore(state: S): void;
 }
 
+/** Standard deviation of the noise around a transferred agent's decisions, behind its first policy. */
+const transferNoise = 0.05;
+
 export interface QuantizeSearchState {
   readonly agent: DdpgState;
   readonly refinement: RandomState;
@@ -67,6 +70,7 @@ export class QuantizeSearch implements BitSearch<QuantizeSearchState> {
   private readonly locked: readonly boolean[];
   private readonly states: LayerStates;
   private readonly agent: Ddpg;
+  private readonly isForeign: boolean;
   private readonly seeds: readonly BitVector[];
   private readonly refineFrom: number; // the first trial that asks the agent no more
   private refinement: Random;
@@ -76,7 +80,7 @@ export class QuantizeSearch implements BitSearch<QuantizeSearchState> {
 
   /**
    * `referenceAccuracy` is the float network's, on the reward images; `limits` are absolute and known to be feasible; `seeds`
-   * are policies that meet them and are tried first.
+   * are policies that meet them and are tried first. With `foreign`, another search's agent decides and learns nothing.
    */
   constructor(
     environment: QuantizeEnvironment,
@@ -86,6 +90,7 @@ export class QuantizeSearch implements BitSearch<QuantizeSearchState> {
     referenceAccuracy: number,
     random: Random,
     makeMlp: MlpFactory,
+    foreign: DdpgState | null = null,
   ) {
     this.environment = environment;
     this.parameters = parameters;
@@ -98,6 +103,8 @@ export class QuantizeSearch implements BitSearch<QuantizeSearchState> {
     this.states = new LayerStates(environment.layers);
     this.refinement = random.derive('refinement');
     this.agent = new Ddpg(stateSize, parameters.agent.replayPerLayer * layerCount, parameters.agent, random, makeMlp);
+    this.isForeign = foreign !== null;
+    if (foreign) this.agent.adoptActor(foreign);
   }
 
   get step(): number {
@@ -111,6 +118,7 @@ export class QuantizeSearch implements BitSearch<QuantizeSearchState> {
 
   /** One policy: choose it, measure it, learn. */
   async trial(): Promise<Trial> {
+    if (this.isForeign) return await this.transferTrial();
     const seed = this.seeds[this.nextStep];
     if (seed) return await this.seedTrial(seed);
     return this.nextStep >= this.refineFrom && this.finalists.length > 0 ? await this.refinementTrial() : await this.agentTrial();
@@ -137,6 +145,17 @@ export class QuantizeSearch implements BitSearch<QuantizeSearchState> {
     const measured = await this.measure(bits);
     const criticLoss = this.agent.observe({ ...episode, reward: measured.reward }, noise !== null);
     return this.record('agent', asked, bits, measured, { noise, criticLoss });
+  }
+
+  /** What another search's agent decides: first exactly, then with a little noise. */
+  private async transferTrial(): Promise<Trial> {
+    const { minimumBits } = this.parameters;
+    const noise = this.nextStep === 0 ? null : transferNoise;
+    const { asked } = this.episode((_layer, _decision, state) =>
+      noise === null ? this.agent.decide(state) : this.agent.explore(state, noise),
+    );
+    const bits = enforceBudgets(asked, minimumBits, this.locked, this.limits, this.environment.costOf);
+    return this.record('transfer', asked, bits, await this.measure(bits), { noise, criticLoss: null });
   }
 
   /** A neighbour of one of the best policies; the agent is not asked any more and learns nothing. */

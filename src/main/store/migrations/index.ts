@@ -7,5 +7,15 @@ import { integerAccuracy } from './0004-integer-accuracy.ts';
 import { trialOrigins } from './0005-trial-origins.ts';
 import { latencyTables } from './0006-latency-tables.ts';
 import { prune } from './0007-prune.ts';
+import { studies } from './0008-studies.ts';
 
-export const migrations: readonly Migration[] = [firstTables, trialOrigin, networks, integerAccuracy, trialOrigins, latencyTables, prune];
+export const migrations: readonly Migration[] = [
+  firstTables,
+  trialOrigin,
+  networks,
+  integerAccuracy,
+  trialOrigins,
+  latencyTables,
+  prune,
+  studies,
+];
