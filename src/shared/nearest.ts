@@ -17,6 +17,20 @@ export function nearest(word: string, candidates: readonly string[]): string | n
   return best;
 }
 
+/** Up to `count` candidates that `word` may mean, the likeliest first: few edits away, or beginning with it. */
+export function nearestFew(word: string, candidates: readonly string[], count: number): string[] {
+  const sought = word.toLowerCase();
+  const edits = new Map(
+    candidates.map((candidate) => {
+      const text = candidate.toLowerCase();
+      const isBegun = sought.length > 2 && text.startsWith(sought);
+      return [candidate, isBegun ? 1 : editDistance(sought, text)] as const;
+    }),
+  );
+  const near = candidates.filter((candidate) => (edits.get(candidate) ?? 0) <= candidate.length / 3);
+  return near.sort((a, b) => (edits.get(a) ?? 0) - (edits.get(b) ?? 0)).slice(0, count);
+}
+
 /** The end of a not-found sentence: the known words and, where one is near, which was probably meant. */
 export function suggest(word: string, candidates: readonly string[]): string {
   const meant = nearest(word, candidates);

@@ -7,7 +7,7 @@ import { z } from 'zod';
  * convolution keeps the resolution.
  */
 export const networkRefSchema = z.object({
-  id: z.string().min(1),
+  id: z.string().trim().min(1, 'expected the name of a network or an .onnx file, found nothing; "network list" shows the names'),
   width: z.number().positive().max(4).optional(),
   inputSize: z.number().int().min(1).max(1024).optional(),
   inputChannels: z.number().int().min(1).max(16).optional(),

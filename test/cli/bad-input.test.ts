@@ -66,7 +66,12 @@ describe('a request that cannot work fails with 1 and one sentence', () => {
     [
       'an unknown network',
       ['network', 'show', 'mobilnet-v1'],
-      /^error: there is no network mobilnet-v1; known: .*did you mean mobilenet-v1\?$/,
+      /^error: there is no network mobilnet-v1; did you mean mobilenet-v1 or mobilenet-v2 or .*\? "network list" shows all$/,
+    ],
+    [
+      'no name at all',
+      ['network', 'show', ''],
+      /^error: .*expected the name of a network or an \.onnx file, found nothing; "network list" shows/,
     ],
     ['an unknown target', ['simulate', 'mobilenet-v1', '--target', 'bismo'], /^error: there is no target bismo; known: .*bismo-cloud/],
     ['an unknown data set', ['dataset', 'show', 'fashion'], /^error: there is no data set fashion; known: fashion-mnist, generated/],

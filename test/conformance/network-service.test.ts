@@ -17,7 +17,7 @@ afterAll(async () => {
 
 describe('network.structure', () => {
   it('refuses a network that is not there', async () => {
-    await expect(opened.service.call('network.structure', { network: { id: 'resnet50' } })).rejects.toThrow('did you mean resnet-50?');
+    await expect(opened.service.call('network.structure', { network: { id: 'resnet50' } })).rejects.toThrow('did you mean resnet-50 or');
   });
 
   it('gives operators with their inputs, coupled channels, counts by convention and published figures', async () => {

@@ -2,19 +2,23 @@
 import { z } from 'zod';
 import { datasetRecordSchema, type DatasetRecord } from '../../shared/dataset.ts';
 import {
+  importReportSchema,
   networkIdSchema,
   networkRefSchema,
   resolvedNetworkRefSchema,
   shapeSchema,
   type ImportReport,
+  type NetworkDiff,
   type NetworkExport,
+  type NetworkInfo,
   type NetworkRecord,
   type NetworkStructure,
   type NetworkText,
 } from '../../shared/network.ts';
 import { quantizePolicySchema } from '../../shared/policy.ts';
 import { manifestSchema, quantizeParametersSchema, type Manifest } from '../../shared/run.ts';
-import { describeStructure, networkTitle } from '../network/describe.ts';
+import { describeNetwork, describeOwnNetwork, describeStructure, networkTitle } from '../network/describe.ts';
+import { diffGraphs } from '../network/diff.ts';
 import { graphFromJson, graphToJson, graphToText } from '../network/graph-form.ts';
 import type { Graph } from '../network/graph.ts';
 import { describeShape } from '../network/shape.ts';
@@ -42,6 +46,15 @@ export const structureQuestionSchema = z.discriminatedUnion('kind', [
 ]);
 export type StructureQuestion = z.input<typeof structureQuestionSchema>;
 
+const [ownQuestionSchema, zooQuestionSchema] = structureQuestionSchema.options;
+export const showQuestionSchema = z.discriminatedUnion('kind', [
+  ownQuestionSchema.extend({ source: z.string(), report: importReportSchema }),
+  zooQuestionSchema,
+]);
+export type ShowQuestion = z.input<typeof showQuestionSchema>;
+export const diffQuestionSchema = z.object({ first: structureQuestionSchema, second: structureQuestionSchema });
+export type DiffQuestion = z.input<typeof diffQuestionSchema>;
+
 const optionsSchema = z
   .object({ inputSize: z.tuple([z.number().int().positive(), z.number().int().positive()]), output: z.string() })
   .partial()
@@ -64,6 +77,27 @@ export async function answerRead(input: unknown): Promise<{ graph: unknown; repo
   const { path, options } = readQuestionSchema.parse(input);
   const { graph, producer, opset, notes, bits } = (await readOnnxFile(path, options)).network;
   return { graph: graphToJson(graph), report: { producer, opset, notes: [...notes], bits: [...bits] } };
+}
+
+export function answerShow(input: unknown): NetworkInfo {
+  const question = showQuestionSchema.parse(input);
+  if (question.kind === 'zoo') return describeNetwork(question.network, question.dataset ?? undefined);
+  return describeOwnNetwork(question.id, graphFromJson(question.graphJson), question.source, question.report);
+}
+
+export function answerDiff(input: unknown): NetworkDiff {
+  const { first, second } = diffQuestionSchema.parse(input);
+  const [before, after] = [titled(first), titled(second)];
+  return { first: before.title, second: after.title, ...diffGraphs(before.graph, after.graph) };
+}
+
+function titled(question: z.output<typeof structureQuestionSchema>): { readonly graph: Graph; readonly title: string } {
+  if (question.kind === 'own') {
+    const graph = graphFromJson(question.graphJson);
+    return { graph, title: `${question.id}, ${describeShape(graph.inputShape)}` };
+  }
+  const { graph, ref } = resolveNetwork(question.network, question.dataset ?? undefined);
+  return { graph, title: networkTitle(ref) };
 }
 
 export function answerStructure(input: unknown): NetworkStructure {

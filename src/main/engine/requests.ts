@@ -17,7 +17,17 @@ import { answerPrunePreview } from './prune-requests.ts';
 import { answerCoverage, answerFit, answerPredict, answerReadTable, answerWriteTable } from './table-requests.ts';
 import { answerTraining, answerWeights } from './training-requests.ts';
 import { fromPolicy, lockedLayers, uniformBits } from '../search/quantize/bits.ts';
-import { answerExport, answerImport, answerRead, answerStructure, answerText, graphOf, questionNetworkSchema } from './network-requests.ts';
+import {
+  answerDiff,
+  answerExport,
+  answerImport,
+  answerRead,
+  answerShow,
+  answerStructure,
+  answerText,
+  graphOf,
+  questionNetworkSchema,
+} from './network-requests.ts';
 
 /** Resolved by the service: the network's variant is complete, the target is there as a whole. */
 const networkOnTarget = {
@@ -72,6 +82,10 @@ export async function answer(name: RequestName, input: unknown, work: RequestWor
       return await answerSheet(input, work);
     case 'network.read':
       return await answerRead(input);
+    case 'network.show':
+      return answerShow(input);
+    case 'network.diff':
+      return answerDiff(input);
     case 'network.structure':
       return answerStructure(input);
     case 'network.text':

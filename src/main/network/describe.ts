@@ -34,10 +34,13 @@ export function networkLabel(ref: ResolvedNetworkRef): string {
 
 /** Every listed network at its own defaults. */
 export function listNetworks(): NetworkSummary[] {
-  return networkIds.map((id) => {
-    const { graph, ref } = resolveNetwork({ id });
-    return summarize(graph, ref);
-  });
+  return networkIds.map(summaryOf);
+}
+
+/** A listed network at its own defaults. */
+export function summaryOf(id: string): NetworkSummary {
+  const { graph, ref } = resolveNetwork({ id });
+  return summarize(graph, ref);
 }
 
 /** The reference to a network that is no variant of the zoo's: its graph says all; `inputSize` is the longer side. */

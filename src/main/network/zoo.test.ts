@@ -1,7 +1,7 @@
 /** The MobileNets: published totals, variants fitted to a data set, and what a wrong reference is told. */
 import { describe, expect, it } from 'vitest';
 import { describeNetwork, listNetworks, networkLabel, networkTitle, quantizableLayerInfos } from './describe.ts';
-import { networkIdOf, networkIds, resolveNetwork } from './zoo.ts';
+import { networkIdOf, networkIds, requireZooNetwork, resolveNetwork } from './zoo.ts';
 
 const fashion = { shape: [28, 28, 1], classes: 10 } as const;
 
@@ -10,11 +10,16 @@ describe('resolveNetwork, misuse', () => {
     expect(() => resolveNetwork({ id: 'mobilnet-v2' })).toThrow(
       expect.objectContaining({
         code: 'not-found',
-        message: `there is no network mobilnet-v2; known: ${networkIds.join(', ')}; did you mean mobilenet-v2?`,
+        message: 'there is no network mobilnet-v2; did you mean mobilenet-v2 or mobilenet-v1 or mobilenet-v2-0.5? "network list" shows all',
       }),
     );
-    expect(() => resolveNetwork({ id: 'resnet50' })).toThrow(/; did you mean resnet-50\?$/);
-    expect(() => resolveNetwork({ id: 'alexnet' })).toThrow(/there is no network alexnet; known: mobilenet-v1, [^;]*$/);
+    expect(() => resolveNetwork({ id: 'resnet50' })).toThrow(
+      /; did you mean resnet-50 or resnet-20 or resnet-56\? "network list" shows all$/,
+    );
+    expect(() => resolveNetwork({ id: 'yolo' })).toThrow(/^there is no network yolo; "network list" shows all$/);
+    expect(() => {
+      requireZooNetwork('my-nets', ['my-net', 'other']);
+    }).toThrow(/^there is no network my-nets; did you mean my-net\? your own: my-net, other; "network list" shows all$/);
     expect(() => resolveNetwork({ id: 'mobilenet-v1-amc-50-flops-0.5' })).toThrow(/behind mobilenet-v1- a width above 0/);
     expect(() => resolveNetwork({ id: 'mobilenet-v1-amc-50-time', width: 0.5 })).toThrow(
       'network mobilenet-v1-amc-50-time: its channels are fixed, found width 0.5; leave the width out',

@@ -3,7 +3,7 @@
  * with its source. The 'small' stem, for images up to 64 pixels, keeps the resolution where the 'imagenet' one halves it first.
  */
 import { LatheError } from '../../shared/errors.ts';
-import { suggest } from '../../shared/nearest.ts';
+import { nearestFew } from '../../shared/nearest.ts';
 import type { NetworkRef, Published, ResolvedNetworkRef } from '../../shared/network.ts';
 import { resolvedNetworkRefSchema } from '../../shared/network.ts';
 import { createGraph } from './graph.ts';
@@ -122,20 +122,30 @@ export function publishedOf(ref: ResolvedNetworkRef): readonly Published[] {
   return findFamily(ref.id).family.published.filter(({ width = 1 }) => width === ref.width);
 }
 
-function findFamily(id: string): { readonly family: Family; readonly width: number | null } {
+/** Throws LatheError not-found where the zoo has no network of this id; `own` are the user's, which may have been meant. */
+export function requireZooNetwork(id: string, own: readonly string[]): void {
+  findFamily(id, own);
+}
+
+function notFound(id: string, own: readonly string[], why = ''): LatheError {
+  const near = nearestFew(id, [...own, ...networkIds], 3);
+  const meant = near.length === 0 ? '' : `did you mean ${near.join(' or ')}? `;
+  const shown = own.slice(0, 8);
+  const yours = own.length === 0 ? '' : `your own: ${shown.join(', ')}${own.length > shown.length ? ', …' : ''}; `;
+  return new LatheError('not-found', `there is no network ${id}${why}; ${meant}${yours}"network list" shows all`);
+}
+
+function findFamily(id: string, own: readonly string[] = []): { readonly family: Family; readonly width: number | null } {
   const exact = families.find((family) => family.id === id);
   if (exact) return { family: exact, width: null };
   const [found] = families
     .filter((family) => family.listedWidths !== null && id.startsWith(`${family.id}-`))
     .sort((a, b) => b.id.length - a.id.length);
-  if (!found) throw new LatheError('not-found', `there is no network ${id}; ${suggest(id, networkIds)}`);
+  if (!found) throw notFound(id, own);
   const suffix = id.slice(found.id.length + 1);
   const width = /^\d+(\.\d+)?$/.test(suffix) ? Number(suffix) : Number.NaN;
   if (!(width > 0 && width <= maximumWidth)) {
-    throw new LatheError(
-      'not-found',
-      `there is no network ${id}: behind ${found.id}- a width above 0 and up to ${maximumWidth} is expected; ${suggest(id, networkIds)}`,
-    );
+    throw notFound(id, own, `: behind ${found.id}- a width above 0 and up to ${maximumWidth} is expected`);
   }
   return { family: found, width };
 }

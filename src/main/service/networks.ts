@@ -1,6 +1,8 @@
 /** Networks: what there is, and one in full. */
+import { setImmediate } from 'node:timers/promises';
 import type { Parsed } from '../../shared/contract.ts';
 import {
+  networkDiffSchema,
   networkInfoSchema,
   networkStructureSchema,
   networkTextSchema,
@@ -12,12 +14,9 @@ import {
   type NetworkText,
 } from '../../shared/network.ts';
 import type { EngineRequests } from '../engine/host.ts';
-import type { StructureQuestion } from '../engine/network-requests.ts';
-import { describeNetwork, listNetworks, networkTitle } from '../network/describe.ts';
-import { diffGraphs } from '../network/diff.ts';
-import type { Graph } from '../network/graph.ts';
-import { describeShape } from '../network/shape.ts';
-import { isZooNetwork } from '../network/zoo.ts';
+import type { DiffQuestion, StructureQuestion } from '../engine/network-requests.ts';
+import { summaryOf } from '../network/describe.ts';
+import { networkIds, type DatasetShape } from '../network/zoo.ts';
 import type { Datasets } from './datasets.ts';
 import type { OwnNetworks } from './own-networks.ts';
 
@@ -25,6 +24,7 @@ export class Networks {
   private readonly requests: EngineRequests;
   private readonly datasets: Datasets;
   private readonly own: OwnNetworks;
+  private zoo: Promise<NetworkSummary[]> | null = null; // always the same: made once
 
   constructor(requests: EngineRequests, datasets: Datasets, own: OwnNetworks) {
     this.requests = requests;
@@ -33,16 +33,16 @@ export class Networks {
   }
 
   async list(): Promise<NetworkSummary[]> {
-    return [...(await this.own.list()), ...listNetworks()];
+    this.zoo ??= listZoo();
+    return [...(await this.own.list()), ...(await this.zoo)];
   }
 
+  /** In the engine, as all below: building, hashing and comparing large networks takes longer than a window may stand still. */
   async show({ network, dataset }: Parsed<'network.show'>): Promise<NetworkInfo> {
-    const own = await this.own.show(network);
-    if (own) return own;
-    return networkInfoSchema.parse(describeNetwork(network, dataset === undefined ? undefined : await this.datasets.show(dataset)));
+    const question = (await this.own.showQuestion(network)) ?? zooQuestion(network, await this.#images(dataset));
+    return networkInfoSchema.parse(await this.requests.ask('network.show', question));
   }
 
-  /** In the engine: the coupled channels of a large network take longer than a window may stand still. */
   async structure({ network, dataset }: Parsed<'network.structure'>): Promise<NetworkStructure> {
     return networkStructureSchema.parse(await this.requests.ask('network.structure', await this.#question(network, dataset)));
   }
@@ -52,19 +52,31 @@ export class Networks {
   }
 
   async diff({ first, second, dataset }: Parsed<'network.diff'>): Promise<NetworkDiff> {
-    const [before, after] = [await this.#find(first, dataset), await this.#find(second, dataset)];
-    return { first: before.title, second: after.title, ...diffGraphs(before.graph, after.graph) };
+    const question: DiffQuestion = { first: await this.#question(first, dataset), second: await this.#question(second, dataset) };
+    return networkDiffSchema.parse(await this.requests.ask('network.diff', question));
   }
 
   async #question(network: NetworkRef, dataset: string | undefined): Promise<StructureQuestion> {
-    const images = dataset === undefined ? undefined : await this.datasets.show(dataset);
+    const images = await this.#images(dataset);
     const own = await this.own.findOwn(network, images);
-    if (own) return { kind: 'own', id: own.ref.id, graphJson: own.question.graphJson };
-    return { kind: 'zoo', network, dataset: images ? { shape: images.shape, classes: images.classes } : null };
+    return own ? { kind: 'own', id: own.ref.id, graphJson: own.question.graphJson } : zooQuestion(network, images);
   }
 
-  async #find(network: NetworkRef, dataset: string | undefined): Promise<{ readonly graph: Graph; readonly title: string }> {
-    const { graph, ref } = await this.own.find(network, dataset === undefined ? undefined : await this.datasets.show(dataset));
-    return { graph, title: isZooNetwork(ref.id) ? networkTitle(ref) : `${ref.id}, ${describeShape(graph.inputShape)}` };
+  async #images(dataset: string | undefined): Promise<DatasetShape | undefined> {
+    return dataset === undefined ? undefined : await this.datasets.show(dataset);
   }
+}
+
+function zooQuestion(network: NetworkRef, images: DatasetShape | undefined): Extract<StructureQuestion, { kind: 'zoo' }> {
+  return { kind: 'zoo', network, dataset: images ? { shape: [...images.shape], classes: images.classes } : null };
+}
+
+/** Between two networks others have their turn: all of them at once take longer than a window may stand still. */
+async function listZoo(): Promise<NetworkSummary[]> {
+  const summaries: NetworkSummary[] = [];
+  for (const id of networkIds) {
+    summaries.push(summaryOf(id));
+    await setImmediate();
+  }
+  return summaries;
 }

@@ -13,6 +13,7 @@ import {
   importReportSchema,
   networkExportSchema,
   networkIdSchema,
+  networkInfoSchema,
   networkRecordSchema,
   type ImportReport,
   type NetworkInfo,
@@ -23,11 +24,12 @@ import {
 } from '../../shared/network.ts';
 import type { Manifest } from '../../shared/run.ts';
 import type { EngineRequests } from '../engine/host.ts';
-import { describeOwnNetwork, ownNetworkRef } from '../network/describe.ts';
+import type { ShowQuestion } from '../engine/network-requests.ts';
+import { ownNetworkRef } from '../network/describe.ts';
 import { graphFromJson, graphToJson } from '../network/graph-form.ts';
 import type { Graph } from '../network/graph.ts';
 import { describeShape } from '../network/shape.ts';
-import { networkIds, resolveNetwork, type DatasetShape } from '../network/zoo.ts';
+import { networkIds, requireZooNetwork, resolveNetwork, type DatasetShape } from '../network/zoo.ts';
 import { deleteBlob, readBlob } from '../store/blobs.ts';
 import type { Store } from '../store/types.ts';
 import type { Datasets } from './datasets.ts';
@@ -83,16 +85,16 @@ export class OwnNetworks {
     return { ...resolved, question: resolved.ref, initialWeights: null };
   }
 
-  /** As `find`; null where the reference is the zoo's. */
+  /** As `find`; null where the reference is to one that the zoo has. */
   async findOwn(ref: NetworkRef, dataset?: DatasetShape): Promise<FoundNetwork | null> {
     if (isFile(ref.id)) {
       const { graph } = await this.readFile(ref);
-      return own(basename(ref.id), graph, null, dataset);
+      return own(basename(ref.id), graphFromJson(graph), null, dataset);
     }
     const record = await this.store.getNetwork(ref.id);
-    if (!record) return null;
+    if (!record) return await this.notOwn(ref.id);
     refuseVariant(ref);
-    return own(record.id, await this.graphOf(record), record.weights, dataset);
+    return own(record.id, graphFromJson(await this.graphJson(record.graph)), record.weights, dataset);
   }
 
   /** As `find`, of what a run may start from: a file must be imported first. */
@@ -119,16 +121,23 @@ export class OwnNetworks {
     }));
   }
 
-  /** The table of a network of the user's or of a file; null where the reference is the zoo's. */
-  async show(ref: NetworkRef): Promise<NetworkInfo | null> {
+  /** What the engine is asked for the table of a network of the user's or of a file; null where the reference is the zoo's. */
+  async showQuestion(ref: NetworkRef): Promise<ShowQuestion | null> {
     if (isFile(ref.id)) {
       const { graph, report } = await this.readFile(ref);
-      return describeOwnNetwork(basename(ref.id), graph, ref.id, report);
+      return { kind: 'own', id: basename(ref.id), graphJson: graph, source: ref.id, report };
     }
     const record = await this.store.getNetwork(ref.id);
-    if (!record) return null;
+    if (!record) return await this.notOwn(ref.id);
     refuseVariant(ref);
-    return describeOwnNetwork(record.id, await this.graphOf(record), `imported from ${record.source}`, record.report);
+    return await this.recordQuestion(record);
+  }
+
+  /** Null where the zoo has it; else throws LatheError not-found that names what may have been meant. */
+  private async notOwn(id: string): Promise<null> {
+    const own = (await this.store.listNetworks()).map((record) => record.id);
+    requireZooNetwork(id, own);
+    return null;
   }
 
   async import(input: Parsed<'network.import'>): Promise<NetworkInfo> {
@@ -144,7 +153,7 @@ export class OwnNetworks {
       const answer = await this.requests.ask('network.import', { dataDir: this.dataDir, id, path, source, options });
       const record = networkRecordSchema.parse(answer);
       await this.store.addNetwork(record);
-      return describeOwnNetwork(id, await this.graphOf(record), `imported from ${source}`, record.report);
+      return networkInfoSchema.parse(await this.requests.ask('network.show', await this.recordQuestion(record)));
     } finally {
       if (input.upload !== undefined) await this.dropUpload(input.upload);
     }
@@ -233,17 +242,20 @@ export class OwnNetworks {
     if (upload) await rm(upload.folder, { recursive: true, force: true });
   }
 
-  private async graphOf(record: NetworkRecord): Promise<Graph> {
-    return graphFromJson(JSON.parse(new TextDecoder().decode(await readBlob(this.dataDir, record.graph))));
+  private async recordQuestion({ id, source, report, graph }: NetworkRecord): Promise<ShowQuestion> {
+    return { kind: 'own', id, graphJson: await this.graphJson(graph), source: `imported from ${source}`, report };
   }
 
-  private async readFile(ref: NetworkRef): Promise<{ graph: Graph; report: ImportReport }> {
+  private async graphJson(sha256: string): Promise<unknown> {
+    return JSON.parse(new TextDecoder().decode(await readBlob(this.dataDir, sha256)));
+  }
+
+  private async readFile(ref: NetworkRef): Promise<{ graph: unknown; report: ImportReport }> {
     const { id, inputSize, ...rest } = ref;
     refuseVariant({ id, ...rest });
     const options = inputSize === undefined ? {} : { inputSize: [inputSize, inputSize] };
     const answer = await this.requests.ask('network.read', { path: resolve(id), options });
-    const { graph, report } = z.object({ graph: z.unknown(), report: importReportSchema }).parse(answer);
-    return { graph: graphFromJson(graph), report };
+    return z.object({ graph: z.unknown(), report: importReportSchema }).parse(answer);
   }
 
   /** The name that is asked for, or the file's, made free by a number. */
@@ -287,7 +299,7 @@ export class OwnNetworks {
       const found = resolveNetwork(network);
       return { ...found, question: found.ref, initialWeights: null };
     }
-    const graph = graphFromJson(JSON.parse(new TextDecoder().decode(await readBlob(this.dataDir, network.graph))));
+    const graph = graphFromJson(await this.graphJson(network.graph));
     return own(network.id, graph, null);
   }
 }
