@@ -6,6 +6,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   lathe::PinLibrary();
   lathe::binding::RegisterInfo(env, exports);
   lathe::binding::RegisterModel(env, exports);
+  lathe::binding::RegisterSupernet(env, exports);
   lathe::binding::RegisterMlp(env, exports);
   lathe::binding::RegisterTesting(env, exports);
   lathe::binding::RegisterSimulate(env, exports);

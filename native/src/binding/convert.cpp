@@ -258,6 +258,22 @@ Program ToProgram(const Napi::Object& program) {
   return result;
 }
 
+Napi::Array FromLayout(Napi::Env env, const ParameterLayout& layout, const std::vector<OpSpec>& ops) {
+  auto list = Napi::Array::New(env);
+  for (const Parameter& p : layout.all()) {
+    auto object = Napi::Object::New(env);
+    auto shape = Napi::Array::New(env);
+    for (const int extent : p.shape) shape.Set(shape.Length(), extent);
+    object.Set("op", ops[p.op].name);
+    object.Set("role", RoleName(p.role));
+    object.Set("offset", static_cast<double>(p.offset));
+    object.Set("length", static_cast<double>(p.length));
+    object.Set("shape", shape);
+    list.Set(list.Length(), object);
+  }
+  return list;
+}
+
 Augmentation ToAugmentation(const Napi::Object& options) {
   if (!Has(options, "augmentation")) return {};
   const Napi::Object from = GetObject(options, "augmentation");

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "train/augment.h"
+#include "train/parameters.h"
 #include "train/program.h"
 
 namespace lathe::binding {
@@ -42,6 +43,8 @@ Napi::Float64Array MakeFloat64Array(Napi::Env env, const std::vector<double>& va
 
 OpSpec ToOpSpec(const Napi::Object& op);
 Program ToProgram(const Napi::Object& program);
+// Where each parameter lies, as JavaScript sees it.
+Napi::Array FromLayout(Napi::Env env, const ParameterLayout& layout, const std::vector<OpSpec>& ops);
 Augmentation ToAugmentation(const Napi::Object& options);  // of its `augmentation`; none where there is none
 
 }  // namespace lathe::binding

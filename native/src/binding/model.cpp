@@ -12,49 +12,11 @@
 #include "binding/quantization.h"
 #include "binding/register.h"
 #include "binding/tags.h"
+#include "binding/train_options.h"
 #include "train/model.h"
 
 namespace lathe::binding {
 namespace {
-
-constexpr int kMaxBatch = 65536;
-
-int BatchSize(const Napi::Object& options) {
-  const int batch = GetInt(options, "batchSize");
-  if (batch < 1 || batch > kMaxBatch) throw Napi::RangeError::New(options.Env(), "batchSize must be 1..65536");
-  return batch;
-}
-
-// A copy of the image numbers, each checked against the data set.
-std::vector<std::uint32_t> ImageNumbers(const Napi::Object& options, const char* name, std::size_t count) {
-  const auto view = GetView<std::uint32_t>(options, name);
-  for (const std::uint32_t image : view) {
-    if (image >= count) {
-      throw Napi::RangeError::New(options.Env(), std::string(name) + ": image " + std::to_string(image) +
-                                                     " is not in the data set of " + std::to_string(count));
-    }
-  }
-  return {view.begin(), view.end()};
-}
-
-double NumberOr(const Napi::Object& options, const char* name, double otherwise) {
-  return Has(options, name) ? GetNumber(options, name) : otherwise;
-}
-
-OptimizerSpec ToOptimizer(const Napi::Object& options) {
-  OptimizerSpec spec;
-  const bool adam = Has(options, "optimizer") && GetString(options, "optimizer") == "adam";
-  spec.kind = adam ? OptimizerKind::kAdam : OptimizerKind::kSgd;
-  spec.momentum = static_cast<float>(NumberOr(options, "momentum", 0));
-  spec.nesterov = Has(options, "nesterov") && GetBool(options, "nesterov");
-  spec.beta1 = static_cast<float>(NumberOr(options, "beta1", 0.9));
-  spec.beta2 = static_cast<float>(NumberOr(options, "beta2", 0.999));
-  spec.epsilon = static_cast<float>(NumberOr(options, "epsilon", 1e-8));
-  spec.weightDecay = static_cast<float>(NumberOr(options, "weightDecay", 0));
-  spec.decayAll = Has(options, "decayAll") && GetBool(options, "decayAll");
-  spec.clipNorm = static_cast<float>(NumberOr(options, "clipNorm", 0));
-  return spec;
-}
 
 class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
  public:
@@ -84,20 +46,7 @@ class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
 
  private:
   Napi::Value Parameters(const Napi::CallbackInfo& call) {
-    const Napi::Env env = call.Env();
-    auto list = Napi::Array::New(env);
-    for (const Parameter& p : model_->layout().all()) {
-      auto object = Napi::Object::New(env);
-      auto shape = Napi::Array::New(env);
-      for (const int extent : p.shape) shape.Set(shape.Length(), extent);
-      object.Set("op", model_->program().ops[p.op].name);
-      object.Set("role", RoleName(p.role));
-      object.Set("offset", static_cast<double>(p.offset));
-      object.Set("length", static_cast<double>(p.length));
-      object.Set("shape", shape);
-      list.Set(list.Length(), object);
-    }
-    return list;
+    return FromLayout(call.Env(), model_->layout(), model_->program().ops);
   }
 
   Napi::Value QuantizableOps(const Napi::CallbackInfo& call) {

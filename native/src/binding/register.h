@@ -7,6 +7,7 @@ namespace lathe::binding {
 
 void RegisterInfo(Napi::Env env, Napi::Object exports);      // info, setThreads, setSimd
 void RegisterModel(Napi::Env env, Napi::Object exports);     // Model, Dataset, Control
+void RegisterSupernet(Napi::Env env, Napi::Object exports);  // Supernet
 void RegisterMlp(Napi::Env env, Napi::Object exports);       // Mlp
 void RegisterTesting(Napi::Env env, Napi::Object exports);   // testing
 void RegisterSimulate(Napi::Env env, Napi::Object exports);  // Simulator

@@ -10,8 +10,9 @@ void Optimizer::Prepare(OptimizerKind kind) {
   if (kind == OptimizerKind::kAdam && second_.size() == 0) second_ = AlignedFloats(layout_.size());
 }
 
-double Optimizer::GradientNorm() {
-  const auto& all = layout_.all();
+double Optimizer::GradientNorm(const ParameterLayout& part) {
+  const auto& all = part.all();
+  sums_.resize(all.size());
   ParallelFor(static_cast<int>(all.size()), [&](int i) {
     sums_[i] = 0;
     if (!all[i].trained()) return;
@@ -27,13 +28,13 @@ double Optimizer::GradientNorm() {
 }
 
 void Optimizer::Step(const Kernels& kernels, const OptimizerSpec& spec, float learningRate, std::uint64_t step,
-                     double gradientNorm, float* parameters) {
+                     double gradientNorm, const ParameterLayout& part, float* parameters) {
   const bool clips = spec.clipNorm > 0 && gradientNorm > spec.clipNorm;
   const float scale = clips ? static_cast<float>(spec.clipNorm / gradientNorm) : 1.0f;
   const double t = static_cast<double>(step) + 1;
   const double firstCorrection = 1 - std::pow(static_cast<double>(spec.beta1), t);
   const double secondCorrection = 1 - std::pow(static_cast<double>(spec.beta2), t);
-  const auto& all = layout_.all();
+  const auto& all = part.all();
   ParallelFor(static_cast<int>(all.size()), [&](int i) {
     const Parameter& p = all[i];
     if (!p.trained()) return;

@@ -23,7 +23,9 @@ class Optimizer {
   void Prepare(OptimizerKind kind);
 
   // The Euclidean norm of all gradients; its bits do not depend on the number of threads.
-  double GradientNorm();
+  double GradientNorm() { return GradientNorm(layout_); }
+  // Of a part of the parameters alone; a part lies in the same array.
+  double GradientNorm(const ParameterLayout& part);
 
   // SGD in Sutskever's form as PyTorch has it (I. Sutskever et al., On the importance of initialization and momentum in
   // deep learning, ICML 2013): v = momentum * v + g + decay * w; w -= rate * v, or with Nesterov's momentum
@@ -31,7 +33,12 @@ class Optimizer {
   // (I. Loshchilov, F. Hutter, arXiv 1711.05101), times the learning rate of the step: w *= 1 - rate * decay. `step`
   // counts from 0.
   void Step(const Kernels& kernels, const OptimizerSpec& spec, float learningRate, std::uint64_t step,
-            double gradientNorm, float* parameters);
+            double gradientNorm, float* parameters) {
+    Step(kernels, spec, learningRate, step, gradientNorm, layout_, parameters);
+  }
+  // Of a part of the parameters alone: the others get neither decay nor momentum.
+  void Step(const Kernels& kernels, const OptimizerSpec& spec, float learningRate, std::uint64_t step,
+            double gradientNorm, const ParameterLayout& part, float* parameters);
 
   std::size_t memoryBytes() const { return (first_.size() + second_.size() + gradients_.size()) * sizeof(float); }
 

@@ -48,6 +48,13 @@ ParameterLayout::ParameterLayout(const std::vector<OpSpec>& ops) {
   }
 }
 
+ParameterLayout::ParameterLayout(const std::vector<OpSpec>& ops, std::size_t size,
+                                 const std::function<std::size_t(const OpSpec&, const Parameter&)>& place)
+    : ParameterLayout(ops) {
+  for (Parameter& p : parameters_) p.offset = place(ops[p.op], p);
+  size_ = size;
+}
+
 const Parameter* ParameterLayout::Find(int op, Role role) const {
   for (const Parameter& p : parameters_) {
     if (p.op == op && p.role == role) return &p;

@@ -1,6 +1,7 @@
 // Where each parameter lies in the flat parameter array.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,10 @@ struct Parameter {
 class ParameterLayout {
  public:
   explicit ParameterLayout(const std::vector<OpSpec>& ops);
+
+  // Of operators whose parameters lie elsewhere, in a larger array of `size` floats: `place` says where each begins.
+  ParameterLayout(const std::vector<OpSpec>& ops, std::size_t size,
+                  const std::function<std::size_t(const OpSpec&, const Parameter&)>& place);
 
   const std::vector<Parameter>& all() const { return parameters_; }
   std::size_t size() const { return size_; }  // floats

@@ -28,16 +28,21 @@ struct TensorPlan {
   std::vector<Place> places;
 };
 
+// Values live until their own operator has gone backward; in a graph that no gradient is wanted of, until they are read.
 TensorPlan PlanTensors(const Graph& graph, int batch) {
   // Steps: operator i runs forward at step 1 + i, backward at step last - i; inputs are filled at step 0.
   const int count = static_cast<int>(graph.ops.size()), last = 2 * count + 1;
   std::vector<int> made(graph.tensors.size(), 0), firstGradient(graph.tensors.size(), last);
+  std::vector<int> lastRead(graph.tensors.size(), 0);
   for (int i = 0; i < count; ++i) {
     const Op& op = *graph.ops[i];
     made[op.output] = 1 + i;
     firstGradient[op.output] = std::min(firstGradient[op.output], count + 1);  // the result's, from outside
     for (const int tensor : op.inputs) firstGradient[tensor] = last - i;       // the last reader is the first to send
+    for (const int tensor : op.inputs) lastRead[tensor] = 1 + i;
   }
+  lastRead[graph.result] = count + 1;
+  const bool forwardOnly = !graph.tensors[graph.result].wantsGradient;
   TensorPlan plan;
   for (std::size_t i = 0; i < graph.tensors.size(); ++i) {
     const Tensor& tensor = graph.tensors[i];
@@ -47,7 +52,7 @@ TensorPlan PlanTensors(const Graph& graph, int batch) {
     if (tensor.shape.pixels() * batch > kMaxPixels || floats > kMaxFloats) {
       throw std::invalid_argument("a batch of " + std::to_string(batch) + " images is too large for this network");
     }
-    const int end = external ? last : last - made[i] + 1;
+    const int end = forwardOnly ? lastRead[i] : external ? last : last - made[i] + 1;
     plan.places.push_back({i, false, plan.memory.Add(floats, made[i], end)});
     if (!tensor.wantsGradient) continue;
     plan.places.push_back({i, true, plan.memory.Add(floats, std::min(firstGradient[i], end), end)});
@@ -59,14 +64,18 @@ TensorPlan PlanTensors(const Graph& graph, int batch) {
 }  // namespace
 
 TrainingPass::TrainingPass(std::unique_ptr<Graph> graph, const Kernels& kernels, int batch)
+    : TrainingPass(std::move(graph), kernels, batch, {}) {}
+
+TrainingPass::TrainingPass(std::unique_ptr<Graph> graph, const Kernels& kernels, int batch, AlignedFloats used)
     : graph_(std::move(graph)), kernels_(kernels), batch_(batch) {
-  PlanMemory();
+  PlanMemory(std::move(used));
   for (const auto& op : graph_->ops) op->Plan(kernels_, batch_);
 }
 
-void TrainingPass::PlanMemory() {
+void TrainingPass::PlanMemory(AlignedFloats used) {
   const TensorPlan plan = PlanTensors(*graph_, batch_);
-  memory_ = AlignedFloats(plan.memory.total());
+  planned_ = plan.memory.total();
+  memory_ = used.size() >= planned_ ? std::move(used) : AlignedFloats(planned_);
   for (const TensorPlan::Place& place : plan.places) {
     Tensor& tensor = graph_->tensors[place.tensor];
     (place.gradient ? tensor.g : tensor.y) = memory_.data() + plan.memory.offset(place.buffer);
@@ -104,7 +113,8 @@ const float* TrainingPass::Result() {
   return LoadPixels(kernels_, tensor, 0, batch_ * static_cast<int>(tensor.shape.pixels()), result_.data());
 }
 
-bool TrainingPass::Backward(const float* parameters, float* gradients, const std::atomic<bool>* cancelled) {
+bool TrainingPass::Backward(const float* parameters, float* gradients, const std::atomic<bool>* cancelled,
+                            const std::function<void(int tensor)>& complete) {
   TrainContext context{kernels_, batch_, parameters, gradients, Direction::kForward, seed_, step_};
   for (Tensor& tensor : graph_->tensors) tensor.arrived = 0;
   Tensor& result = graph_->tensors[graph_->result];
@@ -112,6 +122,7 @@ bool TrainingPass::Backward(const float* parameters, float* gradients, const std
   sink.Add(0, 0, batch_ * static_cast<int>(result.shape.pixels()), resultGradient_.data());
   for (auto op = graph_->ops.rbegin(); op != graph_->ops.rend(); ++op) {
     if (cancelled && cancelled->load(std::memory_order_relaxed)) return false;
+    if (complete) complete((*op)->output);
     (*op)->Backward(context);
     context.direction = Opposite(context.direction);
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 
 #include "core/aligned.h"
 #include "train/graph.h"
@@ -12,6 +13,8 @@ namespace lathe {
 class TrainingPass {
  public:
   TrainingPass(std::unique_ptr<Graph> graph, const Kernels& kernels, int batch);
+  // In the memory of an earlier pass where that is large enough.
+  TrainingPass(std::unique_ptr<Graph> graph, const Kernels& kernels, int batch, AlignedFloats used);
 
   int batch() const { return batch_; }
   const Kernels& kernels() const { return kernels_; }
@@ -26,25 +29,30 @@ class TrainingPass {
   // `seed` and `step` decide what dropout draws.
   bool Forward(const float* parameters, const std::atomic<bool>* cancelled, std::uint64_t seed = 0,
                std::uint64_t step = 0);
-  bool Backward(const float* parameters, float* gradients, const std::atomic<bool>* cancelled);
+  // `complete` hears of every tensor whose gradient has arrived, before it is sent on.
+  bool Backward(const float* parameters, float* gradients, const std::atomic<bool>* cancelled,
+                const std::function<void(int tensor)>& complete = {});
 
   // The result's values, (N, H * W * C); and where their gradient goes before Backward.
   const float* Result();
   float* resultGradient() { return resultGradient_.data(); }
 
   // Of the tensors, in bytes.
-  std::size_t memoryBytes() const { return memory_.size() * sizeof(float); }
+  std::size_t memoryBytes() const { return planned_ * sizeof(float); }
+  // For the next pass; this one can do nothing any more.
+  AlignedFloats TakeMemory() { return std::move(memory_); }
 
   // After a step that counts: moves the running statistics.
   void CommitRunning(float* parameters) const;
 
  private:
-  void PlanMemory();
+  void PlanMemory(AlignedFloats used);
 
   std::unique_ptr<Graph> graph_;
   const Kernels& kernels_;
   int batch_;
   std::uint64_t seed_ = 0, step_ = 0;  // of the last Forward: Backward draws the same
+  std::size_t planned_ = 0;            // floats of memory_ in use
   AlignedFloats memory_, result_, resultGradient_;
 };
 
