@@ -50,6 +50,8 @@ import {
 } from './run.ts';
 import { comparisonRequestSchema, studyDefinitionSchema, studyPresetSchema, studyReportSchema, studySummarySchema } from './study.ts';
 import { findingSchema, simulationSchema, timelineSchema } from './simulation.ts';
+import { searchSpaceSchema, spacePreviewSchema } from './space.ts';
+import { specializeParametersSchema } from './specialize.ts';
 import { targetInfoSchema, targetSchema } from './target.ts';
 
 export const contractVersion = 1;
@@ -102,7 +104,7 @@ export const contract = {
       contractVersion: z.number().int(),
       dataDir: z.string(),
       cores: z.number().int(),
-      defaults: z.object({ training: trainingParametersSchema, quantize: quantizeParametersSchema, prune: pruneParametersSchema }),
+      defaults: z.object({ training: trainingParametersSchema, quantize: quantizeParametersSchema, prune: pruneParametersSchema, specialize: specializeParametersSchema }),
     }),
   },
   'system.doctor': { input: empty, output: z.object({ ok: z.boolean(), checks: z.array(doctorCheckSchema) }) },
@@ -357,6 +359,20 @@ export const contract = {
         }),
       ),
     }),
+  },
+  'space.list': { input: empty, output: z.array(z.object({ space: searchSpaceSchema, networks: z.string() })) },
+  'space.preview': {
+    // A search space on a target before anything runs: its blocks, how many networks, what they cost at least and at most.
+    input: z
+      .object({
+        space: z.union([z.string().min(1), searchSpaceSchema]).optional(), // default: what fits the images
+        dataset: z.string(),
+        target: z.string(),
+        batch: z.number().int().min(1).max(4096).optional(),
+        network: networkRefSchema.optional(), // the reference that fractions of budgets are of; default: mobilenet-v2
+      })
+      .strict(),
+    output: spacePreviewSchema,
   },
   'training.preview': {
     // How long a training is and what memory it takes, before anything runs.

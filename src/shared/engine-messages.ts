@@ -48,6 +48,7 @@ export const requestNameSchema = z.enum([
   'table.coverage',
   'table.fit',
   'training',
+  'space',
   'weights',
 ]);
 export type RequestName = z.infer<typeof requestNameSchema>;

@@ -3,6 +3,8 @@ import { z } from 'zod';
 import { agentParametersSchema } from './agent.ts';
 import { given } from './given.ts';
 import { budgetSchema, costSchema, quantizePolicySchema } from './policy.ts';
+import { searchSpaceSchema, spaceFitSchema } from './space.ts';
+import { architectureResultSchema, specializeParametersSchema } from './specialize.ts';
 import { layerInfoSchema, networkRefSchema, resolvedNetworkRefSchema } from './network.ts';
 import { pruneParametersSchema, pruneResultSchema, pruneTrialSchema } from './prune.ts';
 
@@ -11,7 +13,7 @@ export { agentParametersSchema, type AgentParameters } from './agent.ts';
 export const runStatusSchema = z.enum(['queued', 'running', 'paused', 'interrupted', 'failed', 'cancelled', 'completed']);
 export type RunStatus = z.infer<typeof runStatusSchema>;
 
-export const runMethodSchema = z.enum(['train', 'quantize', 'prune']);
+export const runMethodSchema = z.enum(['train', 'quantize', 'prune', 'specialize']);
 export type RunMethod = z.infer<typeof runMethodSchema>;
 
 /** Training of the float network. Every default stands here, once; named sets of others in recipes.ts. */
@@ -101,10 +103,27 @@ export const pruneManifestSchema = z.object({
   search: pruneParametersSchema.required(),
   tuning: trainingParametersSchema, // of the network that was found; 0 epochs: none
 });
-export const manifestSchema = z.discriminatedUnion('method', [trainManifestSchema, quantizeManifestSchema, pruneManifestSchema]);
+export const specializeManifestSchema = z.object({
+  method: z.literal('specialize'),
+  ...manifestBase, // `network` is the reference that fractions of budgets are of; `training` is that of the found network
+  space: searchSpaceSchema,
+  fit: spaceFitSchema,
+  target: z.string(),
+  targetSha256: z.string(),
+  batch: z.number().int().positive(), // images at once on the target
+  budgets: z.array(budgetSchema).min(1),
+  search: specializeParametersSchema.required(),
+});
+export const manifestSchema = z.discriminatedUnion('method', [
+  trainManifestSchema,
+  quantizeManifestSchema,
+  pruneManifestSchema,
+  specializeManifestSchema,
+]);
 export type TrainManifest = z.infer<typeof trainManifestSchema>;
 export type QuantizeManifest = z.infer<typeof quantizeManifestSchema>;
 export type PruneManifest = z.infer<typeof pruneManifestSchema>;
+export type SpecializeManifest = z.infer<typeof specializeManifestSchema>;
 export type Manifest = z.infer<typeof manifestSchema>;
 
 /** What a user asks for; the service resolves it into a manifest. */
@@ -135,15 +154,43 @@ export const pruneRequestSchema = z.object({
   search: given(pruneParametersSchema).optional(),
   tuning: given(trainingParametersSchema).optional(),
 });
-export const runRequestSchema = z.discriminatedUnion('method', [trainRequestSchema, quantizeRequestSchema, pruneRequestSchema]);
+export const specializeRequestSchema = z.object({
+  method: z.literal('specialize'),
+  ...requestBase,
+  network: networkRefSchema.default({ id: 'mobilenet-v2' }), // the reference that fractions of budgets are of
+  space: z.union([z.string().min(1), searchSpaceSchema]).optional(), // an id or a whole space; default: what fits the images
+  target: z.string().min(1),
+  batch: z.number().int().min(1).max(4096).optional(),
+  budgets: z.array(budgetSchema).min(1),
+  search: given(specializeParametersSchema).optional(),
+});
+export const runRequestSchema = z.discriminatedUnion('method', [
+  trainRequestSchema,
+  quantizeRequestSchema,
+  pruneRequestSchema,
+  specializeRequestSchema,
+]);
 export type TrainRequest = z.infer<typeof trainRequestSchema>;
 export type QuantizeRequest = z.infer<typeof quantizeRequestSchema>;
 export type PruneRequest = z.infer<typeof pruneRequestSchema>;
+export type SpecializeRequest = z.infer<typeof specializeRequestSchema>;
 export type RunRequest = z.input<typeof runRequestSchema>;
 
 /** Where a run is. `done` and `total` count the phase's own steps; rate and time left are null until known. */
 export const progressSchema = z.object({
-  phase: z.enum(['waiting', 'loading', 'training', 'calibrating', 'baselines', 'searching', 'tuning', 'testing', 'done']),
+  phase: z.enum([
+    'waiting',
+    'loading',
+    'training',
+    'calibrating',
+    'baselines',
+    'warmup',
+    'searching',
+    'tuning',
+    'retraining',
+    'testing',
+    'done',
+  ]),
   done: z.number().nonnegative(),
   total: z.number().nonnegative(),
   ratePerSecond: z.number().nonnegative().nullable(),
@@ -163,6 +210,7 @@ export const solutionSchema = costSchema.extend({
   withinBudget: z.boolean(),
   weights: z.string().nullable(), // hash of the blob with the float weights behind it
   prune: pruneResultSchema.optional(), // of a pruned network
+  architecture: architectureResultSchema.nullable().optional(), // of a specialize run
 });
 export type Solution = z.infer<typeof solutionSchema>;
 

@@ -11,6 +11,7 @@ import { addPruneCommand } from './commands/prune.ts';
 import { addRunCommands } from './commands/runs.ts';
 import { addSearchCommands } from './commands/search.ts';
 import { addStudyCommands } from './commands/studies.ts';
+import { addSpecializeCommands } from './commands/specialize.ts';
 import { addSystemCommands } from './commands/system.ts';
 import { addTableCommands } from './commands/tables.ts';
 import { reportFailure } from './context.ts';
@@ -32,6 +33,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   addTableCommands(program);
   addSearchCommands(program);
   addPruneCommand(program);
+  addSpecializeCommands(program);
   addEvaluateCommand(program);
   addRunCommands(program);
   addStudyCommands(program);

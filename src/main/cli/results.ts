@@ -39,7 +39,7 @@ export function printSolutions(solutions: readonly Solution[]): void {
   printTable(
     ['policy', 'budget', 'test (%)', 'integer (%)', 'to float (points)', 'validation (%)', 'latency (ms)', 'energy (mJ)', 'size'],
     rows.map((row) => [
-      row.role === 'best' ? 'found' : row.role === 'float' ? 'float32' : `uniform ${row.label}`,
+      labelOf(row),
       row.role === 'float' ? '' : row.withinBudget ? 'met' : 'over',
       percent(row.testAccuracy),
       percent(row.integerTestAccuracy),
@@ -51,6 +51,13 @@ export function printSolutions(solutions: readonly Solution[]): void {
     ]),
     [2, 3, 4, 5, 6, 7, 8],
   );
+}
+
+/** Uniform policies are named by their bits alone. */
+function labelOf({ role, label, policy }: Solution): string {
+  if (role === 'best') return 'found';
+  if (role === 'float') return 'float32';
+  return policy === null ? label : `uniform ${label}`;
 }
 
 /** The bits of the found policy, a layer a row. */

@@ -303,6 +303,46 @@ export interface NativeModel {
   }): Promise<readonly (NativeCodebook | null)[]>;
 }
 
+/** Weight steps of a supernet: a path each. */
+export interface NativeSupernetTrainOptions extends Omit<NativeTrainOptions, 'quantized' | 'optimizer' | 'beta1' | 'beta2' | 'epsilon' | 'onProgress'> {
+  readonly paths: readonly NativeProgram[]; // one a learning rate; operators are known by their names
+}
+
+/** A mixed edge of a path. Tensors are those of the path's program; all candidates give what the edge gives. */
+export interface NativeGateEdge {
+  readonly input: number; // what the candidates read
+  readonly output: number; // what the edge gives: its gradient is the gates'
+  readonly active?: number; // what the candidate that runs gives; absent: none runs
+  readonly others: readonly (readonly NativeOp[])[]; // candidates that do not run; their tensor 0 is `input`
+}
+export interface NativeGatesOptions {
+  readonly dataset: NativeDataset;
+  readonly order: Uint32Array; // the images of the batch
+  readonly path: NativeProgram;
+  readonly edges: readonly NativeGateEdge[];
+  readonly control?: NativeControl;
+}
+export interface NativeGatesResult {
+  readonly cancelled: boolean; // then nothing else counts
+  readonly loss: number; // mean cross-entropy, with the batch's statistics
+  readonly correct: number;
+  readonly gates: Float64Array; // <dL/dy, o_k(x)> of the active candidate and then of the others, edge by edge
+  readonly pathBytes: number; // tensors of the path
+  readonly peakBytes: number; // with the largest candidate beside them
+}
+
+/**
+ * A network of which one path runs at a time. All candidates' parameters lie in one array; a step touches those of its path
+ * alone. One call at a time; a second one is refused.
+ */
+export interface NativeSupernet {
+  readonly parameters: readonly NativeParameter[];
+  getState(): NativeModelState;
+  setState(parameters: Float32Array, momentum?: Float32Array): void;
+  train(options: NativeSupernetTrainOptions): Promise<Omit<NativeTrainResult, 'quantized'>>;
+  gates(options: NativeGatesOptions): Promise<NativeGatesResult>;
+}
+
 /**
  * A small dense network with ReLU between layers, for an agent's actor or critic. Calls are synchronous and short
  * (well under a millisecond a batch of 64 at 300 units): they belong on the engine's thread, never on a face's.
@@ -557,6 +597,7 @@ export interface NativeAddon {
   setThreads(threads: number): void;
   setSimd(level: SimdLevel): void;
   readonly Model: new (program: NativeProgram) => NativeModel;
+  readonly Supernet: new (ops: readonly NativeOp[]) => NativeSupernet;
   readonly Dataset: new (options: NativeDatasetOptions) => NativeDataset;
   readonly Control: new () => NativeControl;
   readonly Mlp: new (options: { readonly sizes: readonly number[]; readonly output: 'linear' | 'sigmoid' }) => NativeMlp;

@@ -8,6 +8,7 @@ export { findAddon, loadAddon } from './load.ts';
 export { createControl, type Cancellable } from './control.ts';
 export { createDataset } from './dataset.ts';
 export { createModel, Model } from './model.ts';
+export { createSupernet, type Supernet } from './supernet.ts';
 export { createMlp, Mlp } from './mlp.ts';
 export { createSimulator, type Simulator } from './simulator.ts';
 

@@ -285,7 +285,7 @@ type TrainSettings = Omit<
 >;
 
 /** How to train, checked, with every default filled in. */
-function trainSettings(options: NativeTrainOptions): TrainSettings {
+export function trainSettings(options: NativeTrainOptions): TrainSettings {
   const { optimizer = 'sgd', momentum, nesterov = false, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
   const { weightDecay, decayAll = false, clipNorm = 0, labelSmoothing = 0, seed = 0, firstStep = 0 } = options;
   const augmentation = options.augmentation ?? noAugmentation;

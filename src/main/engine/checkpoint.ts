@@ -3,9 +3,11 @@ import { deserialize, serialize } from 'node:v8';
 import { LatheError } from '../../shared/errors.ts';
 import type { GroupDecision } from '../../shared/prune.ts';
 import type { PruneSearchState } from '../search/prune/search.ts';
+import type { Decision } from '../../shared/specialize.ts';
 import type { BitVector } from '../search/quantize/bits.ts';
 import type { QuantizeSearchState } from '../search/quantize/search.ts';
 import type { RivalSearchState } from '../search/rivals/search.ts';
+import type { SpecializeSearchState } from '../search/specialize/search.ts';
 import type { TrainingState } from '../search/training/training.ts';
 import { readBlob, writeBlob } from '../store/blobs.ts';
 
@@ -66,7 +68,39 @@ export interface TuningCheckpoint extends PrunePrelude {
   readonly training: TrainingState | null; // of the first that is not fine-tuned yet
 }
 
-type Blob = WeightsBlob | TrainingCheckpoint | SearchCheckpoint | PruneCheckpoint | TuningCheckpoint;
+/** A supernet's training and search. */
+export interface SpecializeCheckpoint {
+  readonly kind: 'specialize-search';
+  readonly search: SpecializeSearchState;
+  readonly seconds: number; // so far
+}
+
+/** A network that a specialize run trains by itself: the one that was found, then its rivals. */
+export interface Contender {
+  readonly role: 'best' | 'baseline';
+  readonly label: string;
+  readonly path: readonly number[] | null; // null: no network of the space
+  readonly graphJson: unknown;
+  readonly weights: string | null; // SHA-256 of the blob, behind its training
+  readonly validationAccuracy: number | null;
+}
+
+/** Behind the search, while the networks are trained one after the other. */
+export interface RetrainingCheckpoint {
+  readonly kind: 'specialize-retraining';
+  readonly contenders: readonly Contender[];
+  readonly decisions: readonly Decision[];
+  readonly training: TrainingState | null; // of the first that is not trained yet
+}
+
+type Blob =
+  | WeightsBlob
+  | TrainingCheckpoint
+  | SearchCheckpoint
+  | PruneCheckpoint
+  | TuningCheckpoint
+  | SpecializeCheckpoint
+  | RetrainingCheckpoint;
 
 export async function saveState(dataDir: string, state: Blob): Promise<{ sha256: string; sizeBytes: number }> {
   return await writeBlob(dataDir, serialize({ formatVersion, state }));

@@ -10,6 +10,7 @@ import type { NativeControl } from '../compute/addon.ts';
 import { runPrune } from './prune-job.ts';
 import { Reporter } from './reporter.ts';
 import { runQuantize } from './quantize-job.ts';
+import { runSpecialize } from './specialize-job.ts';
 import { runTrain } from './train-job.ts';
 
 /** What every phase works with. */
@@ -69,6 +70,9 @@ export class RunningJob {
         return;
       case 'prune':
         await runPrune(this.context, manifest);
+        return;
+      case 'specialize':
+        await runSpecialize(this.context, manifest);
         return;
     }
   }

@@ -15,6 +15,7 @@ import { answerAdd, answerInspect, answerSamples, answerSheet, type RequestWork 
 import { answerEvaluate } from './evaluate.ts';
 import { answerPrunePreview } from './prune-requests.ts';
 import { answerCoverage, answerFit, answerPredict, answerReadTable, answerWriteTable } from './table-requests.ts';
+import { answerSpace } from './space-requests.ts';
 import { answerTraining, answerWeights } from './training-requests.ts';
 import { fromPolicy, lockedLayers, uniformBits } from '../search/quantize/bits.ts';
 import {
@@ -104,6 +105,8 @@ export async function answer(name: RequestName, input: unknown, work: RequestWor
       return answerCoverage(input);
     case 'table.fit':
       return answerFit(input);
+    case 'space':
+      return answerSpace(input);
     case 'training':
       return answerTraining(input);
     case 'weights':

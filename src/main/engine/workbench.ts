@@ -80,7 +80,7 @@ export async function openTraining(
 }
 
 /** Images that the cache has no longer are decoded again: it can be seen, and stopped. */
-function openOptions({ job, reporter, control }: JobContext, height: number, width: number): OpenOptions {
+export function openOptions({ job, reporter, control }: JobContext, height: number, width: number): OpenOptions {
   const stop = new AbortController();
   return {
     dataDir: job.dataDir,
@@ -95,7 +95,10 @@ function openOptions({ job, reporter, control }: JobContext, height: number, wid
 }
 
 /** The test images, normalised as in training, with the indices of all of them. */
-export async function openTest(context: JobContext, bench: Workbench): Promise<{ dataset: NativeDataset; indices: Uint32Array }> {
+export async function openTest(
+  context: JobContext,
+  bench: Pick<Workbench, 'graph' | 'normalisation'>,
+): Promise<{ dataset: NativeDataset; indices: Uint32Array }> {
   const [height, width] = bench.graph.inputShape;
   const test = await openTestSplit(context.job.dataset, openOptions(context, height, width));
   return { dataset: createDataset({ ...test, ...bench.normalisation }), indices: Uint32Array.from(test.labels, (_, index) => index) };

@@ -8,6 +8,7 @@ import { contract, contractVersion, type Input, type LatheClient, type Method, t
 import { describeZodError, LatheError } from '../../shared/errors.ts';
 import { pruneParametersSchema } from '../../shared/prune.ts';
 import { quantizeParametersSchema, trainingParametersSchema } from '../../shared/run.ts';
+import { specializeParametersSchema } from '../../shared/specialize.ts';
 import { EngineRequests } from '../engine/host.ts';
 import type { EngineLauncher } from '../engine/launcher.ts';
 import { openStore } from '../store/store.ts';
@@ -24,6 +25,7 @@ import { Studies } from './studies/index.ts';
 import { Trainings } from './trainings.ts';
 import { latheVersion, Machine } from './machine.ts';
 import { Tables } from './tables.ts';
+import { Spaces } from './spaces.ts';
 import { Targets } from './targets.ts';
 
 export interface ServiceOptions {
@@ -60,6 +62,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     const tables = new Tables({ store, requests, bus, targets, datasets, own });
     const trainings = new Trainings({ requests, datasets, own, dataDir: options.dataDir });
     const prunings = new Prunings({ requests, datasets, own, targets });
+    const spaces = new Spaces(requests, datasets, targets, own);
     const machine = new Machine(requests, store, datasets, targets);
     const manifests = new ManifestMaker({
       dataset: (id) => datasets.require(id),
@@ -68,6 +71,8 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       preview: (input) => targets.preview(input),
       prunePreview: (input) => prunings.preview(input),
       machine: () => machine.describe(),
+      findSpace: (space, dataset) => spaces.find(space, dataset),
+      spacePreview: (input) => spaces.preview(input),
     });
     const evaluations = new Evaluations({
       store,
@@ -87,7 +92,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       world: { preview: (input) => targets.preview(input), simulate: (input) => targets.simulate(contract.simulate.input.parse(input)) },
     });
     return new LocalService(
-      makeHandlers({ options, store, datasets, networks, own, targets, tables, trainings, prunings, machine, evaluations, runs, studies }),
+      makeHandlers({ options, store, datasets, networks, own, targets, tables, spaces, trainings, prunings, machine, evaluations, runs, studies }),
       bus,
       runs,
       async () => {
@@ -115,6 +120,7 @@ interface Parts {
   readonly own: OwnNetworks;
   readonly targets: Targets;
   readonly tables: Tables;
+  readonly spaces: Spaces;
   readonly trainings: Trainings;
   readonly prunings: Prunings;
   readonly machine: Machine;
@@ -131,6 +137,7 @@ function makeHandlers({
   own,
   targets,
   tables,
+  spaces,
   trainings,
   prunings,
   machine,
@@ -148,6 +155,7 @@ function makeHandlers({
         training: trainingParametersSchema.parse({}),
         quantize: quantizeParametersSchema.parse({}),
         prune: pruneParametersSchema.parse({}),
+        specialize: specializeParametersSchema.parse({}),
       },
     }),
     'system.doctor': () => machine.doctor(),
@@ -192,6 +200,8 @@ function makeHandlers({
     evaluate: (input) => evaluations.evaluate(input),
     'run.preview': (input) => targets.preview(input),
     'prune.preview': (input) => prunings.preview(input),
+    'space.list': async () => spaces.list(),
+    'space.preview': (input) => spaces.preview(input),
     'training.preview': (input) => trainings.preview(input),
     'run.create': (input) => runs.create(input),
     'run.list': () => store.listRuns(),

@@ -17,6 +17,7 @@ import { absoluteBudgets, lockedLayers, requireFeasible } from '../search/quanti
 import { fewestTrials } from '../search/rivals/sensitivity.ts';
 import { makePruneManifest } from './prunings.ts';
 import type { FoundNetwork } from './own-networks.ts';
+import { makeSpecializeManifest, type SpecializeSources } from './spaces.ts';
 
 export interface MadeManifest {
   readonly manifest: Manifest;
@@ -43,9 +44,9 @@ export interface ManifestSources {
 const minimumTrainingImages = 8;
 
 export class ManifestMaker {
-  private readonly sources: ManifestSources;
+  private readonly sources: SpecializeSources;
 
-  constructor(sources: ManifestSources) {
+  constructor(sources: SpecializeSources) {
     this.sources = sources;
   }
 
@@ -75,6 +76,7 @@ export class ManifestMaker {
         `epochs 0: network ${ref.id} has no weights of its own to start from; train it, or import a trained one`,
       );
     }
+    if (request.method === 'specialize') return await makeSpecializeManifest(this.sources, request, dataset, base);
     const networkTitle = networkLabel(ref);
     const layers = quantizableLayerInfos(graph);
     if (request.method === 'train') {
@@ -172,6 +174,8 @@ function givenImages(request: Parsed<'run.create'>): Parameters<typeof imagesFor
       const { validationImages, rewardImages, statisticsImages } = request.search ?? {};
       return { validationImages, rewardImages, statisticsImages };
     }
+    case 'specialize':
+      return { validationImages: request.search?.validationImages };
   }
 }
 

@@ -49,7 +49,8 @@ export function resultOf(method: RunMethod, { bestTrial, solutions, lastValidati
       };
     }
     case 'quantize':
-    case 'prune': {
+    case 'prune':
+    case 'specialize': {
       const bestAccuracy = best ? best.validationAccuracy : (bestTrial?.accuracy ?? null);
       return { ...common, bestAccuracy, bestTestAccuracy: best?.testAccuracy ?? null };
     }

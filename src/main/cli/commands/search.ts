@@ -14,7 +14,7 @@ import { note, printJson, printLine } from '../output.ts';
 import { runStudy } from './studies.ts';
 import { printPolicy, printSolutions, searchResult } from '../results.ts';
 
-interface TrainingOptions extends VariantOptions, TrainingFlags {
+export interface TrainingOptions extends VariantOptions, TrainingFlags {
   readonly dataset: string;
   readonly seed?: number;
   readonly threads?: number;
@@ -107,13 +107,13 @@ export function addSearchCommands(program: Command): void {
     });
 }
 
-function withTrainingOptions(command: Command): Command {
+export function withTrainingOptions(command: Command): Command {
   return withTrainingFlags(command.requiredOption('--dataset <id>', 'the data set'))
     .option('--seed <n>', 'seed of everything random', integer(0, 0xffff_ffff))
     .option('--threads <n>', 'threads (default: the physical cores)', integer(1, 1024));
 }
 
-function trainingInput(id: string, own: TrainingOptions): Omit<Extract<Input<'run.create'>, { method: 'train' }>, 'method'> {
+export function trainingInput(id: string, own: TrainingOptions): Omit<Extract<Input<'run.create'>, { method: 'train' }>, 'method'> {
   return {
     network: networkRef(id, own),
     dataset: own.dataset,

@@ -8,6 +8,7 @@ import { trialOrigins } from './0005-trial-origins.ts';
 import { latencyTables } from './0006-latency-tables.ts';
 import { prune } from './0007-prune.ts';
 import { studies } from './0008-studies.ts';
+import { architectures } from './0009-architectures.ts';
 
 export const migrations: readonly Migration[] = [
   firstTables,
@@ -18,4 +19,5 @@ export const migrations: readonly Migration[] = [
   latencyTables,
   prune,
   studies,
+  architectures,
 ];

@@ -10,6 +10,7 @@ interface SolutionRow {
   readonly policy: string | null;
   readonly prune: string | null;
   readonly withinBudget: number;
+  readonly architecture: string | null;
 }
 
 const columns = Object.keys(solutionSchema.shape);
@@ -40,7 +41,8 @@ export class SolutionRepository {
       if (old) replaced.push({ record: toSolution(old, id), revision: old.revision });
       const policy = solution.policy === null ? null : JSON.stringify(solution.policy);
       const prune = solution.prune ? JSON.stringify(solution.prune) : null;
-      this.#put.run({ ...solution, run, revision, policy, prune, withinBudget: Number(solution.withinBudget) });
+      const architecture = solution.architecture ? JSON.stringify(solution.architecture) : null;
+      this.#put.run({ ...solution, run, revision, policy, prune, architecture, withinBudget: Number(solution.withinBudget) });
     }
     return replaced;
   }
@@ -62,5 +64,6 @@ function toSolution(row: SolutionRow, id: string): Solution {
     policy: row.policy === null ? null : parseJson(row.policy),
     prune: row.prune === null ? undefined : parseJson(row.prune),
     withinBudget: row.withinBudget === 1,
+    architecture: row.architecture === null ? undefined : parseJson(row.architecture),
   }));
 }

@@ -1,0 +1,362 @@
+/**
+ * A run that searches an architecture (ProxylessNAS): warm-up and search of the supernet, the network that follows, its training and
+ * that of its rivals by the same recipe, and the test split once, at the end.
+ */
+import { canonicalJson } from '../../shared/canonical.ts';
+import { LatheError } from '../../shared/errors.ts';
+import { bytes } from '../../shared/format.ts';
+import type { Budget, Cost } from '../../shared/policy.ts';
+import { Random } from '../../shared/random.ts';
+import type { Metric, Solution, SpecializeManifest } from '../../shared/run.ts';
+import type { Decision } from '../../shared/specialize.ts';
+import type { Target } from '../../shared/target.ts';
+import { createModel, createSupernet, setThreads } from '../compute/index.ts';
+import type { NativeDataset, NativeModel } from '../compute/addon.ts';
+import { costTable } from '../hardware/cost-table.ts';
+import { absoluteLimits, costOfPath, requireReachable, spaceCosts, type SpaceCosts } from '../hardware/space-cost.ts';
+import { findTarget } from '../hardware/targets.ts';
+import { quantizableLayerInfos } from '../network/describe.ts';
+import { graphFromJson, graphSha256, graphToJson } from '../network/graph-form.ts';
+import type { Graph } from '../network/graph.ts';
+import { initialParameters, toNativeProgram } from '../network/program.ts';
+import { SpacePrograms } from '../network/space/programs.ts';
+import { pathGraph, toPolicy, type Path } from '../network/space/space.ts';
+import { networkIdOf, resolveNetwork } from '../network/zoo.ts';
+import { Evaluator } from '../search/evaluator.ts';
+import { amountOf, meetsBudgets, uniformBits } from '../search/quantize/bits.ts';
+import { randomPath } from '../search/specialize/population.ts';
+import { SpecializeSearch, targetTolerance } from '../search/specialize/search.ts';
+import { SupernetTraining } from '../search/specialize/supernet-training.ts';
+import { Training } from '../search/training/training.ts';
+import { writeBlob } from '../store/blobs.ts';
+import { loadState, saveState, type Contender, type RetrainingCheckpoint } from './checkpoint.ts';
+import { throwIfCancelled, type JobContext } from './job.ts';
+import { openGraph } from './networks.ts';
+import { RateMeter } from './reporter.ts';
+import { trainingKey } from './training-key.ts';
+import { openOptions, openTest, openTraining, type TrainingImages } from './workbench.ts';
+
+/** Seconds of work that a crash may cost, at most about twice this. */
+const checkpointIntervalMs = 15_000;
+
+interface Setting {
+  readonly context: JobContext;
+  readonly manifest: SpecializeManifest;
+  readonly target: Target;
+  readonly costs: SpaceCosts;
+  readonly limits: readonly Budget[];
+  readonly images: TrainingImages;
+  readonly random: Random; // derive streams from it; never drawn from itself
+}
+
+export async function runSpecialize(context: JobContext, manifest: SpecializeManifest): Promise<void> {
+  const { reporter, job } = context;
+  const setting = await openSetting(context, manifest);
+  throwIfCancelled(context);
+  const resumed =
+    job.checkpoint?.phase === 'retraining' ? await loadState(job.dataDir, job.checkpoint.sha256, 'specialize-retraining') : null;
+  const trained = await retrain(setting, resumed ?? (await searchNetworks(setting)));
+  await testAll(setting, trained);
+  reporter.progress({ phase: 'done', done: 1, total: 1, ratePerSecond: null, etaSeconds: null });
+}
+
+async function openSetting(context: JobContext, manifest: SpecializeManifest): Promise<Setting> {
+  const { reporter, job } = context;
+  reporter.progress({ phase: 'loading', done: 0, total: 1, ratePerSecond: null, etaSeconds: null });
+  const { target, sha256 } = findTarget(manifest.target);
+  if (sha256 !== manifest.targetSha256) {
+    throw new LatheError('conflict', `target ${manifest.target} has changed since the run was made; start a new run`);
+  }
+  const reference = await openGraph(job.dataDir, manifest.network);
+  if (graphSha256(reference) !== manifest.networkSha256) {
+    throw new LatheError('conflict', `network ${manifest.network.id} is built differently by this version of Lathe; start a new run`);
+  }
+  setThreads(manifest.threads);
+  const costs = spaceCosts(manifest.space, manifest.fit, target, manifest.batch);
+  const full = costOfGraph(reference, target, manifest.batch);
+  const amounts = { latency: full.latencyMs, energy: full.energyMj, size: full.sizeBytes, macs: full.macs, params: reference.params };
+  const limits = absoluteLimits(manifest.budgets, amounts, costs, target.id);
+  requireReachable(costs, limits, manifest.space);
+  reporter.budgetLimits(limits);
+  const [height, width] = manifest.fit.shape;
+  const images = await openTraining(job.dataset, manifest, openOptions(context, height, width));
+  reporter.log(
+    'info',
+    `${job.dataset.id}: weights learn on ${String(images.trainIndices.length)} images, the architecture on ${String(images.validationIndices.length)} others; the test split stays closed until the end`,
+  );
+  reporter.progress({ phase: 'loading', done: 1, total: 1, ratePerSecond: null, etaSeconds: null });
+  return { context, manifest, target, costs, limits, images, random: Random.fromSeed(manifest.seed) };
+}
+
+/** At 8 bits, as the space's own tables. */
+function costOfGraph(graph: Graph, target: Target, batch: number): Cost {
+  const unlocked = quantizableLayerInfos(graph).map(() => false);
+  return costTable(graph, target, batch).costOf(uniformBits(8, 8, unlocked));
+}
+
+/** Warm-up and search; then what is to be trained by itself: the network that was found, and its rivals. */
+async function searchNetworks(setting: Setting): Promise<RetrainingCheckpoint> {
+  const { context, manifest, random, images, costs, limits } = setting;
+  const { job, reporter } = context;
+  const programs = new SpacePrograms(manifest.space, manifest.fit);
+  const supernet = createSupernet(programs.ops);
+  supernet.setState(initialParameters(supernet.parameters, random.derive('initial weights')));
+  const split = { weights: images.trainIndices, architecture: images.validationIndices };
+  const training = new SupernetTraining(supernet, programs, images.dataset, split, manifest.search, random.derive('supernet'), context.control);
+  const search = new SpecializeSearch(programs.blocks, training, costs, limits, manifest.search, random.derive('search'));
+  let secondsBefore = 0;
+  if (job.checkpoint) {
+    const checkpoint = await loadState(job.dataDir, job.checkpoint.sha256, 'specialize-search');
+    search.restore(checkpoint.search);
+    secondsBefore = checkpoint.seconds;
+    reporter.log('info', `the search continues at step ${String(search.stepsDone)} of ${String(search.totalSteps)}`);
+  }
+  await runSearch(setting, search, training, secondsBefore);
+  const path = search.derive();
+  if (!path) throw new LatheError('internal', 'the search found no network within the budgets that it was checked for');
+  const decisions = search.decisions();
+  tellDecisions(context, search, decisions);
+  return { kind: 'specialize-retraining', contenders: contendersOf(setting, path), decisions, training: null };
+}
+
+async function runSearch(setting: Setting, search: SpecializeSearch, training: SupernetTraining, secondsBefore: number): Promise<void> {
+  const { context } = setting;
+  const { reporter, control, job } = context;
+  const startMs = context.now();
+  const seconds = (): number => secondsBefore + (context.now() - startMs) / 1000;
+  let lastCheckpointMs = startMs;
+  let meter = new RateMeter(context.now, search.stepsDone);
+  let wasWarmup = search.warmingUp;
+  const checkpoint = async (): Promise<void> => {
+    const blob = await saveState(job.dataDir, { kind: 'specialize-search', search: search.save(), seconds: seconds() });
+    await reporter.checkpoint({ phase: search.warmingUp ? 'warmup' : 'searching', step: search.stepsDone, ...blob, atMs: context.now() });
+    lastCheckpointMs = context.now();
+  };
+  if (search.stepsDone === 0) reporter.metrics(search.snapshot());
+  while (!search.finished) {
+    if (wasWarmup && !search.warmingUp) {
+      meter = new RateMeter(context.now, search.stepsDone); // architecture steps take their time
+      wasWarmup = false;
+    }
+    try {
+      reporter.metrics(await search.advance());
+    } catch (error) {
+      if (control.cancelled) await checkpoint();
+      throw error;
+    }
+    const [phase, from, to] = search.warmingUp ? (['warmup', 0, search.warmupSteps] as const) : (['searching', search.warmupSteps, search.totalSteps] as const);
+    const { ratePerSecond, etaSeconds } = meter.progress(phase, search.stepsDone, to);
+    reporter.progress({ phase, done: search.stepsDone - from, total: to - from, ratePerSecond, etaSeconds });
+    if (control.cancelled || context.now() - lastCheckpointMs > checkpointIntervalMs) await checkpoint();
+    throwIfCancelled(context);
+  }
+  reporter.metrics([{ series: 'supernet/seconds', step: 0, value: seconds() }, ...memoryOf(training)]);
+  if (training.memory) {
+    const { pathBytes, peakBytes } = training.memory;
+    reporter.log('info', `the supernet held ${bytes(peakBytes)} of tensors at most; its last path alone ${bytes(pathBytes)}`);
+  }
+}
+
+function memoryOf(training: SupernetTraining): Metric[] {
+  if (!training.memory) return [];
+  return [
+    { series: 'supernet/pathBytes', step: 0, value: training.memory.pathBytes },
+    { series: 'supernet/peakBytes', step: 0, value: training.memory.peakBytes },
+  ];
+}
+
+function tellDecisions({ reporter }: JobContext, search: SpecializeSearch, decisions: readonly Decision[]): void {
+  const open = decisions.filter((decision) => !decision.decided).map((decision) => decision.block);
+  const text =
+    open.length === 0
+      ? `all ${String(decisions.length)} blocks are decided`
+      : `${String(decisions.length - open.length)} of ${String(decisions.length)} blocks are decided; a coin toss: ${open.join(', ')}`;
+  reporter.log(open.length === 0 ? 'info' : 'warn', `${text}; the likeliest network stood for the last ${String(search.stableFor)} architecture steps`);
+}
+
+function contendersOf(setting: Setting, path: Path): Contender[] {
+  const { manifest, costs, limits, random, context } = setting;
+  const { space, fit, search } = manifest;
+  const contender = (role: Contender['role'], label: string, own: Path): Contender => ({
+    role,
+    label,
+    path: own,
+    graphJson: graphToJson(pathGraph(space, fit, own)),
+    weights: null,
+    validationAccuracy: null,
+  });
+  const list = [contender('best', 'found', path)];
+  const equal = limits.flatMap(({ resource }) => {
+    const cost = costs[resource];
+    if (!cost) return [];
+    const most = costOfPath(cost, path);
+    return [{ cost, most, least: most * (1 - targetTolerance) }];
+  });
+  const counts = new SpacePrograms(space, fit).blocks.map(({ candidates }) => candidates.length);
+  for (let i = 0; i < search.randomRivals; i++) {
+    const rival = randomPath(counts, equal, random.derive(`random rival ${String(i)}`));
+    if (rival) list.push(contender('baseline', `random ${String(i + 1)}`, rival));
+    else context.reporter.log('warn', `random rival ${String(i + 1)}: no random network of equal cost was found`);
+  }
+  if (search.widthRival) {
+    const rival = widthRival(setting, Math.min(...limits.map(({ resource, value }) => Math.min(value, costs[resource] ? costOfPath(costs[resource], path) : value))));
+    if (rival) list.push(rival);
+  }
+  return list;
+}
+
+const widthStep = 0.01;
+const largestWidth = 2;
+
+/** The reference network at the largest width whose cost is not above that of the found one. */
+function widthRival({ manifest, target, limits, context }: Setting, most: number): Contender | null {
+  const [side] = manifest.fit.shape;
+  const [first] = limits;
+  if (!first || manifest.network.graph !== undefined) return null;
+  const own = [{ ...first, value: most }];
+  for (let steps = Math.round(largestWidth / widthStep); steps > 0; steps--) {
+    const width = Number((steps * widthStep).toFixed(2));
+    const { graph, ref } = resolveNetwork({ ...manifest.network, width, inputSize: side });
+    if (!meetsBudgets(costOfGraph(graph, target, manifest.batch), own)) continue;
+    return { role: 'baseline', label: networkIdOf(ref), path: null, graphJson: graphToJson(graph), weights: null, validationAccuracy: null };
+  }
+  context.reporter.log('warn', `${manifest.network.id}: no width is as cheap as the found network, there is no rival of it`);
+  return null;
+}
+
+/** Trains every network from its own initial weights, by the same recipe and on the same images in the same order. */
+async function retrain(setting: Setting, start: RetrainingCheckpoint): Promise<RetrainingCheckpoint> {
+  const { context } = setting;
+  const { reporter, job } = context;
+  let state = start;
+  const checkpoint = async (step: number, next: RetrainingCheckpoint): Promise<void> => {
+    state = next;
+    const blob = await saveState(job.dataDir, state);
+    await reporter.checkpoint({ phase: 'retraining', step, ...blob, atMs: context.now() });
+  };
+  for (const [index, contender] of start.contenders.entries()) {
+    reporter.solution(await solutionOf(setting, state, contender, null));
+    if (contender.weights !== null) continue;
+    const training = index === start.contenders.findIndex(({ weights }) => weights === null) ? start.training : null;
+    const done = await trainOne(setting, state, index, training, (saved) => checkpoint(saved?.stepsDone ?? 0, { ...state, training: saved }));
+    const contenders = state.contenders.map((other, at) => (at === index ? done : other));
+    await checkpoint(0, { ...state, contenders, training: null });
+    reporter.solution(await solutionOf(setting, state, done, null));
+  }
+  return state;
+}
+
+async function trainOne(
+  setting: Setting,
+  state: RetrainingCheckpoint,
+  index: number,
+  saved: RetrainingCheckpoint['training'],
+  checkpoint: (training: RetrainingCheckpoint['training']) => Promise<void>,
+): Promise<Contender> {
+  const { context, manifest, images, random } = setting;
+  const { reporter, control } = context;
+  const contender = state.contenders[index];
+  if (!contender) throw new RangeError(`there is no network ${String(index)} to train`);
+  const graph = graphFromJson(contender.graphJson);
+  const model = createModel(toNativeProgram(graph));
+  model.setState(initialParameters(model.parameters, random.derive('retraining: initial weights')));
+  const training = new Training(model, images.dataset, images.trainIndices, manifest.training, random.derive('retraining'), control);
+  if (saved) training.restore(saved);
+  const evaluator = new Evaluator(model, images.dataset, control);
+  const startMs = context.now();
+  let lastCheckpointMs = startMs;
+  const all = state.contenders.length * training.totalSteps;
+  const meter = new RateMeter(context.now, index * training.totalSteps + training.stepsDone);
+  while (!training.finished) {
+    if (training.awaitsJudgement) {
+      const { accuracy, loss } = await evaluator.measure(images.validationIndices);
+      training.judge(accuracy);
+      const step = training.stepsDone;
+      reporter.metrics([
+        { series: `retrain/${contender.label}/accuracy`, step, value: accuracy },
+        { series: `retrain/${contender.label}/validationLoss`, step, value: loss },
+      ]);
+    } else {
+      const metrics = await training.advance();
+      reporter.metrics(metrics.flatMap((metric) => (metric.series === 'train/loss' ? [{ ...metric, series: `retrain/${contender.label}/loss` }] : [])));
+    }
+    reporter.progress(meter.progress('retraining', index * training.totalSteps + training.stepsDone, all));
+    if (control.cancelled || context.now() - lastCheckpointMs > checkpointIntervalMs) {
+      await checkpoint(training.save());
+      lastCheckpointMs = context.now();
+    }
+    throwIfCancelled(context);
+  }
+  const validationAccuracy = await evaluator.accuracyOf(images.validationIndices);
+  const weights = await keepWeights(setting, graph, model, (context.now() - startMs) / 1000, training);
+  reporter.log('info', `${contender.label}: validation accuracy ${(validationAccuracy * 100).toFixed(2)} % after ${String(training.stepsDone)} steps`);
+  return { ...contender, weights, validationAccuracy };
+}
+
+async function keepWeights(setting: Setting, graph: Graph, model: NativeModel, seconds: number, training: Training): Promise<string> {
+  const { context, manifest } = setting;
+  const { job, reporter } = context;
+  const networkSha256 = graphSha256(graph);
+  const blob = await saveState(job.dataDir, { kind: 'weights', networkSha256, parameters: model.getState().parameters });
+  await reporter.weights({
+    trainingKey: trainingKey({ ...manifest, networkSha256 }),
+    ...blob,
+    network: manifest.space.id,
+    dataset: manifest.dataset,
+    testAccuracy: null,
+    trainSeconds: seconds,
+    imagesPerSecond: (training.stepsDone * training.batchSize) / Math.max(seconds, 1e-3),
+    atMs: context.now(),
+  });
+  return blob.sha256;
+}
+
+async function solutionOf(setting: Setting, state: RetrainingCheckpoint, contender: Contender, testAccuracy: number | null): Promise<Solution> {
+  const { context, manifest, target, limits } = setting;
+  const graph = graphFromJson(contender.graphJson);
+  const cost = costOfGraph(graph, target, manifest.batch);
+  const { sha256 } = await writeBlob(context.job.dataDir, new TextEncoder().encode(canonicalJson(graphToJson(graph))));
+  return {
+    ...cost,
+    role: contender.role,
+    label: contender.label,
+    policy: null,
+    validationAccuracy: contender.validationAccuracy,
+    testAccuracy,
+    integerTestAccuracy: null,
+    withinBudget: limits.every((limit) => withinLimit(limit, cost, graph)),
+    weights: contender.weights,
+    architecture: {
+      architecture: contender.path === null ? null : toPolicy(manifest.space, contender.path),
+      graph: sha256,
+      decisions: contender.role === 'best' ? [...state.decisions] : [],
+      params: graph.params,
+    },
+  };
+}
+
+/** Sums in another order may differ in the last digits. */
+const rounding = 1e-9;
+
+function withinLimit(limit: Budget, cost: Cost, graph: Graph): boolean {
+  const amount = limit.resource === 'params' ? graph.params : amountOf(cost, limit.resource);
+  return amount !== null && amount <= limit.value * (1 + rounding);
+}
+
+/** Opens the test split, once, for all networks that were trained. */
+async function testAll(setting: Setting, state: RetrainingCheckpoint): Promise<void> {
+  const { context, images } = setting;
+  const { reporter, job, control } = context;
+  const meter = new RateMeter(context.now, 0);
+  let test: { readonly dataset: NativeDataset; readonly indices: Uint32Array } | null = null;
+  for (const [index, contender] of state.contenders.entries()) {
+    const graph = graphFromJson(contender.graphJson);
+    const model = createModel(toNativeProgram(graph));
+    if (contender.weights === null) throw new LatheError('internal', `${contender.label} was not trained`);
+    model.setState((await loadState(job.dataDir, contender.weights, 'weights')).parameters);
+    test ??= await openTest(context, { graph, normalisation: images.normalisation });
+    const testAccuracy = await new Evaluator(model, test.dataset, control).accuracyOf(test.indices);
+    reporter.solution(await solutionOf(setting, state, contender, testAccuracy));
+    reporter.progress(meter.progress('testing', index + 1, state.contenders.length));
+  }
+}
