@@ -14,39 +14,36 @@ export interface DerivedPath {
 }
 
 /**
- * The path with the largest sum of scores[block][candidate] that meets every limit; null where there is none. The first limit is
- * divided into `steps`, costs rounded up, so that what is found does meet it; of the others each state keeps what it has used and is
- * dropped once the cheapest rest would break one.
+ * The path with the largest sum of scores[block][candidate] that meets every limit; null where none is found. States are kept by
+ * what they have used of the first limit, in `steps`: of those in one step the best alone goes on. Each is dropped once even the
+ * cheapest rest would break a limit, so that what is found does meet all of them.
  */
 export function bestPath(scores: readonly (readonly number[])[], limits: readonly Limit[], steps = 4000): DerivedPath | null {
-  const [first, ...others] = limits;
-  if (!first) return { path: scores.map((row) => row.indexOf(Math.max(...row))), score: scores.reduce((sum, row) => sum + Math.max(...row), 0) };
-  const unit = (first.most - first.cost.fixed) / steps;
-  if (!(unit >= 0)) return null;
-  const inSteps = (value: number): number => (unit > 0 ? Math.ceil(value / unit - 1e-9) : value > 0 ? steps + 1 : 0);
-  const cheapestRest = others.map(({ cost }) => restOf(cost));
-  let states = new Map<number, State>([[0, { score: 0, used: others.map(({ cost }) => cost.fixed), choice: -1, before: null }]]);
+  const [first] = limits;
+  const rests = limits.map(({ cost }) => restOf(cost));
+  const unit = first ? (first.most - first.cost.fixed) / steps : 0;
+  let states: State[] = [{ score: 0, used: limits.map(({ cost }) => cost.fixed), choice: -1, before: null }];
   for (const [block, row] of scores.entries()) {
     const next = new Map<number, State>();
-    for (const [at, state] of states) {
-      for (const [choice, score] of row.entries()) {
-        const place = at + inSteps(first.cost.blocks[block]?.[choice] ?? 0);
-        if (place > steps) continue;
-        const total = state.score + score;
-        if ((next.get(place)?.score ?? Number.NEGATIVE_INFINITY) >= total) continue;
-        const used = others.map(({ cost }, i) => (state.used[i] ?? 0) + (cost.blocks[block]?.[choice] ?? 0));
-        if (others.some(({ most }, i) => (used[i] ?? 0) + (cheapestRest[i]?.[block + 1] ?? 0) > most)) continue;
-        next.set(place, { score: total, used, choice, before: state });
+    for (const state of states) {
+      for (const [choice, gain] of row.entries()) {
+        const used = limits.map(({ cost }, i) => (state.used[i] ?? 0) + (cost.blocks[block]?.[choice] ?? 0));
+        if (limits.some(({ most }, i) => (used[i] ?? 0) + (rests[i]?.[block + 1] ?? 0) > most * (1 + rounding))) continue;
+        const place = first && unit > 0 ? Math.floor(((used[0] ?? 0) - first.cost.fixed) / unit) : 0;
+        const score = state.score + gain;
+        if ((next.get(place)?.score ?? Number.NEGATIVE_INFINITY) < score) next.set(place, { score, used, choice, before: state });
       }
     }
-    states = next;
+    states = [...next.values()];
   }
-  const exact = (state: State): number => first.cost.fixed + pathOf(state).reduce((sum, choice, block) => sum + (first.cost.blocks[block]?.[choice] ?? 0), 0);
-  const ends = [...states.values()];
-  const inBand = first.least === undefined ? [] : ends.filter((state) => exact(state) >= (first.least ?? 0));
-  const best = (inBand.length > 0 ? inBand : ends).reduce<State | null>((a, b) => (a && a.score >= b.score ? a : b), null);
+  const least = first?.least;
+  const inBand = least === undefined ? [] : states.filter(({ used }) => (used[0] ?? 0) >= least);
+  const best = (inBand.length > 0 ? inBand : states).reduce<State | null>((a, b) => (a && a.score >= b.score ? a : b), null);
   return best && { path: pathOf(best), score: best.score };
 }
+
+/** Sums in another order may differ in the last digits. */
+const rounding = 1e-12;
 
 interface State {
   readonly score: number;
