@@ -49,7 +49,7 @@ export const spaceFitSchema = z.object({
   classes: z.number().int().min(2),
 });
 
-/** A space on a target, before anything runs. Costs are at 8 bits, of the whole batch but for `macs` and `params`. */
+/** A space on a target, before anything runs. Costs are at 8 bits (of a latency table: in float), of the whole batch but for `macs` and `params`. */
 export const spacePreviewSchema = z.object({
   space: searchSpaceSchema,
   fit: spaceFitSchema,
@@ -61,7 +61,15 @@ export const spacePreviewSchema = z.object({
       inChannels: z.number(),
       outChannels: z.number(),
       stride: z.number(),
-      candidates: z.array(z.object({ candidate: candidateSchema, latencyMs: z.number().nullable(), macs: z.number(), params: z.number() })),
+      candidates: z.array(
+        z.object({
+          candidate: candidateSchema,
+          latencyMs: z.number().nullable(),
+          macs: z.number(),
+          params: z.number(),
+          fitted: z.boolean(), // the table has no key for it: its latency is fitted to other rows
+        }),
+      ),
     }),
   ),
   resources: z.array(

@@ -3,11 +3,9 @@ import { z } from 'zod';
 import type { Resource } from '../../shared/policy.ts';
 import { searchSpaceSchema, spaceFitSchema, type SpacePreview } from '../../shared/space.ts';
 import { targetSchema } from '../../shared/target.ts';
-import { costTable } from '../hardware/cost-table.ts';
-import { costOfPath, extremePath, spaceCosts } from '../hardware/space-cost.ts';
-import { quantizableLayerInfos } from '../network/describe.ts';
+import { costOfPath, extremePath, graphPricer, spaceCosts } from '../hardware/space-cost.ts';
 import { blocksOf, networksOf } from '../network/space/space.ts';
-import { amountOf, uniformBits } from '../search/quantize/bits.ts';
+import { amountOf } from '../search/budgets.ts';
 import { graphOf, questionNetworkSchema } from './network-requests.ts';
 
 /** Resolved by the service: everything is complete. */
@@ -21,10 +19,9 @@ export const spaceQuestionSchema = z.object({
 
 export function answerSpace(input: unknown): SpacePreview {
   const { space, fit, target, batch, reference } = spaceQuestionSchema.parse(input);
-  const costs = spaceCosts(space, fit, target, batch);
+  const { costs, fitted } = spaceCosts(space, fit, target, batch);
   const graph = graphOf(reference);
-  const unlocked = quantizableLayerInfos(graph).map(() => false);
-  const cost = costTable(graph, target, batch).costOf(uniformBits(8, 8, unlocked));
+  const cost = graphPricer(target, batch)(graph);
   return {
     space,
     fit,
@@ -40,6 +37,7 @@ export function answerSpace(input: unknown): SpacePreview {
         latencyMs: costs.latency?.blocks[block]?.[choice] ?? null,
         macs: costs.macs?.blocks[block]?.[choice] ?? 0,
         params: costs.params?.blocks[block]?.[choice] ?? 0,
+        fitted: fitted.has(`${name}_${candidate}`),
       })),
     })),
     resources: (Object.keys(costs) as Resource[]).map((resource) => {

@@ -9,13 +9,10 @@ import type { Budget, Cost } from '../../shared/policy.ts';
 import { Random } from '../../shared/random.ts';
 import type { Metric, Solution, SpecializeManifest } from '../../shared/run.ts';
 import type { Decision } from '../../shared/specialize.ts';
-import type { Target } from '../../shared/target.ts';
 import { createModel, createSupernet, setThreads } from '../compute/index.ts';
 import type { NativeDataset, NativeModel } from '../compute/addon.ts';
-import { costTable } from '../hardware/cost-table.ts';
-import { absoluteLimits, costOfPath, requireReachable, spaceCosts, type SpaceCosts } from '../hardware/space-cost.ts';
+import { absoluteLimits, costOfPath, graphPricer, requireReachable, spaceCosts, type SpaceCosts } from '../hardware/space-cost.ts';
 import { findTarget } from '../hardware/targets.ts';
-import { quantizableLayerInfos } from '../network/describe.ts';
 import { graphFromJson, graphSha256, graphToJson } from '../network/graph-form.ts';
 import type { Graph } from '../network/graph.ts';
 import { initialParameters, toNativeProgram } from '../network/program.ts';
@@ -23,7 +20,7 @@ import { SpacePrograms } from '../network/space/programs.ts';
 import { pathGraph, toPolicy, type Path } from '../network/space/space.ts';
 import { networkIdOf, resolveNetwork } from '../network/zoo.ts';
 import { Evaluator } from '../search/evaluator.ts';
-import { amountOf, meetsBudgets, uniformBits } from '../search/quantize/bits.ts';
+import { amountOf } from '../search/budgets.ts';
 import { randomPath } from '../search/specialize/population.ts';
 import { SpecializeSearch, targetTolerance } from '../search/specialize/search.ts';
 import { SupernetTraining } from '../search/specialize/supernet-training.ts';
@@ -42,7 +39,7 @@ const checkpointIntervalMs = 15_000;
 interface Setting {
   readonly context: JobContext;
   readonly manifest: SpecializeManifest;
-  readonly target: Target;
+  readonly priceOf: (graph: Graph) => Cost;
   readonly costs: SpaceCosts;
   readonly limits: readonly Budget[];
   readonly images: TrainingImages;
@@ -72,8 +69,10 @@ async function openSetting(context: JobContext, manifest: SpecializeManifest): P
     throw new LatheError('conflict', `network ${manifest.network.id} is built differently by this version of Lathe; start a new run`);
   }
   setThreads(manifest.threads);
-  const costs = spaceCosts(manifest.space, manifest.fit, target, manifest.batch);
-  const full = costOfGraph(reference, target, manifest.batch);
+  const { costs, fitted } = spaceCosts(manifest.space, manifest.fit, target, manifest.batch);
+  if (fitted.size > 0) reporter.log('warn', `${target.id} has no latency of ${[...fitted].join(', ')}: fitted to its other rows`);
+  const priceOf = graphPricer(target, manifest.batch);
+  const full = priceOf(reference);
   const amounts = { latency: full.latencyMs, energy: full.energyMj, size: full.sizeBytes, macs: full.macs, params: reference.params };
   const limits = absoluteLimits(manifest.budgets, amounts, costs, target.id);
   requireReachable(costs, limits, manifest.space);
@@ -85,13 +84,7 @@ async function openSetting(context: JobContext, manifest: SpecializeManifest): P
     `${job.dataset.id}: weights learn on ${String(images.trainIndices.length)} images, the architecture on ${String(images.validationIndices.length)} others; the test split stays closed until the end`,
   );
   reporter.progress({ phase: 'loading', done: 1, total: 1, ratePerSecond: null, etaSeconds: null });
-  return { context, manifest, target, costs, limits, images, random: Random.fromSeed(manifest.seed) };
-}
-
-/** At 8 bits, as the space's own tables. */
-function costOfGraph(graph: Graph, target: Target, batch: number): Cost {
-  const unlocked = quantizableLayerInfos(graph).map(() => false);
-  return costTable(graph, target, batch).costOf(uniformBits(8, 8, unlocked));
+  return { context, manifest, priceOf, costs, limits, images, random: Random.fromSeed(manifest.seed) };
 }
 
 /** Warm-up and search; then what is to be trained by itself: the network that was found, and its rivals. */
@@ -199,7 +192,11 @@ function contendersOf(setting: Setting, path: Path): Contender[] {
     else context.reporter.log('warn', `random rival ${String(i + 1)}: no random network of equal cost was found`);
   }
   if (search.widthRival) {
-    const rival = widthRival(setting, Math.min(...limits.map(({ resource, value }) => Math.min(value, costs[resource] ? costOfPath(costs[resource], path) : value))));
+    const spent = limits.map((limit) => {
+      const cost = costs[limit.resource];
+      return cost ? { ...limit, value: costOfPath(cost, path) } : limit;
+    });
+    const rival = widthRival(setting, spent);
     if (rival) list.push(rival);
   }
   return list;
@@ -208,16 +205,15 @@ function contendersOf(setting: Setting, path: Path): Contender[] {
 const widthStep = 0.01;
 const largestWidth = 2;
 
-/** The reference network at the largest width whose cost is not above that of the found one. */
-function widthRival({ manifest, target, limits, context }: Setting, most: number): Contender | null {
+/** The reference network at the largest width that costs no more than the found one. */
+function widthRival({ manifest, priceOf, context }: Setting, most: readonly Budget[]): Contender | null {
   const [side] = manifest.fit.shape;
-  const [first] = limits;
-  if (!first || manifest.network.graph !== undefined) return null;
-  const own = [{ ...first, value: most }];
+  if (manifest.network.graph !== undefined) return null; // its channels are fixed
   for (let steps = Math.round(largestWidth / widthStep); steps > 0; steps--) {
     const width = Number((steps * widthStep).toFixed(2));
     const { graph, ref } = resolveNetwork({ ...manifest.network, width, inputSize: side });
-    if (!meetsBudgets(costOfGraph(graph, target, manifest.batch), own)) continue;
+    const cost = priceOf(graph);
+    if (!most.every((limit) => withinLimit(limit, cost, graph))) continue;
     return { role: 'baseline', label: networkIdOf(ref), path: null, graphJson: graphToJson(graph), weights: null, validationAccuracy: null };
   }
   context.reporter.log('warn', `${manifest.network.id}: no width is as cheap as the found network, there is no rival of it`);
@@ -312,9 +308,9 @@ async function keepWeights(setting: Setting, graph: Graph, model: NativeModel, s
 }
 
 async function solutionOf(setting: Setting, state: RetrainingCheckpoint, contender: Contender, testAccuracy: number | null): Promise<Solution> {
-  const { context, manifest, target, limits } = setting;
+  const { context, manifest, priceOf, limits } = setting;
   const graph = graphFromJson(contender.graphJson);
-  const cost = costOfGraph(graph, target, manifest.batch);
+  const cost = priceOf(graph);
   const { sha256 } = await writeBlob(context.job.dataDir, new TextEncoder().encode(canonicalJson(graphToJson(graph))));
   return {
     ...cost,

@@ -3,14 +3,17 @@
  * cost of a path, and the expected cost under probabilities, is a sum of table entries.
  */
 import { LatheError } from '../../shared/errors.ts';
-import type { Budget, Resource } from '../../shared/policy.ts';
+import type { Budget, Cost, Resource } from '../../shared/policy.ts';
 import { resourceUnits } from '../../shared/policy.ts';
 import type { SearchSpace } from '../../shared/space.ts';
-import type { Target } from '../../shared/target.ts';
+import type { SimulatedTarget, TableTarget, Target } from '../../shared/target.ts';
 import { quantizableLayers, type Graph } from '../network/graph.ts';
 import { coveringPaths } from '../network/space/programs.ts';
 import { blocksOf, candidateAt, pathGraph, zero, type Path, type SpaceFit } from '../network/space/space.ts';
-import { cyclesToMs, energyMjAt, simulateLayers } from './cost-table.ts';
+import { cyclesToMs, energyMjAt, quantizedSizeBytes, simulateLayers } from './cost-table.ts';
+import { floatPricer, pricedTarget } from './float-cost.ts';
+import { partsOf as tableParts, sessionKey } from './tables/parts.ts';
+import { Pricer } from './tables/predict.ts';
 
 /** One resource, in the unit of `resourceUnits`. */
 export interface AdditiveCost {
@@ -21,19 +24,34 @@ export interface AdditiveCost {
 /** By resource; those that the target has no model for are absent. */
 export type SpaceCosts = Readonly<Partial<Record<Resource, AdditiveCost>>>;
 
+export interface PricedSpace {
+  readonly costs: SpaceCosts;
+  /** 'b4_k5e3': candidates with a latency that is fitted to a table's rows, as the table has no key for it. */
+  readonly fitted: ReadonlySet<string>;
+}
+
 /** Bits at which a simulated target is asked: the form in which a float network reaches an integer accelerator. */
 const bits = 8;
 
-/** The simulated costs at 8 bits, for `batch` images at once. Multiply-accumulates and parameters are of the graph alone. */
-export function spaceCosts(space: SearchSpace, fit: SpaceFit, target: Target, batch: number): SpaceCosts {
+/**
+ * For `batch` images at once: of a simulated target at 8 bits, of a latency table in float. Multiply-accumulates and parameters are of
+ * the graph alone. Throws LatheError bad-input where a table prices neither a part nor its class.
+ */
+export function spaceCosts(space: SearchSpace, fit: SpaceFit, target: Target, batch: number): PricedSpace {
+  const layersOf = target.law === 'table' ? tableLayers(target) : (graph: Graph): LayerCost[] => simulatedLayers(graph, target, batch);
+  const fitted = new Set<string>();
   const found: Record<Resource, (number | null)[][]> = { latency: [], energy: [], size: [], macs: [], params: [] };
   const fixed: Partial<Record<Resource, number | null>> = {};
   const blocks = blocksOf(space);
   for (const path of coveringPaths(blocks)) {
-    const layers = layerCosts(pathGraph(space, fit, path), target, batch);
+    const layers = layersOf(pathGraph(space, fit, path));
     const total = (resource: Resource, prefix: (name: string) => boolean): number | null =>
       layers.filter(({ name }) => prefix(name)).reduce<number | null>((sum, layer) => plus(sum, layer[resource]), 0);
     const prefixes = blocks.map((block, index) => `${block.name}_${candidateAt(block, path[index])}_`);
+    for (const layer of layers) {
+      const prefix = layer.fitted ? prefixes.find((own) => layer.name.startsWith(own)) : undefined;
+      if (prefix !== undefined) fitted.add(prefix.slice(0, -1));
+    }
     for (const resource of Object.keys(found) as Resource[]) {
       fixed[resource] ??= total(resource, (name) => !prefixes.some((prefix) => name.startsWith(prefix)));
       for (const [index, prefix] of prefixes.entries()) {
@@ -50,15 +68,16 @@ export function spaceCosts(space: SearchSpace, fit: SpaceFit, target: Target, ba
     if (rest === null || rest === undefined || rows.some((row) => row.includes(null))) continue;
     costs[resource] = { fixed: rest, blocks: rows.map((row) => row.map((value) => value ?? 0)) };
   }
-  return costs;
+  return { costs, fitted };
 }
 
 interface LayerCost extends Record<Resource, number | null> {
   readonly name: string;
+  readonly fitted: boolean;
 }
 
 /** Of every layer with parameters; batch norm's count as their convolution's. */
-function layerCosts(graph: Graph, target: Target, batch: number): LayerCost[] {
+function simulatedLayers(graph: Graph, target: SimulatedTarget, batch: number): LayerCost[] {
   const layers = quantizableLayers(graph);
   const rows = layers.map((_, layer) => ({ layer, weightBits: bits, activationBits: bits }));
   const costs = simulateLayers(target, layers, rows, batch);
@@ -71,14 +90,44 @@ function layerCosts(graph: Graph, target: Target, batch: number): LayerCost[] {
       size: (layer.weights * bits) / 8,
       macs: layer.macs,
       params: layer.weights,
+      fitted: false,
     };
   });
   const others = graph.nodes.flatMap(({ spec, params, kind }): LayerCost[] => {
     const weights = kind === null ? 0 : (layers.find((layer) => layer.name === spec.name)?.weights ?? 0);
     const rest = params - weights;
-    return rest === 0 ? [] : [{ name: spec.name, latency: 0, energy: 0, size: 4 * rest, macs: 0, params: rest }];
+    return rest === 0 ? [] : [{ name: spec.name, latency: 0, energy: 0, size: 4 * rest, macs: 0, params: rest, fitted: false }];
   });
   return [...known, ...others];
+}
+
+/** Parts of a latency table, and what a graph says of itself. What a run takes apart from its operators is a part of no block. */
+function tableLayers(target: TableTarget): (graph: Graph) => LayerCost[] {
+  const table = pricedTarget(target);
+  const pricer = new Pricer(table, 'fit');
+  const nothing = { energy: null, size: 0, macs: 0, params: 0 };
+  return (graph) => [
+    { name: 'session', latency: table.entries.get(sessionKey)?.latencyMs ?? 0, ...nothing, fitted: false },
+    ...tableParts(graph, table.scheme).map((part) => {
+      const { name, latencyMs, origin } = pricer.price(part);
+      if (latencyMs === null) {
+        throw new LatheError('bad-input', `${name}: target ${target.id} has neither the key ${part.key} nor rows of its class to fit`);
+      }
+      return { name, latency: latencyMs, ...nothing, fitted: origin === 'fitted' };
+    }),
+    ...graph.nodes.map(({ spec, macs, params }) => ({ name: spec.name, latency: 0, energy: null, size: 4 * params, macs, params, fitted: false })),
+  ];
+}
+
+/** What any graph costs, in the same terms as a space's networks. */
+export function graphPricer(target: Target, batch: number): (graph: Graph) => Cost {
+  const price = floatPricer(target, { batch, bits });
+  return (graph) => {
+    const layers = quantizableLayers(graph);
+    const { latencyMs, energyMj } = price(graph);
+    const sizeBytes = target.law === 'table' ? 4 * graph.params : quantizedSizeBytes(graph, layers, layers.map(() => bits));
+    return { latencyMs, energyMj, sizeBytes, macs: graph.macs };
+  };
 }
 
 function plus(a: number | null, b: number | null): number | null {

@@ -22,7 +22,7 @@ export interface ArchitectureStep {
   readonly expected: readonly number[]; // of each limit's resource, before the step
 }
 
-/** One step of alpha. `costs` are those of the objective's limits, in its order. */
+/** One step of alpha. `costs` are those of the objective's limits, in its order; `progress` is how much of the search is done, 0..1. */
 export async function architectureStep(
   parameters: ArchitectureParameters,
   objective: Objective,
@@ -31,6 +31,7 @@ export async function architectureStep(
   form: GateForm,
   rate: number,
   random: Random,
+  progress = 1,
 ): Promise<ArchitectureStep> {
   const probabilities = parameters.probabilities;
   const competing = probabilities.map((p) => (form === 'two' ? drawPair(p, random) : p.map((_, index) => index)));
@@ -39,7 +40,7 @@ export async function architectureStep(
   const active = competing.map((indices, block) => indices[draw(shares[block] ?? [], random.uniform())] ?? 0);
   const measured = await oracle.gates(active, competing);
   const expected = costs.map((cost) => expectedCost(cost, probabilities));
-  const weights = objective.weigh(measured.loss, expected);
+  const weights = objective.weigh(measured.loss, expected, progress);
   const gradients = competing.map((indices, block) => {
     // dL/dg_k, where a gate opens a candidate's output and its cost alike.
     const gates = indices.map((index, i) =>

@@ -11,7 +11,7 @@ import { costOfPath, type AdditiveCost, type SpaceCosts } from '../../hardware/s
 import type { Path, SpaceBlock } from '../../network/space/space.ts';
 import { bestPath, type Limit } from './derive.ts';
 import { architectureStep } from './gradient.ts';
-import { Objective } from './objective.ts';
+import { Objective, type ObjectiveState } from './objective.ts';
 import { ArchitectureParameters, entropy, expectedCost, type AlphaState } from './probabilities.ts';
 import { Reinforce, type ReinforceState } from './reinforce.ts';
 import type { SupernetState, SupernetTraining } from './supernet-training.ts';
@@ -24,7 +24,7 @@ export const targetTolerance = 0.02;
 export interface SpecializeSearchState {
   readonly supernet: SupernetState;
   readonly alpha: AlphaState;
-  readonly multipliers: readonly number[];
+  readonly objective: ObjectiveState;
   readonly reinforce: ReinforceState;
   readonly architectureSteps: number;
   readonly argmax: { readonly path: Path; readonly since: number };
@@ -93,6 +93,11 @@ export class SpecializeSearch {
     return Math.floor(Math.max(0, this.stepsDone - this.warmupSteps) / this.parameters.architectureEvery) > this.architectureSteps;
   }
 
+  /** How much of the search, the warm-up apart, is done: 0..1. */
+  private get progress(): number {
+    return (this.stepsDone - this.warmupSteps) / (this.totalSteps - this.warmupSteps);
+  }
+
   /** Architecture steps since the likeliest network changed last. */
   get stableFor(): number {
     return this.architectureSteps - this.argmax.since;
@@ -159,7 +164,7 @@ export class SpecializeSearch {
         ? [of('architecture/expectedLatencyMs', expectedCost(this.latency, probabilities)), of('architecture/likeliestLatencyMs', costOfPath(this.latency, this.alpha.argmax))]
         : []),
       of('architecture/stableFor', this.stableFor),
-      ...this.objective.state.map((value, i) => of(`architecture/multiplier/${this.objective.resources[i] ?? ''}`, value)),
+      ...this.objective.multiplierValues.map((value, i) => of(`architecture/multiplier/${this.objective.resources[i] ?? ''}`, value)),
     ];
   }
 
@@ -167,7 +172,7 @@ export class SpecializeSearch {
     return {
       supernet: this.training.save(),
       alpha: this.alpha.save(),
-      multipliers: this.objective.state,
+      objective: this.objective.save(),
       reinforce: this.reinforce.save(),
       architectureSteps: this.architectureSteps,
       argmax: this.argmax,
@@ -177,7 +182,7 @@ export class SpecializeSearch {
   restore(state: SpecializeSearchState): void {
     this.training.restore(state.supernet);
     this.alpha.restore(state.alpha);
-    this.objective.restore(state.multipliers);
+    this.objective.restore(state.objective);
     this.reinforce.restore(state.reinforce);
     this.architectureSteps = state.architectureSteps;
     this.argmax = state.argmax;
@@ -189,7 +194,7 @@ export class SpecializeSearch {
     const step = this.architectureSteps;
     const metrics: Metric[] = [];
     if (parameters.algorithm === 'gradient') {
-      const done = await architectureStep(alpha, objective, this.costs, training, parameters.gates, parameters.architectureRate, random);
+      const done = await architectureStep(alpha, objective, this.costs, training, parameters.gates, parameters.architectureRate, random, this.progress);
       metrics.push({ series: 'architecture/loss', step, value: done.loss }, { series: 'architecture/crossEntropy', step, value: done.crossEntropy });
     } else {
       const rewardOf = async (path: Path): Promise<number> => {
