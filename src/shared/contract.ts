@@ -104,7 +104,12 @@ export const contract = {
       contractVersion: z.number().int(),
       dataDir: z.string(),
       cores: z.number().int(),
-      defaults: z.object({ training: trainingParametersSchema, quantize: quantizeParametersSchema, prune: pruneParametersSchema, specialize: specializeParametersSchema }),
+      defaults: z.object({
+        training: trainingParametersSchema,
+        quantize: quantizeParametersSchema,
+        prune: pruneParametersSchema,
+        specialize: specializeParametersSchema,
+      }),
     }),
   },
   'system.doctor': { input: empty, output: z.object({ ok: z.boolean(), checks: z.array(doctorCheckSchema) }) },

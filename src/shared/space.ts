@@ -4,7 +4,9 @@ import { networkIdSchema } from './network.ts';
 import { resourceSchema } from './policy.ts';
 
 /** 'k5e3': an inverted residual block with a 5 x 5 depthwise convolution, expanded three times. 'zero': the block is left out. */
-export const candidateSchema = z.string().regex(/^(k[3579]e([1-9]|1[0-2])|zero)$/, "expected 'zero', or kernel and expansion such as 'k3e6'");
+export const candidateSchema = z
+  .string()
+  .regex(/^(k[3579]e([1-9]|1[0-2])|zero)$/, "expected 'zero', or kernel and expansion such as 'k3e6'");
 
 const channels = z.number().int().min(1).max(4096);
 const strides = z.union([z.literal(1), z.literal(2)]);

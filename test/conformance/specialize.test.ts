@@ -43,7 +43,11 @@ function phoneTable(): AdditiveCost {
     return row;
   });
   const first = at('expanded_conv-input:112x112x32-output:112x112x16-expand:1-kernel:3-stride:1-idskip:0');
-  const fixed = at('Conv-input:224x224x3-output:112x112x32') + first + at('Conv_1-input:7x7x320-output:7x7x1280') + at('Logits-input:7x7x1280-output:1000');
+  const fixed =
+    at('Conv-input:224x224x3-output:112x112x32') +
+    first +
+    at('Conv_1-input:7x7x320-output:7x7x1280') +
+    at('Logits-input:7x7x1280-output:1000');
   return { fixed, blocks: rows };
 }
 
@@ -63,11 +67,22 @@ describe.skipIf(referenceFolder === null)(`the phone's table${absentNote}`, () =
   });
 
   /** Latency alone: the cross-entropy is the same for every network. */
-  async function latencyOnly(form: ObjectiveForm, weight: number, gates: GateForm, steps: number, seed = 1): Promise<ArchitectureParameters> {
+  async function latencyOnly(
+    form: ObjectiveForm,
+    weight: number,
+    gates: GateForm,
+    steps: number,
+    seed = 1,
+  ): Promise<ArchitectureParameters> {
     const parameters = new ArchitectureParameters(counts);
     const objective = new Objective(form, latency(80), weight, 0);
     const random = Random.fromSeed(seed);
-    const oracle = { gates: async (_: unknown, candidates: readonly (readonly number[])[]) => ({ loss: 1, gates: candidates.map((of) => of.map(() => 0)) }) };
+    const oracle = {
+      gates: async (_: unknown, candidates: readonly (readonly number[])[]) => ({
+        loss: 1,
+        gates: candidates.map((of) => of.map(() => 0)),
+      }),
+    };
     for (let i = 0; i < steps; i++) await architectureStep(parameters, objective, [cost], oracle, gates, 0.1, random);
     return parameters;
   }
@@ -93,7 +108,13 @@ describe.skipIf(referenceFolder === null)(`the phone's table${absentNote}`, () =
   /** The score of the best network without a limit: scores are told to the search as shares of it, in the order of a cross-entropy. */
   const topOf = (scores: readonly (readonly number[])[]): number => scores.reduce((sum, row) => sum + Math.max(...row), 0);
 
-  async function gradientSearch(scores: readonly (readonly number[])[], form: ObjectiveForm, limit: number, weight: number, seed: number): Promise<ArchitectureParameters> {
+  async function gradientSearch(
+    scores: readonly (readonly number[])[],
+    form: ObjectiveForm,
+    limit: number,
+    weight: number,
+    seed: number,
+  ): Promise<ArchitectureParameters> {
     const parameters = new ArchitectureParameters(counts);
     const objective = new Objective(form, latency(limit), weight, defaults.multiplierRate);
     const random = Random.fromSeed(seed);

@@ -304,7 +304,10 @@ export interface NativeModel {
 }
 
 /** Weight steps of a supernet: a path each. */
-export interface NativeSupernetTrainOptions extends Omit<NativeTrainOptions, 'quantized' | 'optimizer' | 'beta1' | 'beta2' | 'epsilon' | 'onProgress'> {
+export interface NativeSupernetTrainOptions extends Omit<
+  NativeTrainOptions,
+  'quantized' | 'optimizer' | 'beta1' | 'beta2' | 'epsilon' | 'onProgress'
+> {
   readonly paths: readonly NativeProgram[]; // one a learning rate; operators are known by their names
 }
 

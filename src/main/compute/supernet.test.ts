@@ -36,15 +36,31 @@ function makeSupernet(): Supernet {
   return supernet;
 }
 
-const settings = { dataset: images.dataset, batchSize: 16, momentum: 0.9, nesterov: true, weightDecay: 0.01, decayAll: true, labelSmoothing: 0.1, seed: 4 };
+const settings = {
+  dataset: images.dataset,
+  batchSize: 16,
+  momentum: 0.9,
+  nesterov: true,
+  weightDecay: 0.01,
+  decayAll: true,
+  labelSmoothing: 0.1,
+  seed: 4,
+};
 const order = (steps: number): Uint32Array => Uint32Array.from({ length: 16 * steps }, (_, i) => (i * 7) % 64);
 
 describe('a supernet', () => {
   it('refuses two operators of one name, a path of another space, and candidates that do not fit', async () => {
     expect(() => createSupernet([...programs.ops, ...programs.ops.slice(0, 1)])).toThrow(/two operators are named/);
-    const foreign = { ...programs.program([0, 0, 0, 0]), ops: programs.program([0, 0, 0, 0]).ops.map((op) => ({ ...op, name: `x${op.name}` })) };
-    await expect(makeSupernet().train({ ...settings, order: order(1), learningRates: Float32Array.of(0.1), paths: [foreign] })).rejects.toThrow(/has no such operator/);
-    await expect(makeSupernet().train({ ...settings, order: order(1), learningRates: Float32Array.of(0.1), paths: [] })).rejects.toThrow(/paths must have 1/);
+    const foreign = {
+      ...programs.program([0, 0, 0, 0]),
+      ops: programs.program([0, 0, 0, 0]).ops.map((op) => ({ ...op, name: `x${op.name}` })),
+    };
+    await expect(
+      makeSupernet().train({ ...settings, order: order(1), learningRates: Float32Array.of(0.1), paths: [foreign] }),
+    ).rejects.toThrow(/has no such operator/);
+    await expect(makeSupernet().train({ ...settings, order: order(1), learningRates: Float32Array.of(0.1), paths: [] })).rejects.toThrow(
+      /paths must have 1/,
+    );
     const { program, edges } = programs.path([0, 0, 0, 0]);
     const wrong = [{ ...edges[0]!, others: [programs.candidate(3, 0)] }];
     await expect(makeSupernet().gates({ dataset: images.dataset, order: order(1), path: program, edges: wrong })).rejects.toThrow();
@@ -58,7 +74,12 @@ describe('a supernet', () => {
     const values = valuesOf(supernet, start.parameters);
     model.setState(pack(model, values));
     const rates = Float32Array.of(0.1, 0.05, 0.02);
-    const one = await supernet.train({ ...settings, order: order(3), learningRates: rates, paths: rates.length ? Array.from(rates, () => programs.program(path)) : [] });
+    const one = await supernet.train({
+      ...settings,
+      order: order(3),
+      learningRates: rates,
+      paths: rates.length ? Array.from(rates, () => programs.program(path)) : [],
+    });
     const two = await model.train({ ...settings, order: order(3), learningRates: rates });
     expect(Array.from(one.losses)).toEqual(Array.from(two.losses));
     const after = supernet.getState();
@@ -76,7 +97,11 @@ describe('a supernet', () => {
     const run = async (threads: number): Promise<Float32Array> => {
       setThreads(threads);
       const supernet = makeSupernet();
-      const paths = [[0, 0, 0, 0], [2, 3, 1, 3], [1, 1, 2, 0]].map((path) => programs.program(path));
+      const paths = [
+        [0, 0, 0, 0],
+        [2, 3, 1, 3],
+        [1, 1, 2, 0],
+      ].map((path) => programs.program(path));
       await supernet.train({ ...settings, order: order(3), learningRates: Float32Array.of(0.1, 0.1, 0.1), paths });
       setThreads(2);
       return supernet.getState().parameters;
@@ -99,7 +124,9 @@ describe('gates', () => {
         if (candidate === 'zero') continue;
         const prefix = `${block.name}_${candidate}_`;
         const path = [0, 0, 0, 0].map((zeroth, at) => (at === index ? choice : zeroth));
-        const own = pathGraph(space, fit, path).nodes.map((node) => node.spec).filter((spec) => spec.name.startsWith(prefix) && spec.kind !== 'add');
+        const own = pathGraph(space, fit, path)
+          .nodes.map((node) => node.spec)
+          .filter((spec) => spec.name.startsWith(prefix) && spec.kind !== 'add');
         let last = input;
         for (const spec of own) {
           specs.push({ ...spec, input: last } as NodeSpec);
@@ -130,7 +157,14 @@ describe('gates', () => {
       all.set(`${op}/${role}`, new Float32Array(channels).fill(role === 'scale' ? gate : 0));
     }
     mixed.setState(pack(mixed, all));
-    const { losses } = await mixed.train({ dataset: images.dataset, order: order(1), batchSize: 16, learningRates: Float32Array.of(0), momentum: 0, weightDecay: 0 });
+    const { losses } = await mixed.train({
+      dataset: images.dataset,
+      order: order(1),
+      batchSize: 16,
+      learningRates: Float32Array.of(0),
+      momentum: 0,
+      weightDecay: 0,
+    });
     return losses[0] ?? Number.NaN;
   }
 
@@ -149,7 +183,9 @@ describe('gates', () => {
     const isZero = (block: number, choice: number): boolean => programs.blocks[block]?.candidates[choice] === 'zero';
     const asked = edges.map((edge, block) => ({
       ...edge,
-      others: (programs.blocks[block]?.candidates ?? []).flatMap((_c, choice) => (choice === active[block] || isZero(block, choice) ? [] : [programs.candidate(block, choice)])),
+      others: (programs.blocks[block]?.candidates ?? []).flatMap((_c, choice) =>
+        choice === active[block] || isZero(block, choice) ? [] : [programs.candidate(block, choice)],
+      ),
     }));
     const result = await supernet.gates({ dataset: images.dataset, order: order(1), path: program, edges: asked });
     const slopes: number[] = [];

@@ -94,13 +94,7 @@ export interface RetrainingCheckpoint {
 }
 
 type Blob =
-  | WeightsBlob
-  | TrainingCheckpoint
-  | SearchCheckpoint
-  | PruneCheckpoint
-  | TuningCheckpoint
-  | SpecializeCheckpoint
-  | RetrainingCheckpoint;
+  WeightsBlob | TrainingCheckpoint | SearchCheckpoint | PruneCheckpoint | TuningCheckpoint | SpecializeCheckpoint | RetrainingCheckpoint;
 
 export async function saveState(dataDir: string, state: Blob): Promise<{ sha256: string; sizeBytes: number }> {
   return await writeBlob(dataDir, serialize({ formatVersion, state }));

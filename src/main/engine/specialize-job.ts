@@ -95,7 +95,15 @@ async function searchNetworks(setting: Setting): Promise<RetrainingCheckpoint> {
   const supernet = createSupernet(programs.ops);
   supernet.setState(initialParameters(supernet.parameters, random.derive('initial weights')));
   const split = { weights: images.trainIndices, architecture: images.validationIndices };
-  const training = new SupernetTraining(supernet, programs, images.dataset, split, manifest.search, random.derive('supernet'), context.control);
+  const training = new SupernetTraining(
+    supernet,
+    programs,
+    images.dataset,
+    split,
+    manifest.search,
+    random.derive('supernet'),
+    context.control,
+  );
   const search = new SpecializeSearch(programs.blocks, training, costs, limits, manifest.search, random.derive('search'));
   let secondsBefore = 0;
   if (job.checkpoint) {
@@ -137,7 +145,9 @@ async function runSearch(setting: Setting, search: SpecializeSearch, training: S
       if (control.cancelled) await checkpoint();
       throw error;
     }
-    const [phase, from, to] = search.warmingUp ? (['warmup', 0, search.warmupSteps] as const) : (['searching', search.warmupSteps, search.totalSteps] as const);
+    const [phase, from, to] = search.warmingUp
+      ? (['warmup', 0, search.warmupSteps] as const)
+      : (['searching', search.warmupSteps, search.totalSteps] as const);
     const { ratePerSecond, etaSeconds } = meter.progress(phase, search.stepsDone, to);
     reporter.progress({ phase, done: search.stepsDone - from, total: to - from, ratePerSecond, etaSeconds });
     if (control.cancelled || context.now() - lastCheckpointMs > checkpointIntervalMs) await checkpoint();
@@ -164,7 +174,10 @@ function tellDecisions({ reporter }: JobContext, search: SpecializeSearch, decis
     open.length === 0
       ? `all ${String(decisions.length)} blocks are decided`
       : `${String(decisions.length - open.length)} of ${String(decisions.length)} blocks are decided; a coin toss: ${open.join(', ')}`;
-  reporter.log(open.length === 0 ? 'info' : 'warn', `${text}; the likeliest network stood for the last ${String(search.stableFor)} architecture steps`);
+  reporter.log(
+    open.length === 0 ? 'info' : 'warn',
+    `${text}; the likeliest network stood for the last ${String(search.stableFor)} architecture steps`,
+  );
 }
 
 function contendersOf(setting: Setting, path: Path): Contender[] {
@@ -214,7 +227,14 @@ function widthRival({ manifest, priceOf, context }: Setting, most: readonly Budg
     const { graph, ref } = resolveNetwork({ ...manifest.network, width, inputSize: side });
     const cost = priceOf(graph);
     if (!most.every((limit) => withinLimit(limit, cost, graph))) continue;
-    return { role: 'baseline', label: networkIdOf(ref), path: null, graphJson: graphToJson(graph), weights: null, validationAccuracy: null };
+    return {
+      role: 'baseline',
+      label: networkIdOf(ref),
+      path: null,
+      graphJson: graphToJson(graph),
+      weights: null,
+      validationAccuracy: null,
+    };
   }
   context.reporter.log('warn', `${manifest.network.id}: no width is as cheap as the found network, there is no rival of it`);
   return null;
@@ -234,7 +254,9 @@ async function retrain(setting: Setting, start: RetrainingCheckpoint): Promise<R
     reporter.solution(await solutionOf(setting, state, contender, null));
     if (contender.weights !== null) continue;
     const training = index === start.contenders.findIndex(({ weights }) => weights === null) ? start.training : null;
-    const done = await trainOne(setting, state, index, training, (saved) => checkpoint(saved?.stepsDone ?? 0, { ...state, training: saved }));
+    const done = await trainOne(setting, state, index, training, (saved) =>
+      checkpoint(saved?.stepsDone ?? 0, { ...state, training: saved }),
+    );
     const contenders = state.contenders.map((other, at) => (at === index ? done : other));
     await checkpoint(0, { ...state, contenders, training: null });
     reporter.solution(await solutionOf(setting, state, done, null));
@@ -274,7 +296,9 @@ async function trainOne(
       ]);
     } else {
       const metrics = await training.advance();
-      reporter.metrics(metrics.flatMap((metric) => (metric.series === 'train/loss' ? [{ ...metric, series: `retrain/${contender.label}/loss` }] : [])));
+      reporter.metrics(
+        metrics.flatMap((metric) => (metric.series === 'train/loss' ? [{ ...metric, series: `retrain/${contender.label}/loss` }] : [])),
+      );
     }
     reporter.progress(meter.progress('retraining', index * training.totalSteps + training.stepsDone, all));
     if (control.cancelled || context.now() - lastCheckpointMs > checkpointIntervalMs) {
@@ -285,7 +309,10 @@ async function trainOne(
   }
   const validationAccuracy = await evaluator.accuracyOf(images.validationIndices);
   const weights = await keepWeights(setting, graph, model, (context.now() - startMs) / 1000, training);
-  reporter.log('info', `${contender.label}: validation accuracy ${(validationAccuracy * 100).toFixed(2)} % after ${String(training.stepsDone)} steps`);
+  reporter.log(
+    'info',
+    `${contender.label}: validation accuracy ${(validationAccuracy * 100).toFixed(2)} % after ${String(training.stepsDone)} steps`,
+  );
   return { ...contender, weights, validationAccuracy };
 }
 
@@ -307,7 +334,12 @@ async function keepWeights(setting: Setting, graph: Graph, model: NativeModel, s
   return blob.sha256;
 }
 
-async function solutionOf(setting: Setting, state: RetrainingCheckpoint, contender: Contender, testAccuracy: number | null): Promise<Solution> {
+async function solutionOf(
+  setting: Setting,
+  state: RetrainingCheckpoint,
+  contender: Contender,
+  testAccuracy: number | null,
+): Promise<Solution> {
   const { context, manifest, priceOf, limits } = setting;
   const graph = graphFromJson(contender.graphJson);
   const cost = priceOf(graph);

@@ -115,7 +115,15 @@ function tableLayers(target: TableTarget): (graph: Graph) => LayerCost[] {
       }
       return { name, latency: latencyMs, ...nothing, fitted: origin === 'fitted' };
     }),
-    ...graph.nodes.map(({ spec, macs, params }) => ({ name: spec.name, latency: 0, energy: null, size: 4 * params, macs, params, fitted: false })),
+    ...graph.nodes.map(({ spec, macs, params }) => ({
+      name: spec.name,
+      latency: 0,
+      energy: null,
+      size: 4 * params,
+      macs,
+      params,
+      fitted: false,
+    })),
   ];
 }
 
@@ -125,7 +133,14 @@ export function graphPricer(target: Target, batch: number): (graph: Graph) => Co
   return (graph) => {
     const layers = quantizableLayers(graph);
     const { latencyMs, energyMj } = price(graph);
-    const sizeBytes = target.law === 'table' ? 4 * graph.params : quantizedSizeBytes(graph, layers, layers.map(() => bits));
+    const sizeBytes =
+      target.law === 'table'
+        ? 4 * graph.params
+        : quantizedSizeBytes(
+            graph,
+            layers,
+            layers.map(() => bits),
+          );
     return { latencyMs, energyMj, sizeBytes, macs: graph.macs };
   };
 }
@@ -153,12 +168,18 @@ export function absoluteLimits(
 ): Budget[] {
   return budgets.map((budget) => {
     if (!costs[budget.resource]) {
-      throw new LatheError('bad-input', `budget ${budget.resource}: target ${targetId} has no ${budget.resource} model; give latency, or choose another target`);
+      throw new LatheError(
+        'bad-input',
+        `budget ${budget.resource}: target ${targetId} has no ${budget.resource} model; give latency, or choose another target`,
+      );
     }
     if (budget.kind === 'absolute') return budget;
     const full = reference[budget.resource];
     if (full === null || full === undefined) {
-      throw new LatheError('bad-input', `budget ${budget.resource}: a fraction needs a reference that the target can price; give an absolute value`);
+      throw new LatheError(
+        'bad-input',
+        `budget ${budget.resource}: a fraction needs a reference that the target can price; give an absolute value`,
+      );
     }
     return { resource: budget.resource, kind: 'absolute', value: budget.value * full };
   });

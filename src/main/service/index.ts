@@ -92,7 +92,22 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       world: { preview: (input) => targets.preview(input), simulate: (input) => targets.simulate(contract.simulate.input.parse(input)) },
     });
     return new LocalService(
-      makeHandlers({ options, store, datasets, networks, own, targets, tables, spaces, trainings, prunings, machine, evaluations, runs, studies }),
+      makeHandlers({
+        options,
+        store,
+        datasets,
+        networks,
+        own,
+        targets,
+        tables,
+        spaces,
+        trainings,
+        prunings,
+        machine,
+        evaluations,
+        runs,
+        studies,
+      }),
       bus,
       runs,
       async () => {

@@ -40,7 +40,9 @@ export class Spaces {
   /** One by its id or in whole; absent: what fits the images. */
   find(space: string | SearchSpace | undefined, dataset: { readonly shape: readonly [number, number, number] }): SearchSpace {
     if (typeof space === 'object') return space;
-    return space === undefined ? defaultSpace(this.resources, Math.max(dataset.shape[0], dataset.shape[1])) : findSpace(this.resources, space);
+    return space === undefined
+      ? defaultSpace(this.resources, Math.max(dataset.shape[0], dataset.shape[1]))
+      : findSpace(this.resources, space);
   }
 
   async preview({ space: wanted, dataset: id, target: targetId, batch, network }: Parsed<'space.preview'>): Promise<SpacePreview> {
@@ -74,7 +76,9 @@ export async function makeSpecializeManifest(
   const { target, sha256: targetSha256 } = sources.target(request.target);
   const batch = request.batch ?? target.defaultBatch;
   const search = specializeParametersSchema.parse({ ...request.search, validationImages: base.validation.images });
-  const duplicate = request.budgets.find(({ resource }, index) => request.budgets.some((other, at) => at < index && other.resource === resource));
+  const duplicate = request.budgets.find(({ resource }, index) =>
+    request.budgets.some((other, at) => at < index && other.resource === resource),
+  );
   if (duplicate) throw new LatheError('bad-input', `budget ${duplicate.resource} is given twice; give one limit a resource`);
   const preview = await sources.spacePreview({ space, dataset: dataset.id, target: target.id, batch, network: base.network });
   const costs = costsOf(preview);
@@ -92,12 +96,15 @@ export async function makeSpecializeManifest(
     budgets: request.budgets,
     search,
   };
-  if (manifest.training.epochs === 0) throw new LatheError('bad-input', 'epochs 0: a network that was found must be trained by itself; give 1 or more');
+  if (manifest.training.epochs === 0)
+    throw new LatheError('bad-input', 'epochs 0: a network that was found must be trained by itself; give 1 or more');
   const networkTitle = `${space.id} @${String(preview.fit.shape[0])}`;
   return { manifest, name: `specialize ${networkTitle}, ${request.budgets.map(budgetText).join(', ')}`, networkTitle, layers: [] };
 }
 
 /** Enough of the tables to tell whether a limit can be reached. */
 function costsOf({ resources }: SpacePreview): SpaceCosts {
-  return Object.fromEntries(resources.map(({ resource, least }): [Resource, { fixed: number; blocks: [] }] => [resource, { fixed: least, blocks: [] }]));
+  return Object.fromEntries(
+    resources.map(({ resource, least }): [Resource, { fixed: number; blocks: [] }] => [resource, { fixed: least, blocks: [] }]),
+  );
 }

@@ -39,11 +39,17 @@ export function addSpecializeCommands(program: Command): void {
     withVariantOptions(
       program
         .command('specialize [network]')
-        .description('search an architecture for a target under a budget (ProxylessNAS); fractions are of [network], by default mobilenet-v2'),
+        .description(
+          'search an architecture for a target under a budget (ProxylessNAS); fractions are of [network], by default mobilenet-v2',
+        ),
     ),
   )
     .requiredOption('--target <id>', 'the hardware target')
-    .requiredOption('--budget <resource=value>', 'latency=0.4 (of the reference network at 8 bits), latency=2.5ms; several may be given', budgets)
+    .requiredOption(
+      '--budget <resource=value>',
+      'latency=0.4 (of the reference network at 8 bits), latency=2.5ms; several may be given',
+      budgets,
+    )
     .option('--space <id|file.json>', 'the search space (default: what fits the images; see "space list")')
     .option('--hardware-batch <n>', "images at once on the target (default: the target's)", integer(1, 4096))
     .option('--warmup-epochs <n>', 'epochs of the supernet on random paths', integer(0, 10_000))
@@ -53,7 +59,11 @@ export function addSpecializeCommands(program: Command): void {
     .option('--search-lr <rate>', 'peak rate of the weights in the search', positive)
     .option('--algorithm <kind>', 'gradient or reinforce', oneOf(['gradient', 'reinforce']))
     .option('--gates <form>', 'candidates of a block that compete in a step: two or full', oneOf(['two', 'full']))
-    .option('--objective <form>', 'constraint (meets the first budget), power or additive (pulls towards it)', oneOf(['constraint', 'power', 'additive']))
+    .option(
+      '--objective <form>',
+      'constraint (meets the first budget), power or additive (pulls towards it)',
+      oneOf(['constraint', 'power', 'additive']),
+    )
     .option('--cost-weight <w>', 'how strongly cost counts in the objective', positive)
     .option('--alpha-lr <rate>', "Adam's rate of the architecture parameters", positive)
     .option('--alpha-every <steps>', 'weight steps between two steps of the architecture', integer(1, 10_000))
@@ -174,12 +184,18 @@ function addSpaceCommands(program: Command): void {
         printJson(preview);
         return;
       }
-      printLine(`${preview.space.title}: ${si(Number(preview.networks))} networks at ${preview.fit.shape.join(' x ')}, batch ${String(preview.batch)}\n`);
+      printLine(
+        `${preview.space.title}: ${si(Number(preview.networks))} networks at ${preview.fit.shape.join(' x ')}, batch ${String(preview.batch)}\n`,
+      );
       printTable(
         ['resource', 'unit', 'least', 'most', 'shared by all', 'reference'],
         preview.resources.map((row) => {
           const show = row.resource === 'latency' || row.resource === 'energy' ? ms : count;
-          return [row.resource, resourceUnits[row.resource], ...[row.least, row.most, row.fixed, row.reference].map((value) => show(value))];
+          return [
+            row.resource,
+            resourceUnits[row.resource],
+            ...[row.least, row.most, row.fixed, row.reference].map((value) => show(value)),
+          ];
         }),
         [2, 3, 4, 5],
       );

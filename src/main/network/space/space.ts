@@ -96,7 +96,15 @@ function pathSpecs(space: SearchSpace, classes: number, path: Path, dropout: num
     const { kernel, expansion } = partsOf(candidate);
     const { inChannels, outChannels, stride } = block;
     const name = `${block.name}_${candidate}`;
-    last = invertedResidual(layers, last, { name, inChannels, midChannels: inChannels * expansion, outChannels, kernel, stride, activation });
+    last = invertedResidual(layers, last, {
+      name,
+      inChannels,
+      midChannels: inChannels * expansion,
+      outChannels,
+      kernel,
+      stride,
+      activation,
+    });
   }
   last = layers.block('last_1x1', last, { outChannels: space.last.channels, kernel: 1, activation });
   layers.classifier(last, classes, dropout);

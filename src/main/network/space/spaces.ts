@@ -25,7 +25,13 @@ export function findSpace(resources: string, id: string): SearchSpace {
   const spaces = listSpaces(resources);
   const found = spaces.find((space) => space.id === id);
   if (found) return found;
-  throw new LatheError('not-found', `there is no search space ${id}; ${suggest(id, spaces.map((space) => space.id))}`);
+  throw new LatheError(
+    'not-found',
+    `there is no search space ${id}; ${suggest(
+      id,
+      spaces.map((space) => space.id),
+    )}`,
+  );
 }
 
 /** The largest space that is made for images of this side, else the one for the smallest images. */
@@ -42,7 +48,8 @@ function readSpace(path: string): SearchSpace {
     if (size > largestFileBytes) throw new Error(`it has ${size} bytes, at most ${largestFileBytes} are read`);
     value = JSON.parse(readFileSync(path, 'utf8'));
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') throw new LatheError('not-found', `${path}: there is no such file`);
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
+      throw new LatheError('not-found', `${path}: there is no such file`);
     throw new LatheError('corrupt', `${what}: not a search space: ${error instanceof Error ? error.message : String(error)}`);
   }
   const parsed = searchSpaceSchema.safeParse(value);

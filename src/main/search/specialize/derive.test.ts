@@ -42,8 +42,17 @@ describe('the best path', () => {
   });
 
   it('prefers one near the limit where that is asked for, though a cheaper one scores more', () => {
-    const own = { fixed: 0, blocks: [[1, 2], [1, 2]] };
-    const scores = [[5, 1], [5, 4]];
+    const own = {
+      fixed: 0,
+      blocks: [
+        [1, 2],
+        [1, 2],
+      ],
+    };
+    const scores = [
+      [5, 1],
+      [5, 4],
+    ];
     expect(bestPath(scores, [{ cost: own, most: 3 }])?.path).toEqual([0, 0]);
     expect(bestPath(scores, [{ cost: own, most: 3, least: 2.9 }])?.path).toEqual([0, 1]);
     expect(bestPath(scores, [{ cost: own, most: 2.5, least: 2.4 }])?.path).toEqual([0, 0]); // there is none so near

@@ -10,7 +10,10 @@ import { alphaGradient, draw, drawPair, expectedCost, softmax, type Architecture
 
 /** What an architecture step asks of a network: the loss of a batch on a path, and dL/dg of the named candidates of each block. */
 export interface GateOracle {
-  gates(active: Path, candidates: readonly (readonly number[])[]): Promise<{ readonly loss: number; readonly gates: readonly (readonly number[])[] }>;
+  gates(
+    active: Path,
+    candidates: readonly (readonly number[])[],
+  ): Promise<{ readonly loss: number; readonly gates: readonly (readonly number[])[] }>;
 }
 
 /** `two`: a pair of candidates a block competes (the paper's memory-saving form). `full`: all of them do. */
@@ -44,7 +47,10 @@ export async function architectureStep(
   const gradients = competing.map((indices, block) => {
     // dL/dg_k, where a gate opens a candidate's output and its cost alike.
     const gates = indices.map((index, i) =>
-      costs.reduce((sum, cost, c) => sum + (weights.costs[c] ?? 0) * (cost.blocks[block]?.[index] ?? 0), weights.crossEntropy * (measured.gates[block]?.[i] ?? 0)),
+      costs.reduce(
+        (sum, cost, c) => sum + (weights.costs[c] ?? 0) * (cost.blocks[block]?.[index] ?? 0),
+        weights.crossEntropy * (measured.gates[block]?.[i] ?? 0),
+      ),
     );
     const gradient = Array<number>(probabilities[block]?.length ?? 0).fill(0);
     for (const [i, value] of alphaGradient(gates, shares[block] ?? []).entries()) gradient[indices[i] ?? 0] = value;

@@ -12,15 +12,18 @@ describe('the objective', () => {
     ['power', 1, 1],
     ['additive', 80, 20],
     ['additive', 0.08, 0.2],
-  ] as const)('%s at a reference of %d and an expectation of %d has the weights of its own loss, by finite differences', (form, reference, expected) => {
-    const objective = new Objective(form, [latency(reference)], 0.3, 0);
-    const loss = (ce: number, e: number): number => objective.weigh(ce, [e], 1).loss;
-    const { crossEntropy, costs } = objective.weigh(1.7, [expected], 1);
-    const h = 1e-6;
-    expect(crossEntropy).toBeCloseTo((loss(1.7 + h, expected) - loss(1.7 - h, expected)) / (2 * h), 6);
-    const step = expected * h;
-    expect(costs[0]).toBeCloseTo((loss(1.7, expected + step) - loss(1.7, expected - step)) / (2 * step), 4);
-  });
+  ] as const)(
+    '%s at a reference of %d and an expectation of %d has the weights of its own loss, by finite differences',
+    (form, reference, expected) => {
+      const objective = new Objective(form, [latency(reference)], 0.3, 0);
+      const loss = (ce: number, e: number): number => objective.weigh(ce, [e], 1).loss;
+      const { crossEntropy, costs } = objective.weigh(1.7, [expected], 1);
+      const h = 1e-6;
+      expect(crossEntropy).toBeCloseTo((loss(1.7 + h, expected) - loss(1.7 - h, expected)) / (2 * h), 6);
+      const step = expected * h;
+      expect(costs[0]).toBeCloseTo((loss(1.7, expected + step) - loss(1.7, expected - step)) / (2 * step), 4);
+    },
+  );
 
   it.each(['power', 'additive', 'constraint'] as const)('%s does not depend on the unit', (form) => {
     const [ms, us] = [new Objective(form, [latency(20)], 0.5, 0.1), new Objective(form, [latency(20_000)], 0.5, 0.1)];

@@ -47,7 +47,13 @@ function repair(start: Path, candidates: readonly number[], limits: readonly Lim
 }
 
 /** So many random paths, scored; best first. */
-export async function randomSearch(candidates: readonly number[], limits: readonly Limit[], tries: number, random: Random, scoreOf: Scorer): Promise<Tried[]> {
+export async function randomSearch(
+  candidates: readonly number[],
+  limits: readonly Limit[],
+  tries: number,
+  random: Random,
+  scoreOf: Scorer,
+): Promise<Tried[]> {
   const tried: Tried[] = [];
   for (let i = 0; i < tries; i++) {
     const path = randomPath(candidates, limits, random);

@@ -42,8 +42,19 @@ describe('probabilities', () => {
   });
 
   it('weigh costs', () => {
-    const cost = { fixed: 1, blocks: [[2, 4], [0, 10, 20]] };
-    expect(expectedCost(cost, [[0.5, 0.5], [0.2, 0.3, 0.5]])).toBeCloseTo(1 + 3 + 13, 12);
+    const cost = {
+      fixed: 1,
+      blocks: [
+        [2, 4],
+        [0, 10, 20],
+      ],
+    };
+    expect(
+      expectedCost(cost, [
+        [0.5, 0.5],
+        [0.2, 0.3, 0.5],
+      ]),
+    ).toBeCloseTo(1 + 3 + 13, 12);
   });
 });
 

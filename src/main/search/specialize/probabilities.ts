@@ -26,8 +26,14 @@ export function alphaGradient(gates: readonly number[], probabilities: readonly 
 }
 
 /** The sum over blocks of sum_i p_i F(i), with what is the same for all networks. */
-export function expectedCost(cost: { readonly fixed: number; readonly blocks: readonly (readonly number[])[] }, probabilities: readonly (readonly number[])[]): number {
-  return cost.blocks.reduce((sum, row, block) => sum + row.reduce((part, value, i) => part + value * (probabilities[block]?.[i] ?? 0), 0), cost.fixed);
+export function expectedCost(
+  cost: { readonly fixed: number; readonly blocks: readonly (readonly number[])[] },
+  probabilities: readonly (readonly number[])[],
+): number {
+  return cost.blocks.reduce(
+    (sum, row, block) => sum + row.reduce((part, value, i) => part + value * (probabilities[block]?.[i] ?? 0), 0),
+    cost.fixed,
+  );
 }
 
 /** An index with these probabilities, from a uniform number in [0, 1). */

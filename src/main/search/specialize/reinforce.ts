@@ -30,7 +30,9 @@ export class Reinforce {
     const mean = tried.reduce((sum, { reward }) => sum + reward, 0) / samples;
     const baseline = this.baseline ?? mean;
     const gradients = probabilities.map((p, block) =>
-      p.map((probability, i) => tried.reduce((sum, { path, reward }) => sum + ((reward - baseline) * (probability - (path[block] === i ? 1 : 0))) / samples, 0)),
+      p.map((probability, i) =>
+        tried.reduce((sum, { path, reward }) => sum + ((reward - baseline) * (probability - (path[block] === i ? 1 : 0))) / samples, 0),
+      ),
     );
     parameters.step(gradients, rate);
     this.baseline = baselineDecay * baseline + (1 - baselineDecay) * mean;

@@ -127,12 +127,19 @@ export class SpecializeSearch {
     const scores = this.alpha.probabilities.map((p) => p.map((value) => Math.log(Math.max(value, Number.MIN_VALUE))));
     const [first, ...others] = limits;
     if (!first) return this.alpha.argmax;
-    const aimed = this.parameters.objective === 'constraint' ? [{ ...first, least: first.most * (1 - targetTolerance) }, ...others] : limits;
+    const aimed =
+      this.parameters.objective === 'constraint' ? [{ ...first, least: first.most * (1 - targetTolerance) }, ...others] : limits;
     return bestPath(scores, aimed)?.path ?? null;
   }
 
   /** Of every block: its likeliest candidate, and whether that is decided. */
-  decisions(): { readonly block: string; readonly candidate: string; readonly probability: number; readonly entropy: number; readonly decided: boolean }[] {
+  decisions(): {
+    readonly block: string;
+    readonly candidate: string;
+    readonly probability: number;
+    readonly entropy: number;
+    readonly decided: boolean;
+  }[] {
     return this.alpha.probabilities.map((p, index) => {
       const probability = Math.max(...p);
       const second = Math.max(0, ...p.filter((_, i) => i !== p.indexOf(probability)));
@@ -161,7 +168,10 @@ export class SpecializeSearch {
       ...entropies.map((value, block) => of(`entropy/${this.blocks[block]?.name ?? ''}`, value)),
       of('architecture/entropy', entropies.reduce((sum, value) => sum + value, 0) / entropies.length),
       ...(this.latency
-        ? [of('architecture/expectedLatencyMs', expectedCost(this.latency, probabilities)), of('architecture/likeliestLatencyMs', costOfPath(this.latency, this.alpha.argmax))]
+        ? [
+            of('architecture/expectedLatencyMs', expectedCost(this.latency, probabilities)),
+            of('architecture/likeliestLatencyMs', costOfPath(this.latency, this.alpha.argmax)),
+          ]
         : []),
       of('architecture/stableFor', this.stableFor),
       ...this.objective.multiplierValues.map((value, i) => of(`architecture/multiplier/${this.objective.resources[i] ?? ''}`, value)),
@@ -194,12 +204,27 @@ export class SpecializeSearch {
     const step = this.architectureSteps;
     const metrics: Metric[] = [];
     if (parameters.algorithm === 'gradient') {
-      const done = await architectureStep(alpha, objective, this.costs, training, parameters.gates, parameters.architectureRate, random, this.progress);
-      metrics.push({ series: 'architecture/loss', step, value: done.loss }, { series: 'architecture/crossEntropy', step, value: done.crossEntropy });
+      const done = await architectureStep(
+        alpha,
+        objective,
+        this.costs,
+        training,
+        parameters.gates,
+        parameters.architectureRate,
+        random,
+        this.progress,
+      );
+      metrics.push(
+        { series: 'architecture/loss', step, value: done.loss },
+        { series: 'architecture/crossEntropy', step, value: done.crossEntropy },
+      );
     } else {
       const rewardOf = async (path: Path): Promise<number> => {
         const accuracy = await training.accuracyOf(path, training.batchSize);
-        return objective.reward(accuracy, this.costs.map((cost) => costOfPath(cost, path)));
+        return objective.reward(
+          accuracy,
+          this.costs.map((cost) => costOfPath(cost, path)),
+        );
       };
       const tried = await this.reinforce.step(alpha, parameters.samples, parameters.architectureRate, random, rewardOf);
       metrics.push({ series: 'architecture/reward', step, value: tried.reduce((sum, { reward }) => sum + reward, 0) / tried.length });

@@ -92,17 +92,23 @@ export class SupernetTraining implements GateOracle {
       control: this.control,
     });
     this.done += result.stepsDone;
-    const mean = (values: ArrayLike<number>): number => Array.from(values).reduce((sum, value) => sum + value, 0) / Math.max(1, result.stepsDone);
+    const mean = (values: ArrayLike<number>): number =>
+      Array.from(values).reduce((sum, value) => sum + value, 0) / Math.max(1, result.stepsDone);
     return { steps: result.stepsDone, loss: mean(result.losses), accuracy: mean(result.correct) / batchSize };
   }
 
   /** On the next batch of the architecture's images. A gate of Zero has no gradient of its own: 0. */
-  async gates(active: Path, candidates: readonly (readonly number[])[]): Promise<{ readonly loss: number; readonly gates: readonly (readonly number[])[] }> {
+  async gates(
+    active: Path,
+    candidates: readonly (readonly number[])[],
+  ): Promise<{ readonly loss: number; readonly gates: readonly (readonly number[])[] }> {
     const { program, edges } = this.programs.path(active);
     const isZero = (block: number, choice: number): boolean => this.programs.blocks[block]?.candidates[choice] === zero;
     const asked = edges.map((edge, block): NativeGateEdge => ({
       ...edge,
-      others: (candidates[block] ?? []).filter((choice) => choice !== active[block] && !isZero(block, choice)).map((choice) => this.programs.candidate(block, choice)),
+      others: (candidates[block] ?? [])
+        .filter((choice) => choice !== active[block] && !isZero(block, choice))
+        .map((choice) => this.programs.candidate(block, choice)),
     }));
     const order = this.batchOf('architecture epoch', this.architectureImages, this.batches);
     const result = await this.supernet.gates({ dataset: this.dataset, order, path: program, edges: asked, control: this.control });
@@ -140,7 +146,9 @@ export class SupernetTraining implements GateOracle {
   /** The shared weights that a network of the space takes over, by their operators' names. */
   valuesOf(): ReadonlyMap<string, Float32Array> {
     const { parameters } = this.supernet.getState();
-    return new Map(this.supernet.parameters.map(({ op, role, offset, length }) => [`${op}/${role}`, parameters.slice(offset, offset + length)]));
+    return new Map(
+      this.supernet.parameters.map(({ op, role, offset, length }) => [`${op}/${role}`, parameters.slice(offset, offset + length)]),
+    );
   }
 
   save(): SupernetState {
@@ -160,7 +168,10 @@ export class SupernetTraining implements GateOracle {
     const epoch = Math.floor(step / perEpoch);
     let kept = this.orders.get(label);
     if (kept?.epoch !== epoch) {
-      const order = this.random.derive(`${label} ${String(epoch)}`).permutation(images.length).map((position) => images[position] ?? 0);
+      const order = this.random
+        .derive(`${label} ${String(epoch)}`)
+        .permutation(images.length)
+        .map((position) => images[position] ?? 0);
       kept = { epoch, order };
       this.orders.set(label, kept);
     }
