@@ -30,13 +30,12 @@ std::vector<OpSpec> ToOps(const Napi::Value& value, const char* name) {
 class SupernetWrap final : public Napi::ObjectWrap<SupernetWrap> {
  public:
   static void Register(Napi::Env env, Napi::Object exports) {
-    exports.Set("Supernet",
-                DefineClass(env, "Supernet",
-                            {InstanceAccessor<&SupernetWrap::Parameters>("parameters"),
-                             InstanceMethod<&SupernetWrap::GetState>("getState"),
-                             InstanceMethod<&SupernetWrap::SetState>("setState"),
-                             InstanceMethod<&SupernetWrap::Train>("train"),
-                             InstanceMethod<&SupernetWrap::Gates>("gates")}));
+    exports.Set("Supernet", DefineClass(env, "Supernet",
+                                        {InstanceAccessor<&SupernetWrap::Parameters>("parameters"),
+                                         InstanceMethod<&SupernetWrap::GetState>("getState"),
+                                         InstanceMethod<&SupernetWrap::SetState>("setState"),
+                                         InstanceMethod<&SupernetWrap::Train>("train"),
+                                         InstanceMethod<&SupernetWrap::Gates>("gates")}));
   }
 
   explicit SupernetWrap(const Napi::CallbackInfo& call) : Napi::ObjectWrap<SupernetWrap>(call) {

@@ -139,8 +139,8 @@ GateResult Supernet::Gates(const GateJob& job) {
   return result;
 }
 
-// The sum over a batch of values times the gradient that arrived at another tensor of the same shape, whose activation is
-// none; chunk by chunk, so that its bits do not depend on the threads.
+// The sum over a batch of values times the gradient that arrived at another tensor of the same shape, whose activation
+// is none; chunk by chunk, so that its bits do not depend on the threads.
 double Supernet::Dot(const Kernels& kernels, const Tensor& values, const Tensor& gradient, int batch) {
   const Partition chunks = PixelChunks(values, batch);
   std::vector<double> sums(chunks.count());
@@ -173,8 +173,7 @@ double Supernet::DotOfCandidate(const std::vector<OpSpec>& ops, TrainingPass& pa
     if (from != to) std::copy_n(from, static_cast<std::size_t>(range.size()) * input.shape.channels, to);
   });
   pass.Forward(parameters_.data(), nullptr);
-  const double dot =
-      Dot(path.kernels(), pass.graph().tensors[pass.graph().result], gradient, path.batch());
+  const double dot = Dot(path.kernels(), pass.graph().tensors[pass.graph().result], gradient, path.batch());
   result.peakBytes = std::max(result.peakBytes, path.memoryBytes() + pass.memoryBytes());
   candidateMemory_ = pass.TakeMemory();
   return dot;

@@ -28,7 +28,8 @@ struct TensorPlan {
   std::vector<Place> places;
 };
 
-// Values live until their own operator has gone backward; in a graph that no gradient is wanted of, until they are read.
+// Values live until their own operator has gone backward; in a graph that no gradient is wanted of, until they are
+// read.
 TensorPlan PlanTensors(const Graph& graph, int batch) {
   // Steps: operator i runs forward at step 1 + i, backward at step last - i; inputs are filled at step 0.
   const int count = static_cast<int>(graph.ops.size()), last = 2 * count + 1;
