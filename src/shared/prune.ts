@@ -35,6 +35,8 @@ export const pruneParametersSchema = z.object({
   validationImages: z.number().int().min(1).default(5000), // split off the training images
   rewardImages: z.number().int().min(1).default(2000), // of the validation images, read by each trial
   statisticsImages: z.number().int().min(0).max(100_000).default(256), // training images for batch norm's statistics of each pruned network; 0: the whole network's
+  reconstructionImages: z.number().int().min(0).max(1_000_000).default(2000), // training images for least squares; 0: weights stay as they are
+  reconstructionSamples: z.number().int().min(1).max(65_536).default(10), // output positions of each of them
   finalists: z.number().int().min(1).max(1000).default(4), // best trials that are read again on validation images of their own
   agent: agentParametersSchema.prefault({ warmupTrials: 100, noiseDecay: 0.95, replayPerLayer: 100 }),
 });

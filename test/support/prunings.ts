@@ -10,7 +10,15 @@ export function smallPruning(trials: number, seed = 7): Extract<RunRequest, { me
     budgets: [{ resource: 'macs', kind: 'fraction', value: 0.6 }],
     training: { epochs: 1, warmupSteps: 20 },
     tuning: { epochs: 1 },
-    search: { trials, roundTo: 2, validationImages: 1000, rewardImages: 300, statisticsImages: 64, finalists: 2 },
+    search: {
+      trials,
+      roundTo: 2,
+      validationImages: 1000,
+      rewardImages: 300,
+      statisticsImages: 64,
+      reconstructionImages: 200,
+      finalists: 2,
+    },
     seed,
     threads: 1,
   };

@@ -30,7 +30,9 @@ class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
              InstanceMethod<&ModelWrap::GetState>("getState"), InstanceMethod<&ModelWrap::SetState>("setState"),
              InstanceMethod<&ModelWrap::TrainingBytes>("trainingBytes"), InstanceMethod<&ModelWrap::Train>("train"),
              InstanceMethod<&ModelWrap::Evaluate>("evaluate"), InstanceMethod<&ModelWrap::Calibrate>("calibrate"),
-             InstanceMethod<&ModelWrap::Cluster>("cluster"), InstanceMethod<&ModelWrap::Forward>("forward"),
+             InstanceMethod<&ModelWrap::Cluster>("cluster"),
+             InstanceMethod<&ModelWrap::CollectMoments>("collectMoments"),
+             InstanceMethod<&ModelWrap::Reconstruct>("reconstruct"), InstanceMethod<&ModelWrap::Forward>("forward"),
              InstanceMethod<&ModelWrap::MemoryBytes>("memoryBytes")}));
   }
 
@@ -422,8 +424,122 @@ class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
     });
   }
 
+  // The operator of a name, which must be a convolution of one group or a linear layer.
+  int DenseOp(Napi::Env env, const std::string& name) const {
+    const auto& ops = model_->program().ops;
+    for (int i = 0; i < static_cast<int>(ops.size()); ++i) {
+      const bool dense = ops[i].kind == OpKind::kLinear || (ops[i].kind == OpKind::kConv && ops[i].groups == 1);
+      if (ops[i].name == name && dense) return i;
+    }
+    throw Napi::RangeError::New(env, "ops: '" + name + "' is no convolution of one group and no linear layer");
+  }
+
+  Napi::Value CollectMoments(const Napi::CallbackInfo& call) {
+    const Napi::Env env = call.Env();
+    return Guard(env, [&]() -> Napi::Value {
+      RefuseWhileBusy(env);
+      const Napi::Object options = OptionsOf(call);
+      DatasetWrap& dataset = FittingDataset(options, false);
+      struct Call {
+        MomentsJob job;
+        std::vector<std::uint32_t> indices;
+      };
+      auto own = std::make_shared<Call>();
+      own->indices = ImageNumbers(options, "indices", dataset.dataset().count());
+      if (own->indices.empty()) throw Napi::RangeError::New(env, "indices must name at least one image");
+      own->job.dataset = &dataset.dataset();
+      own->job.indices = own->indices.data();
+      own->job.count = own->indices.size();
+      own->job.samples = GetInt(options, "samples");
+      if (own->job.samples < 1 || own->job.samples > 65536)
+        throw Napi::RangeError::New(env, "samples must be 1..65536");
+      own->job.seed = static_cast<std::uint64_t>(GetNumber(options, "seed"));
+      const Napi::Value names = options.Get("ops");
+      if (!names.IsArray()) throw Napi::TypeError::New(env, "ops must be an array of names");
+      momentOps_.clear();
+      for (std::uint32_t i = 0; i < names.As<Napi::Array>().Length(); ++i) {
+        momentOps_.push_back(names.As<Napi::Array>().Get(i).ToString().Utf8Value());
+        own->job.ops.push_back(DenseOp(env, momentOps_.back()));
+      }
+      AsyncWork work = Begin(call, "lathe moments", options, &dataset);
+      work.work = [model = model_, own](const Watch& watch) {
+        own->job.watch = watch;
+        if (!model->CollectMoments(own->job)) throw std::runtime_error("collecting moments was cancelled");
+      };
+      work.result = [](Napi::Env e) -> Napi::Value { return e.Undefined(); };
+      return StartAsync(env, std::move(work));
+    });
+  }
+
+  // One layer's job: channels and rows within what the layer has, at least one of each.
+  ReconstructJob ToReconstructJob(const Napi::Object& from) const {
+    const Napi::Env env = from.Env();
+    ReconstructJob job;
+    const std::string op = GetString(from, "op");
+    const auto known = std::find(momentOps_.begin(), momentOps_.end(), op);
+    job.layer = static_cast<int>(known - momentOps_.begin());
+    if (known == momentOps_.end() || job.layer >= static_cast<int>(model_->leastSquares().size())) {
+      throw Napi::RangeError::New(env, "layers: no moments were collected of '" + op + "'");
+    }
+    const LeastSquares& layer = model_->leastSquares()[job.layer];
+    const auto take = [&](const char* name, int limit) {
+      const auto view = GetView<std::uint32_t>(from, name);
+      const bool outside = std::any_of(view.begin(), view.end(),
+                                       [&](std::uint32_t i) { return i >= static_cast<std::uint32_t>(limit); });
+      if (view.size == 0 || outside) {
+        throw Napi::RangeError::New(env, op + ": " + name + " must name some of " + std::to_string(limit));
+      }
+      return std::vector<std::uint32_t>(view.begin(), view.end());
+    };
+    job.channels = take("channels", layer.shape().channels);
+    job.rows = take("rows", layer.rows());
+    job.intercept = GetBool(from, "intercept");
+    return job;
+  }
+
+  Napi::Value Reconstruct(const Napi::CallbackInfo& call) {
+    const Napi::Env env = call.Env();
+    return Guard(env, [&]() -> Napi::Value {
+      RefuseWhileBusy(env);
+      const Napi::Object options = OptionsOf(call);
+      struct Call {
+        std::vector<ReconstructJob> jobs;
+        double ridge = 0;
+        bool wantErrors = false;
+        std::vector<Reconstructed> results;
+      };
+      auto own = std::make_shared<Call>();
+      const Napi::Value layers = options.Get("layers");
+      if (!layers.IsArray()) throw Napi::TypeError::New(env, "layers must be an array");
+      for (std::uint32_t i = 0; i < layers.As<Napi::Array>().Length(); ++i) {
+        const Napi::Value layer = layers.As<Napi::Array>().Get(i);
+        if (!layer.IsObject()) throw Napi::TypeError::New(env, "layers must be an array of objects");
+        own->jobs.push_back(ToReconstructJob(layer.As<Napi::Object>()));
+      }
+      own->ridge = GetNumber(options, "ridge");
+      own->wantErrors = Has(options, "wantErrors") && GetBool(options, "wantErrors");
+      AsyncWork work = Begin(call, "lathe reconstruct", options, nullptr);
+      work.work = [model = model_, own](const Watch&) {
+        own->results = model->Reconstruct(own->jobs, own->ridge, own->wantErrors);
+      };
+      work.result = [own](Napi::Env e) -> Napi::Value {
+        auto list = Napi::Array::New(e);
+        for (const Reconstructed& r : own->results) {
+          auto object = Napi::Object::New(e);
+          object.Set("weight", MakeFloat32Array(e, r.weight.data(), r.weight.size()));
+          object.Set("shift", MakeFloat32Array(e, r.shift.data(), r.shift.size()));
+          object.Set("relativeError", own->wantErrors ? Napi::Value(Napi::Number::New(e, r.relativeError)) : e.Null());
+          list.Set(list.Length(), object);
+        }
+        return list;
+      };
+      return StartAsync(env, std::move(work));
+    });
+  }
+
   std::shared_ptr<Model> model_;
-  bool busy_ = false;  // JavaScript's thread alone reads and writes it
+  std::vector<std::string> momentOps_;  // of the last collectMoments, in its order
+  bool busy_ = false;                   // JavaScript's thread alone reads and writes it
   std::int64_t reportedBytes_ = 0;
 };
 

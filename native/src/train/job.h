@@ -122,6 +122,17 @@ struct CalibrateJob {
   bool perChannel = false;  // thresholds of each output channel's weights as well
   Watch watch;
 };
+// What pruning asks: second moments of what enters some operators (convolutions of one group, linear layers).
+struct MomentsJob {
+  const Kernels* kernels = &ActiveKernels();  // those in use when the call was made
+  const Dataset* dataset = nullptr;
+  const std::uint32_t* indices = nullptr;
+  std::size_t count = 0;
+  int samples = 1;         // output positions of each image
+  std::uint64_t seed = 0;  // of which ones
+  std::vector<int> ops;    // of the program
+  Watch watch;
+};
 struct ClusterJob {
   std::vector<int> bits;  // one a quantizable operator; 0: no codebook
   int iterations = 50;

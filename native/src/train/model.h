@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/aligned.h"
+#include "prune/least_squares.h"
 #include "train/batch_loader.h"
 #include "train/inference.h"
 #include "train/job.h"
@@ -47,6 +48,12 @@ class Model {
   ForwardResult Forward(const ForwardJob& job) const;
   // Known before the start: follows from the program, the batch and the threads in use. Training: float, with SGD.
   MemoryNeed PeakMemory(const Kernels& kernels, int batch) const;
+  // Collects the moments of these operators with their weights as they stand, for Reconstruct. False after a cancel:
+  // the model then has what it had before.
+  bool CollectMoments(const MomentsJob& job);
+  // Weights for operators that have lost channels; layers are those of the last CollectMoments, in its order.
+  std::vector<Reconstructed> Reconstruct(const std::vector<ReconstructJob>& jobs, double ridge, bool wantErrors) const;
+  const std::vector<LeastSquares>& leastSquares() const { return leastSquares_; }
   // Empty after a cancel.
   std::vector<Calibration> Calibrate(const CalibrateJob& job);
 
@@ -68,6 +75,7 @@ class Model {
   AlignedFloats parameters_;
   Optimizer optimizer_;
   BatchBuffers buffers_;
+  std::vector<LeastSquares> leastSquares_;        // of the last CollectMoments
   std::unique_ptr<QuantizedTraining> quantized_;  // of the last training; null: float
   std::unique_ptr<TrainingPass> pass_;            // of the last batch size
 };

@@ -269,6 +269,19 @@ export interface NativeMemoryNeed {
   readonly inference: number;
 }
 
+/** A layer that loses channels: which of its input channels (features) and output channels stay, ascending. */
+export interface NativeReconstruction {
+  readonly op: string; // one of those that moments were collected of
+  readonly channels: Uint32Array;
+  readonly rows: Uint32Array;
+  readonly intercept: boolean; // whether a constant can be added to what it gives: a bias, or a batch norm behind it
+}
+export interface NativeReconstructed {
+  readonly weight: Float32Array; // (rows, kernel height, kernel width, channels), those that stay
+  readonly shift: Float32Array; // (rows): the constant to add; zeros without `intercept`
+  readonly relativeError: number | null; // E|y - y'|^2 / E|y|^2 of the rows, around their means with `intercept`; null: not asked for
+}
+
 /** A network with its weights, batch-norm statistics and optimiser state. One call at a time; a second one is refused. */
 export interface NativeModel {
   readonly parameters: readonly NativeParameter[];
@@ -293,6 +306,24 @@ export interface NativeModel {
     readonly perChannel?: boolean; // thresholds of each output channel's weights as well
     readonly control?: NativeControl;
   }): Promise<readonly NativeCalibration[]>;
+  /**
+   * Second moments of what enters these operators (convolutions of one group, linear layers), over `samples` output positions of each
+   * image, and their weights as they stand: what `reconstruct` works with. Holds (kernel * channels)^2 doubles a layer.
+   */
+  collectMoments(options: {
+    readonly dataset: NativeDataset;
+    readonly indices: Uint32Array;
+    readonly samples: number;
+    readonly seed: number; // 0 .. 2^32 - 1, of the positions
+    readonly ops: readonly string[];
+    readonly control?: NativeControl;
+  }): Promise<void>;
+  /** Least-squares weights for layers that lose channels; `ridge` is relative to the mean variance of what stays. The model is not changed. */
+  reconstruct(options: {
+    readonly layers: readonly NativeReconstruction[];
+    readonly ridge: number;
+    readonly wantErrors?: boolean;
+  }): Promise<readonly NativeReconstructed[]>;
   /** k-means codebooks of the weights as they stand; null where `bits` is 0. The model is not changed. */
   cluster(options: {
     readonly bits: Uint8Array; // one an operator, 0..8

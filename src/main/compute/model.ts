@@ -15,6 +15,7 @@ import type {
   NativeProgram,
   NativeQuantization,
   NativeQuantizedTraining,
+  NativeReconstructed,
   NativeTrainOptions,
   NativeTrainResult,
 } from './addon.ts';
@@ -29,6 +30,9 @@ const largestBatch = 65_536;
 
 type CalibrateOptions = Parameters<NativeModel['calibrate']>[0];
 type ClusterOptions = Parameters<NativeModel['cluster']>[0];
+
+type MomentsOptions = Parameters<NativeModel['collectMoments']>[0];
+type ReconstructOptions = Parameters<NativeModel['reconstruct']>[0];
 
 type ForwardOptions = NativeForwardOptions & Cancellable;
 
@@ -168,6 +172,30 @@ export class Model implements NativeModel {
         throw error;
       }
     });
+  }
+
+  /** As NativeModel.collectMoments. Rejects as `train`, and with LatheError: cancelled; what was collected before then stays. */
+  async collectMoments(options: MomentsOptions & Cancellable): Promise<void> {
+    const { dataset, indices, samples, seed, ops } = options;
+    this.#checkDataset(dataset, false);
+    checkIndices('indices', indices, factsOf(dataset).count);
+    if (indices.length === 0) fail('indices must name at least one image, found none');
+    checkInteger('samples', samples, 1, 65_536);
+    checkInteger('seed', seed, 0, 0xffff_ffff);
+    await this.#call(options, async (cancel) => {
+      try {
+        await this.#native.collectMoments({ dataset, indices, samples, seed, ops, ...cancel });
+      } catch (error) {
+        if (cancel.control?.cancelled === true) throw new LatheError('cancelled', 'collecting moments was cancelled on request');
+        throw error;
+      }
+    });
+  }
+
+  /** As NativeModel.reconstruct. Rejects with LatheError: bad-input for a layer without moments and channels that it does not have. */
+  async reconstruct({ layers, ridge, wantErrors }: ReconstructOptions): Promise<readonly NativeReconstructed[]> {
+    checkNumber('ridge', ridge, 0, 1);
+    return await guardAsync(() => this.#native.reconstruct({ layers, ridge, wantErrors: wantErrors ?? false }));
   }
 
   /** k-means codebooks of the weights as they stand. Rejects as `train`, and with LatheError: cancelled. */

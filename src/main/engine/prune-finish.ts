@@ -61,14 +61,14 @@ async function tune(setting: PruneSetting, state: TuningCheckpoint, index: numbe
   const { context, manifest, bench, pruner, weights } = setting;
   const network = state.networks[index];
   if (!network) throw new RangeError(`there is no network ${index}`);
-  const pruned = pruner.prune(network.groups.map(({ kept }) => kept));
+  const pruned = await pruner.prune(network.groups.map(({ kept }) => kept));
   const { graph, model } = pruned;
   const evaluator = new Evaluator(model, bench.dataset, context.control);
   if (network.parameters) {
     model.setState(network.parameters);
     return { network, graph, model, validationAccuracy: await evaluator.accuracyOf(bench.validationImages) };
   }
-  await pruner.recalibrate(pruned, bench.random.derive(`statistics ${network.label}`));
+  await pruner.recalibrate(pruned);
   if (manifest.tuning.epochs > 0) {
     const training = new Training(
       model,

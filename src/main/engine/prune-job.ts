@@ -3,11 +3,12 @@ import type { Budget } from '../../shared/policy.ts';
 import type { GroupDecision } from '../../shared/prune.ts';
 import type { PruneManifest } from '../../shared/run.ts';
 import { createMlp } from '../compute/index.ts';
-import { couplingOf } from '../network/coupling.ts';
+import { couplingOf, type Coupling } from '../network/coupling.ts';
 import { ChannelCounts, decisionsOf, type Counts } from '../search/prune/channels.ts';
 import { absoluteLimits, requireReachable, type ClipSetting } from '../search/prune/clip.ts';
 import { onTarget, pricing, type Pricing } from '../search/prune/pricing.ts';
 import { Pruner } from '../search/prune/pruned.ts';
+import { Reconstruction } from '../search/prune/reconstruct.ts';
 import { PruneSearch, type PruneSearchState } from '../search/prune/search.ts';
 import { uniformWidth } from '../search/prune/uniform.ts';
 import { loadState, saveState, type PruneCheckpoint, type TunedNetwork, type TuningCheckpoint } from './checkpoint.ts';
@@ -50,6 +51,7 @@ export async function runPrune(context: JobContext, manifest: PruneManifest): Pr
   const weights = resumed ? await restoreWeights(context, bench, resumed.weights) : await trainWeights(context, manifest, bench);
   context.reporter.progress({ phase: 'calibrating', done: 0, total: 1, ratePerSecond: null, etaSeconds: null });
   const statistics = search.statisticsImages > 1 ? bench.trainImages.slice(0, search.statisticsImages) : null;
+  const reconstruction = search.reconstructionImages > 0 ? await collectMoments(context, manifest, bench, coupling) : null;
   const pruner = new Pruner({
     graph: bench.graph,
     coupling,
@@ -57,6 +59,7 @@ export async function runPrune(context: JobContext, manifest: PruneManifest): Pr
     decisions: counts.decisions,
     importance: search.importance,
     statistics: statistics ? { dataset: bench.dataset, indices: statistics } : null,
+    reconstruction,
     control: context.control,
   });
   const rewardImages = bench.validationImages.slice(0, search.rewardImages);
@@ -68,6 +71,33 @@ export async function runPrune(context: JobContext, manifest: PruneManifest): Pr
   const wholeAccuracy = resumed?.wholeAccuracy ?? (await accuracyOnValidation(setting, counts.all));
   const networks = await searchNetworks(setting, wholeAccuracy, resumed?.search ?? null);
   await finishNetworks(setting, { kind: 'prune-tuning', weights, wholeAccuracy, networks, training: null });
+}
+
+async function collectMoments(
+  context: JobContext,
+  { search }: PruneManifest,
+  bench: Workbench,
+  coupling: Coupling,
+): Promise<Reconstruction> {
+  const images = {
+    dataset: bench.dataset,
+    indices: bench.trainImages.slice(0, search.reconstructionImages),
+    samples: search.reconstructionSamples,
+    seed: bench.random.derive('reconstruction').uint32(),
+  };
+  const startMs = context.now();
+  const reconstruction = await Reconstruction.collect(bench.graph, coupling, bench.model, images, context.control);
+  context.reporter.log(
+    'info',
+    `collected what enters each layer on ${String(images.indices.length)} images in ${((context.now() - startMs) / 1000).toFixed(1)} s`,
+  );
+  if (reconstruction.left.length > 0) {
+    context.reporter.log(
+      'warn',
+      `keep their weights instead of new ones, for they are grouped or too wide: ${reconstruction.left.join(', ')}`,
+    );
+  }
+  return reconstruction;
 }
 
 async function resumedState({ job }: JobContext): Promise<PruneCheckpoint | TuningCheckpoint | null> {
@@ -88,7 +118,7 @@ async function restoreWeights({ job }: JobContext, bench: Workbench, weights: Tr
 
 /** Of the network that these channels make, before fine-tuning. */
 async function accuracyOnValidation({ pruner, bench }: PruneSetting, counts: Counts): Promise<number> {
-  return await pruner.accuracyOf(pruner.prune(counts), bench.dataset, bench.validationImages);
+  return await pruner.accuracyOf(await pruner.prune(counts), bench.dataset, bench.validationImages);
 }
 
 /** Trials from the first, or from where a checkpoint stands; returns the networks that are worth fine-tuning. */
@@ -100,7 +130,7 @@ async function searchNetworks(setting: PruneSetting, wholeAccuracy: number, stat
       counts,
       price: prices.price,
       costOf: prices.costOf,
-      accuracyOf: async (units) => await pruner.accuracyOf(pruner.prune(units), bench.dataset, rewardImages),
+      accuracyOf: async (units) => await pruner.accuracyOf(await pruner.prune(units), bench.dataset, rewardImages),
       now: context.now,
     },
     manifest.search,
@@ -177,7 +207,7 @@ async function chooseWinner(setting: PruneSetting, search: PruneSearch): Promise
   if (fresh.length > 0 && manifest.search.reward === 'accuracy') {
     const meter = new RateMeter(context.now, 0);
     for (const [index, candidate] of search.best.entries()) {
-      const accuracy = await pruner.accuracyOf(pruner.prune(candidate.counts), bench.dataset, fresh);
+      const accuracy = await pruner.accuracyOf(await pruner.prune(candidate.counts), bench.dataset, fresh);
       if (accuracy > winner.accuracy) winner = { candidate, accuracy };
       context.reporter.progress(meter.progress('testing', index + 1, search.best.length));
     }

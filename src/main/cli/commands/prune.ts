@@ -28,6 +28,7 @@ interface PruneOptions extends VariantOptions, TrainingFlags {
   readonly round?: number;
   readonly group?: readonly GroupBounds[];
   readonly rewardImages?: number;
+  readonly reconstructionImages?: number;
   readonly tuneEpochs?: number;
   readonly tuneLr?: number;
   readonly onnx?: string;
@@ -57,6 +58,7 @@ export function addPruneCommand(program: Command): void {
     .option('--round <n>', 'channels are kept in multiples of this', integer(1, 1024))
     .option('--group <name=min..max>', 'bounds of one group, such as conv1=0.5..1; conv1=1..1 locks it; several may be given', groupBounds)
     .option('--reward-images <n>', 'validation images that each trial reads', integer(1, 10_000_000))
+    .option('--reconstruction-images <n>', 'training images for least-squares weights (0: weights stay as they are)', integer(0, 1_000_000))
     .option('--tune-epochs <n>', 'epochs of fine-tuning (0: none)', integer(0, 10_000))
     .option('--tune-lr <rate>', 'peak learning rate of fine-tuning', positive)
     .option('--onnx <file>', 'write the pruned network to an ONNX file');
@@ -101,6 +103,7 @@ function pruneInput(id: string, own: PruneOptions): Input<'run.create'> {
     roundTo: own.round,
     groups: own.group,
     rewardImages: own.rewardImages,
+    reconstructionImages: own.reconstructionImages,
   };
   const tuning = { epochs: own.tuneEpochs, learningRate: own.tuneLr };
   const given = (all: object): object => Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));

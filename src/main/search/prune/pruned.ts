@@ -3,13 +3,13 @@ import type { NativeControl, NativeDataset, NativeModel } from '../../compute/ad
 import { createModel } from '../../compute/index.ts';
 import { LatheError } from '../../../shared/errors.ts';
 import type { Importance } from '../../../shared/prune.ts';
-import type { Random } from '../../../shared/random.ts';
 import type { Coupling } from '../../network/coupling.ts';
 import type { Graph } from '../../network/graph.ts';
 import { toNativeProgram } from '../../network/program.ts';
 import { sliceNetwork } from '../../network/slice.ts';
 import { stateOfValues, valuesOfState, type NetworkValues } from '../../network/values.ts';
 import { keptUnits, type Counts, type Decision } from './channels.ts';
+import type { Reconstruction } from './reconstruct.ts';
 import { orderOf, scoresOf } from './importance.ts';
 
 /** Images evaluated at once: enough to keep the cores busy, small enough to stay in cache. */
@@ -28,6 +28,7 @@ export interface PrunerOptions {
   readonly importance: Importance;
   /** Images for batch norm's statistics of a pruned network, and where they are; none: the whole network's statistics. */
   readonly statistics: { readonly dataset: NativeDataset; readonly indices: Uint32Array } | null;
+  readonly reconstruction: Reconstruction | null; // null: the weights that stay are kept as they are
   readonly control: NativeControl;
 }
 
@@ -46,12 +47,13 @@ export class Pruner {
   }
 
   /** The smaller network with its weights; batch norm's running statistics are still the whole network's. */
-  prune(counts: Counts): Pruned {
-    const { graph, coupling, decisions } = this.#options;
+  async prune(counts: Counts): Promise<Pruned> {
+    const { graph, coupling, decisions, reconstruction } = this.#options;
     const kept = keptUnits(decisions, counts, (decision) => this.#orders[decision] ?? []);
     const sliced = sliceNetwork(graph, this.#values, kept, coupling);
     const model = createModel(toNativeProgram(sliced.graph));
-    model.setState(stateOfValues(model.parameters, sliced.values));
+    const values = reconstruction ? await reconstruction.apply(sliced.values, kept) : sliced.values;
+    model.setState(stateOfValues(model.parameters, values));
     return { graph: sliced.graph, model };
   }
 
@@ -63,22 +65,20 @@ export class Pruner {
     return result.correct / result.count;
   }
 
-  /**
-   * Batch norm's running statistics of a pruned network, measured anew and kept: training steps that change no weight move them
-   * to those of what passes through.
-   */
-  async recalibrate({ model }: Pruned, random: Random): Promise<void> {
+  /** Batch norm's running statistics of a pruned network, measured anew and kept. */
+  async recalibrate({ model }: Pruned): Promise<void> {
     const { statistics, control } = this.#options;
     if (!statistics) return;
-    const { dataset, indices } = statistics;
-    const batchSize = Math.min(evaluationBatch, indices.length);
-    const steps = recalibrationSteps;
-    const order = Uint32Array.from({ length: steps * batchSize }, () => indices[random.uniformInt(0, indices.length - 1)] ?? 0);
-    await model.train({ dataset, order, batchSize, learningRates: new Float32Array(steps), momentum: 0, weightDecay: 0, control });
+    const indices = statistics.indices.slice(0, 1); // of which nothing is wanted
+    const { parameters } = await model.evaluate({
+      dataset: statistics.dataset,
+      indices,
+      batchSize: 1,
+      statistics,
+      wantParameters: true,
+      control,
+    });
     if (control.cancelled) throw new LatheError('cancelled', 'cancelled on request');
-    model.setState(model.getState().parameters); // the optimiser starts afresh
+    if (parameters) model.setState(parameters);
   }
 }
-
-/** With a momentum of 0.1, 0.9 ^ 60 = 0.2 % of the old statistics are left. */
-const recalibrationSteps = 60;
