@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { agentParametersSchema } from './agent.ts';
 import { given } from './given.ts';
-import { budgetSchema, costSchema, quantizePolicySchema } from './policy.ts';
+import { budgetSchema, costSchema, quantizePolicySchema, resourceSchema } from './policy.ts';
 import { searchSpaceSchema, spaceFitSchema } from './space.ts';
 import { architectureResultSchema, specializeParametersSchema } from './specialize.ts';
 import { layerInfoSchema, networkRefSchema, resolvedNetworkRefSchema } from './network.ts';
@@ -58,6 +58,13 @@ export const quantizeParametersSchema = z.object({
   finalists: z.number().int().min(1).max(1000).default(8), // best trials that are read again on all validation images
   refinement: z.number().min(0).max(1).default(0.4), // share of the trials, at the end, that change the best policies a little; 0: all ask the agent
   rewardScale: z.number().positive().default(0.1), // a percentage point of accuracy
+  thresholds: z.enum(['mse', 'maximum', 'kl']).default('mse'), // how clipping thresholds are found
+  perChannel: z.boolean().default(false), // a weight threshold an output channel
+  codebooks: z.boolean().default(false), // k-means codebooks in place of linear weights; no integer arithmetic then
+  finetuneSteps: z.number().int().min(0).max(1_000_000).default(0), // of quantized training before each policy is measured
+  finetuneEpochs: z.number().int().min(0).max(1000).default(0), // of quantized training (PACT) of the winner and of uniform policies, at the end
+  finetuneRate: z.number().positive().max(100).default(0.01), // learning rate of both; along a cosine to zero
+  sensitivity: z.boolean().default(false), // measures each layer at each width alone, besides the trials
   agent: agentParametersSchema.prefault({}),
 });
 export type QuantizeParameters = z.infer<typeof quantizeParametersSchema>;
@@ -91,6 +98,13 @@ export const quantizeManifestSchema = z.object({
   search: quantizeParametersSchema.required().extend({
     method: quantizeMethodSchema.default('ddpg'),
     refinement: quantizeParametersSchema.shape.refinement.unwrap().default(0),
+    thresholds: quantizeParametersSchema.shape.thresholds,
+    perChannel: quantizeParametersSchema.shape.perChannel,
+    codebooks: quantizeParametersSchema.shape.codebooks,
+    finetuneSteps: quantizeParametersSchema.shape.finetuneSteps,
+    finetuneEpochs: quantizeParametersSchema.shape.finetuneEpochs,
+    finetuneRate: quantizeParametersSchema.shape.finetuneRate,
+    sensitivity: quantizeParametersSchema.shape.sensitivity,
   }),
 });
 export const pruneManifestSchema = z.object({
@@ -207,6 +221,8 @@ export const solutionSchema = costSchema.extend({
   validationAccuracy: z.number().nullable(),
   testAccuracy: z.number().nullable(),
   integerTestAccuracy: z.number().nullable().default(null), // the same images in integer arithmetic; measured of a search's winner
+  tunedValidationAccuracy: z.number().nullable().default(null), // behind the long quantized training, where it was asked for
+  tunedTestAccuracy: z.number().nullable().default(null),
   withinBudget: z.boolean(),
   weights: z.string().nullable(), // hash of the blob with the float weights behind it
   prune: pruneResultSchema.optional(), // of a pruned network
@@ -241,6 +257,7 @@ export const trialSchema = costSchema.extend({
   activationBits: z.array(z.number().int()),
   askedWeightBits: z.array(z.number().int()), // what the agent asked for before that
   askedActivationBits: z.array(z.number().int()),
+  clippedBy: z.array(resourceSchema).default([]), // the budgets that what was asked for did not meet
   noise: z.number().nullable(), // sigma; null while warming up and where the agent was not asked
   criticLoss: z.number().nullable(),
   prune: pruneTrialSchema.optional(), // of a pruning, whose bits are empty

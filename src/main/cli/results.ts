@@ -37,19 +37,31 @@ export function printSolutions(solutions: readonly Solution[]): void {
     (a, b) => roles[a.role] - roles[b.role] || Number(b.withinBudget) - Number(a.withinBudget) || (b.latencyMs ?? 0) - (a.latencyMs ?? 0),
   );
   printTable(
-    ['policy', 'budget', 'test (%)', 'integer (%)', 'to float (points)', 'validation (%)', 'latency (ms)', 'energy (mJ)', 'size'],
+    [
+      'policy',
+      'budget',
+      'test (%)',
+      'integer (%)',
+      'tuned (%)',
+      'to float (points)',
+      'validation (%)',
+      'latency (ms)',
+      'energy (mJ)',
+      'size',
+    ],
     rows.map((row) => [
       labelOf(row),
       row.role === 'float' ? '' : row.withinBudget ? 'met' : 'over',
       percent(row.testAccuracy),
       percent(row.integerTestAccuracy),
+      percent(row.tunedTestAccuracy),
       row.testAccuracy !== null && floatAccuracy !== null && row.role !== 'float' ? points(row.testAccuracy - floatAccuracy) : '',
       percent(row.validationAccuracy),
       row.role === 'float' ? '' : ms(row.latencyMs),
       millijoules(row.energyMj),
       bytes(row.sizeBytes),
     ]),
-    [2, 3, 4, 5, 6, 7, 8],
+    [2, 3, 4, 5, 6, 7, 8, 9],
   );
 }
 

@@ -137,6 +137,8 @@ function reportWhole(
     validationAccuracy,
     testAccuracy,
     integerTestAccuracy: null,
+    tunedValidationAccuracy: null,
+    tunedTestAccuracy: null,
     withinBudget: false,
     weights: weights.sha256,
     latencyMs,
@@ -169,6 +171,8 @@ async function solutionOf(
     validationAccuracy,
     testAccuracy,
     integerTestAccuracy: null,
+    tunedValidationAccuracy: null,
+    tunedTestAccuracy: null,
     withinBudget: withinLimits(setting, units),
     weights: weights.sha256,
     prune: {

@@ -4,7 +4,7 @@ import type { LayerInfo } from '../../shared/network.ts';
 import type { QuantizeManifest, Solution } from '../../shared/run.ts';
 import { LatheError } from '../../shared/errors.ts';
 import { createMlp } from '../compute/index.ts';
-import { costTable, type CostTable } from '../hardware/cost-table.ts';
+import { costTable, type CostTable, type PolicyBits } from '../hardware/cost-table.ts';
 import { findTarget } from '../hardware/targets.ts';
 import { quantizableLayerInfos } from '../network/describe.ts';
 import { Evaluator } from '../search/evaluator.ts';
@@ -12,9 +12,11 @@ import { uniformPolicies } from '../search/quantize/baselines.ts';
 import { meetsBudgets } from '../search/budgets.ts';
 import { absoluteBudgets, lockedLayers, requireFeasible, toPolicy, uniformBits, type BitVector } from '../search/quantize/bits.ts';
 import type { DdpgState } from '../search/agent/ddpg.ts';
+import { sensitivityMetrics, sensitivityPolicies, type Sensitivity } from '../search/quantize/sensitivity.ts';
 import { createRivalBitSearch } from '../search/quantize/rival.ts';
 import { QuantizeSearch, type BitSearch, type QuantizeSearchState } from '../search/quantize/search.ts';
 import type { RivalSearchState } from '../search/rivals/search.ts';
+import { fineTuning, tuningBatch } from './fine-tuning.ts';
 import { loadState, saveState, type SearchCheckpoint } from './checkpoint.ts';
 import { throwIfCancelled, type JobContext } from './job.ts';
 import { RateMeter } from './reporter.ts';
@@ -30,6 +32,13 @@ interface Prelude {
   readonly floatValidationAccuracy: number;
   readonly baselines: SearchCheckpoint['baselines'];
 }
+
+interface TestedPolicy {
+  readonly bits: BitVector;
+  readonly solution: Solution;
+}
+
+type TestImages = Awaited<ReturnType<typeof openTest>>;
 
 interface Setting {
   readonly context: JobContext;
@@ -54,7 +63,8 @@ export async function runQuantize(context: JobContext, manifest: QuantizeManifes
     throw new LatheError('conflict', `target ${manifest.target} has changed since the run was made; start a new run`);
   }
   const layers = quantizableLayerInfos(bench.graph);
-  const costs = costTable(bench.graph, target, manifest.batch);
+  const table = costTable(bench.graph, target, manifest.batch);
+  const costs = manifest.search.codebooks ? withCodebooks(table) : table;
   const locked = lockedLayers(layers.length, manifest.search.protectFirstAndLast);
   const reference = costs.costOf(uniformBits(8, 8, locked));
   const limits = absoluteBudgets(manifest.budgets, reference, target.id);
@@ -66,7 +76,7 @@ export async function runQuantize(context: JobContext, manifest: QuantizeManifes
   const weights = resumed ? await restoreWeights(context, bench, resumed) : await trainWeights(context, manifest, bench);
   const evaluator = new Evaluator(bench.model, bench.dataset, context.control);
   reporter.progress({ phase: 'calibrating', done: 0, total: 1, ratePerSecond: null, etaSeconds: null });
-  await evaluator.calibrate(bench.trainImages.slice(0, manifest.search.calibrationImages), manifest.search.statisticsImages);
+  await prepare(evaluator, bench, manifest);
 
   const rewardImages = bench.validationImages.slice(0, manifest.search.rewardImages);
   const setting: Setting = { context, manifest, bench, layers, costs, limits, locked, evaluator, rewardImages, weights };
@@ -77,9 +87,57 @@ export async function runQuantize(context: JobContext, manifest: QuantizeManifes
     reporter.log('info', `search continues at trial ${String(search.step)} of ${String(manifest.search.trials)}`);
   }
   await runTrials(setting, prelude, search);
+  await reportSensitivity(setting, search);
   const winner = await chooseWinner(setting, search);
-  await testAll(setting, prelude, winner);
+  const test = await openTest(context, bench);
+  const tested = await testAll(setting, prelude, winner, test);
+  await tuneAtTheEnd(setting, tested, test);
   reporter.progress({ phase: 'done', done: 1, total: 1, ratePerSecond: null, etaSeconds: null });
+}
+
+/** Thresholds, codebooks where they were asked for, and the short training before each measurement where it was. */
+async function prepare(evaluator: Evaluator, bench: Workbench, manifest: QuantizeManifest): Promise<void> {
+  const { search } = manifest;
+  const images = bench.trainImages.slice(0, search.calibrationImages);
+  await evaluator.calibrate(images, search.statisticsImages, { rule: search.thresholds, perChannel: search.perChannel });
+  if (search.codebooks) {
+    const random = bench.random.derive('codebooks');
+    await evaluator.cluster(Float64Array.from({ length: bench.model.quantizableOps.length * 256 }, () => random.uniform()));
+  }
+  evaluator.fineTune(search.finetuneSteps > 0 ? fineTuning(bench, manifest, search.finetuneSteps) : null);
+}
+
+/** A codebook lies beside each layer's weights: 2^bits centroids of 32 bits. */
+function withCodebooks(table: CostTable): CostTable {
+  const bytes = ({ weightBits }: PolicyBits): number => Array.from(weightBits).reduce((sum, bits) => sum + 4 * 2 ** bits, 0);
+  return {
+    ...table,
+    costOf: (bits) => {
+      const cost = table.costOf(bits);
+      return { ...cost, sizeBytes: cost.sizeBytes + bytes(bits) };
+    },
+  };
+}
+
+/** What the search measured of layers alone; where it was asked for and the search measures none, measured now. */
+async function reportSensitivity(setting: Setting, search: AnySearch): Promise<void> {
+  const { context, manifest, layers, locked, evaluator, rewardImages } = setting;
+  const names = layers.map((layer) => layer.name);
+  if (search.sensitivities.length > 0 || !manifest.search.sensitivity) {
+    context.reporter.metrics(sensitivityMetrics(search.sensitivities, names));
+    return;
+  }
+  const { minimumBits, maximumBits } = manifest.search;
+  const { top, probes } = sensitivityPolicies({ minimumBits, maximumBits, locked });
+  const meter = new RateMeter(context.now, 0);
+  const reference = await evaluator.measure(rewardImages, top);
+  const found: Sensitivity[] = [];
+  for (const [index, { layer, side, bits, policy }] of probes.entries()) {
+    const { accuracy, loss } = await evaluator.measure(rewardImages, policy);
+    found.push({ layer, side, bits, accuracyLoss: reference.accuracy - accuracy, lossRise: loss - reference.loss });
+    context.reporter.progress(meter.progress('testing', index + 1, probes.length));
+  }
+  context.reporter.metrics(sensitivityMetrics(found, names));
 }
 
 async function restoreWeights(context: JobContext, bench: Workbench, checkpoint: SearchCheckpoint): Promise<TrainedWeights> {
@@ -204,10 +262,10 @@ async function testAll(
   setting: Setting,
   prelude: Prelude,
   winner: { readonly bits: BitVector; readonly validationAccuracy: number },
-): Promise<void> {
-  const { context, bench, evaluator } = setting;
+  test: TestImages,
+): Promise<TestedPolicy[]> {
+  const { context, manifest, evaluator } = setting;
   const { reporter } = context;
-  const test = await openTest(context, bench);
   const tester = evaluator.on(test.dataset);
   const meter = new RateMeter(context.now, 0);
   const total = prelude.baselines.length + 2;
@@ -215,18 +273,52 @@ async function testAll(
   reporter.solution(floatSolution(setting, prelude.floatValidationAccuracy, await tester.accuracyOf(test.indices)));
   reporter.progress(meter.progress('testing', 1, total));
   const testAccuracy = await tester.accuracyOf(test.indices, winner.bits);
-  const integerTestAccuracy = await tester.accuracyOf(test.indices, winner.bits, 'integer');
-  const found = quantizedSolution(setting, 'best', 'found', winner.bits, winner.validationAccuracy, testAccuracy);
-  reporter.solution({ ...found, integerTestAccuracy });
+  // Codebooks have no integer form.
+  const integerTestAccuracy = manifest.search.codebooks ? null : await tester.accuracyOf(test.indices, winner.bits, 'integer');
+  const found = {
+    ...quantizedSolution(setting, 'best', 'found', winner.bits, winner.validationAccuracy, testAccuracy),
+    integerTestAccuracy,
+  };
+  const tested: TestedPolicy[] = [{ bits: winner.bits, solution: found }];
+  reporter.solution(found);
   reporter.log(
     'info',
-    `found policy on the test split: ${(testAccuracy * 100).toFixed(2)} % fake-quantized, ${(integerTestAccuracy * 100).toFixed(2)} % in integer arithmetic`,
+    `found policy on the test split: ${(testAccuracy * 100).toFixed(2)} % fake-quantized${integerTestAccuracy === null ? '' : `, ${(integerTestAccuracy * 100).toFixed(2)} % in integer arithmetic`}`,
   );
   reporter.progress(meter.progress('testing', 2, total));
   for (const [index, baseline] of prelude.baselines.entries()) {
     const testAccuracy = await tester.accuracyOf(test.indices, baseline.bits);
-    reporter.solution(quantizedSolution(setting, 'baseline', baseline.label, baseline.bits, baseline.validationAccuracy, testAccuracy));
+    const solution = quantizedSolution(setting, 'baseline', baseline.label, baseline.bits, baseline.validationAccuracy, testAccuracy);
+    tested.push({ bits: baseline.bits, solution });
+    reporter.solution(solution);
     reporter.progress(meter.progress('testing', index + 3, total));
+  }
+  return tested;
+}
+
+/**
+ * The long quantized training (PACT), where it was asked for: of the winner, of the uniform policy within the budget that was the
+ * most accurate before, and of the one with the most bits w = a, all alike and from the same float weights.
+ */
+async function tuneAtTheEnd(setting: Setting, tested: readonly TestedPolicy[], test: TestImages): Promise<void> {
+  const { context, manifest, bench, evaluator } = setting;
+  const { finetuneEpochs } = manifest.search;
+  if (finetuneEpochs === 0) return;
+  const uniform = tested.filter(({ solution }) => solution.role === 'baseline' && solution.withinBudget);
+  const accuracyOf = (policy: TestedPolicy): number => policy.solution.validationAccuracy ?? -1;
+  const best = [...uniform].sort((a, b) => accuracyOf(b) - accuracyOf(a))[0];
+  const equal = uniform.find(({ solution }) => /^w(\d)a\1$/.test(solution.label)); // from the most bits down
+  const found = tested.find(({ solution }) => solution.role === 'best');
+  const chosen = [...new Set([found, best, equal])].filter((policy) => policy !== undefined);
+  const stepsPerEpoch = Math.floor(bench.trainImages.length / tuningBatch(bench, manifest));
+  evaluator.fineTune(fineTuning(bench, manifest, finetuneEpochs * stepsPerEpoch));
+  const meter = new RateMeter(context.now, 0);
+  for (const [index, { bits, solution }] of chosen.entries()) {
+    context.reporter.progress(meter.progress('tuning', index, chosen.length));
+    const parts = [{ dataset: bench.dataset, indices: bench.validationImages }, test];
+    const [validation, onTest] = await evaluator.measureAll(parts, bits);
+    if (!validation || !onTest) throw new Error('two sets of images have two readings');
+    context.reporter.solution({ ...solution, tunedValidationAccuracy: validation.accuracy, tunedTestAccuracy: onTest.accuracy });
   }
 }
 
@@ -239,6 +331,8 @@ function floatSolution(setting: Setting, validationAccuracy: number, testAccurac
     validationAccuracy,
     testAccuracy,
     integerTestAccuracy: null,
+    tunedValidationAccuracy: null,
+    tunedTestAccuracy: null,
     withinBudget: false,
     weights: setting.weights.sha256,
     latencyMs: null, // the target computes integers
@@ -268,6 +362,8 @@ function quantizedSolution(
     validationAccuracy,
     testAccuracy,
     integerTestAccuracy: null,
+    tunedValidationAccuracy: null,
+    tunedTestAccuracy: null,
     withinBudget: meetsBudgets(cost, setting.limits),
     weights: setting.weights.sha256,
   };

@@ -352,6 +352,8 @@ async function solutionOf(
     validationAccuracy: contender.validationAccuracy,
     testAccuracy,
     integerTestAccuracy: null,
+    tunedValidationAccuracy: null,
+    tunedTestAccuracy: null,
     withinBudget: limits.every((limit) => withinLimit(limit, cost, graph)),
     weights: contender.weights,
     architecture: {

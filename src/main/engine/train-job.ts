@@ -25,6 +25,8 @@ export async function runTrain(context: JobContext, manifest: TrainManifest): Pr
     validationAccuracy,
     testAccuracy,
     integerTestAccuracy: null,
+    tunedValidationAccuracy: null,
+    tunedTestAccuracy: null,
     withinBudget: true,
     latencyMs: null,
     energyMj: null,

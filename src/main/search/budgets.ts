@@ -24,3 +24,8 @@ export function meetsBudgets(cost: Cost, limits: readonly Budget[]): boolean {
     return amount !== null && amount <= limit.value;
   });
 }
+
+/** The resources whose limits a cost is over. */
+export function exceededBudgets(cost: Cost, limits: readonly Budget[]): Resource[] {
+  return limits.filter((limit) => !meetsBudgets(cost, [limit])).map(({ resource }) => resource);
+}

@@ -5,6 +5,7 @@
 import type {
   NativeArithmetic,
   NativeCalibration,
+  NativeCodebook,
   NativeControl,
   NativeDataset,
   NativeModel,
@@ -13,6 +14,9 @@ import type {
 } from '../compute/addon.ts';
 import { LatheError } from '../../shared/errors.ts';
 import type { BitVector } from './quantize/bits.ts';
+
+/** Lloyd's iterations of a codebook at most; it usually stands still long before. */
+const codebookIterations = 50;
 
 /** Images evaluated at once: enough to keep the cores busy, small enough to stay in cache. */
 const evaluationBatch = 64;
@@ -24,11 +28,26 @@ export interface ThresholdChoice {
   readonly perChannel?: boolean;
 }
 
+/** Quantized training before a policy is measured: from the same float weights, on the same images in the same order, for each. */
+export interface FineTuning {
+  readonly images: Uint32Array; // steps * batchSize of them, in the order of training
+  readonly batchSize: number;
+  readonly learningRates: Float32Array; // one a step
+  readonly momentum: number;
+  readonly weightDecay: number;
+  readonly seed: number;
+}
+
+/** Of learned activation ranges, as PACT's code decays them. */
+const rangeDecay = 1e-4;
+
 export class Evaluator {
   private readonly model: NativeModel;
   private readonly dataset: NativeDataset;
   private readonly control: NativeControl;
   private calibrations: readonly NativeCalibration[] | null = null;
+  private codebooks: readonly (readonly (NativeCodebook | null)[])[] | null = null; // by bits
+  private tuning: { readonly how: FineTuning; readonly dataset: NativeDataset; readonly float: Float32Array } | null = null;
   private statistics: { readonly dataset: NativeDataset; readonly indices: Uint32Array } | null = null;
 
   constructor(model: NativeModel, dataset: NativeDataset, control: NativeControl) {
@@ -55,6 +74,22 @@ export class Evaluator {
     this.throwIfCancelled();
   }
 
+  /** k-means codebooks of the weights as they stand, for all widths, in place of linear weights. `uniforms`: 256 a layer, in [0, 1). */
+  async cluster(uniforms: Float64Array): Promise<void> {
+    const count = this.model.quantizableOps.length;
+    const books: (readonly (NativeCodebook | null)[])[] = [];
+    for (let bits = 0; bits <= 8; bits += 1) {
+      const options = { bits: new Uint8Array(count).fill(bits), iterations: codebookIterations, keepZeros: false, uniforms };
+      books.push(bits === 0 ? [] : await this.model.cluster({ ...options, control: this.control }));
+    }
+    this.codebooks = books;
+  }
+
+  /** From here on each quantized network is trained so before it is measured; null: it is not. The model keeps its float weights. */
+  fineTune(how: FineTuning | null): void {
+    this.tuning = how === null ? null : { how, dataset: this.dataset, float: this.model.getState().parameters };
+  }
+
   /** Accuracy, 0..1, on these images; without bits: of the float network. */
   async accuracyOf(indices: Uint32Array, bits?: BitVector, arithmetic: NativeArithmetic = 'fake'): Promise<number> {
     return (await this.measure(indices, bits, arithmetic)).accuracy;
@@ -66,15 +101,45 @@ export class Evaluator {
     bits?: BitVector,
     arithmetic: NativeArithmetic = 'fake',
   ): Promise<{ readonly accuracy: number; readonly loss: number }> {
-    const result = await this.model.evaluate({
-      dataset: this.dataset,
-      indices,
-      batchSize: evaluationBatch,
+    const [reading] = await this.measureAll([{ dataset: this.dataset, indices }], bits, arithmetic);
+    if (!reading) throw new Error('an evaluation of one set of images has one reading');
+    return reading;
+  }
+
+  /** The same on several sets of images, fine-tuned once for all of them. */
+  async measureAll(
+    parts: readonly { readonly dataset: NativeDataset; readonly indices: Uint32Array }[],
+    bits?: BitVector,
+    arithmetic: NativeArithmetic = 'fake',
+  ): Promise<{ readonly accuracy: number; readonly loss: number }[]> {
+    try {
+      const quantization = bits ? await this.tuned(this.quantizationOf(bits)) : null;
+      const quantized = quantization ? { quantization, arithmetic, ...(this.statistics ? { statistics: this.statistics } : {}) } : {};
+      const readings: { readonly accuracy: number; readonly loss: number }[] = [];
+      for (const part of parts) {
+        const result = await this.model.evaluate({ ...part, batchSize: evaluationBatch, control: this.control, ...quantized });
+        this.throwIfCancelled();
+        readings.push({ accuracy: result.correct / result.count, loss: result.meanLoss });
+      }
+      return readings;
+    } finally {
+      if (bits && this.tuning) this.model.setState(this.tuning.float);
+    }
+  }
+
+  /** What training with this quantization makes of it; the model then has the trained weights. */
+  private async tuned(quantization: NativeQuantization): Promise<NativeQuantization> {
+    if (!this.tuning) return quantization;
+    const { how, dataset, float } = this.tuning;
+    this.model.setState(float);
+    const { images: order, batchSize, learningRates, momentum, weightDecay, seed } = how;
+    const result = await this.model.train({
+      ...{ dataset, order, batchSize, learningRates, momentum, weightDecay, seed },
+      quantized: { quantization, learnRanges: true, rangeDecay, rangeMomentum: momentum, clusterGradient: 'sum' },
       control: this.control,
-      ...(bits ? { quantization: this.quantizationOf(bits), arithmetic, ...(this.statistics ? { statistics: this.statistics } : {}) } : {}),
     });
     this.throwIfCancelled();
-    return { accuracy: result.correct / result.count, loss: result.meanLoss };
+    return result.quantized?.quantization ?? quantization;
   }
 
   /** The same network with the same thresholds and statistics, on another data set. */
@@ -82,6 +147,8 @@ export class Evaluator {
     const other = new Evaluator(this.model, dataset, this.control);
     other.calibrations = this.calibrations;
     other.statistics = this.statistics;
+    other.codebooks = this.codebooks;
+    other.tuning = this.tuning;
     return other;
   }
 
@@ -95,6 +162,7 @@ export class Evaluator {
       weightThresholds: pick((layer) => layer.weightThresholds, bits.weightBits),
       activationThresholds: pick((layer) => layer.activationThresholds, bits.activationBits),
       ...this.channelThresholds(bits),
+      ...(this.codebooks ? { codebooks: Array.from(bits.weightBits, (width, layer) => this.codebooks?.[width]?.[layer] ?? null) } : {}),
     };
   }
 

@@ -6,7 +6,7 @@ import { LatheError } from '../../../shared/errors.ts';
 import { comparisonRequestSchema } from '../../../shared/study.ts';
 import type { Budget } from '../../../shared/policy.ts';
 import { quantizeMethodSchema, type QuantizeMethod } from '../../../shared/run.ts';
-import { budgets, integer, networkRef, oneOf, withVariantOptions, type VariantOptions } from '../arguments.ts';
+import { budgets, integer, networkRef, oneOf, positive, withVariantOptions, type VariantOptions } from '../arguments.ts';
 import { trainingOf, withTrainingFlags, type TrainingFlags } from '../training-flags.ts';
 import { globalOptions, withService } from '../context.ts';
 import { followRun } from '../follow.ts';
@@ -30,6 +30,14 @@ interface QuantizeOptions extends TrainingOptions {
   readonly protect: boolean;
   readonly method?: QuantizeMethod;
   readonly agent?: string;
+  readonly rewardImages?: number;
+  readonly thresholds?: 'mse' | 'maximum' | 'kl';
+  readonly perChannel?: boolean;
+  readonly codebooks?: boolean;
+  readonly finetuneSteps?: number;
+  readonly finetuneEpochs?: number;
+  readonly finetuneRate?: number;
+  readonly sensitivity?: boolean;
   readonly rivals?: readonly ComparedMethod[];
   readonly seeds?: number;
 }
@@ -75,6 +83,14 @@ export function addSearchCommands(program: Command): void {
     .option('--hardware-batch <n>', "images at once on the target (default: the target's)", integer(1, 4096))
     .option('--trials <n>', 'policies to evaluate', integer(1, 1_000_000))
     .option('--method <name>', `how policies are found: ${quantizeMethodSchema.options.join(', ')}`, oneOf(quantizeMethodSchema.options))
+    .option('--reward-images <n>', 'validation images that each trial reads', integer(1, 10_000_000))
+    .option('--thresholds <rule>', 'how clipping thresholds are found: mse, maximum or kl', oneOf(['mse', 'maximum', 'kl']))
+    .option('--per-channel', 'a weight threshold for each output channel')
+    .option('--codebooks', 'k-means codebooks in place of linear weights (size budgets)')
+    .option('--finetune-steps <n>', 'steps of quantized training before each policy is measured', integer(0, 1_000_000))
+    .option('--finetune-epochs <n>', 'epochs of quantized training (PACT) of the winner and of uniform policies', integer(0, 1000))
+    .option('--finetune-rate <rate>', 'learning rate of both', positive)
+    .option('--sensitivity', 'measure each layer at each width alone, besides the trials')
     .option('--agent <run>', 'with --method transfer: the completed run whose agent decides')
     .option(
       '--rivals <methods>',
@@ -151,6 +167,14 @@ function quantizeInput(id: string, own: QuantizeOptions): Extract<Input<'run.cre
       ...(own.maxBits === undefined ? {} : { maximumBits: own.maxBits }),
       protectFirstAndLast: own.protect,
       ...(own.method === undefined ? {} : { method: own.method }),
+      ...(own.rewardImages === undefined ? {} : { rewardImages: own.rewardImages }),
+      ...(own.thresholds === undefined ? {} : { thresholds: own.thresholds }),
+      ...(own.perChannel === undefined ? {} : { perChannel: own.perChannel }),
+      ...(own.codebooks === undefined ? {} : { codebooks: own.codebooks }),
+      ...(own.finetuneSteps === undefined ? {} : { finetuneSteps: own.finetuneSteps }),
+      ...(own.finetuneEpochs === undefined ? {} : { finetuneEpochs: own.finetuneEpochs }),
+      ...(own.finetuneRate === undefined ? {} : { finetuneRate: own.finetuneRate }),
+      ...(own.sensitivity === undefined ? {} : { sensitivity: own.sensitivity }),
     },
   };
 }

@@ -167,6 +167,7 @@ export class PruneSearch {
       activationBits: [],
       askedWeightBits: [],
       askedActivationBits: [],
+      clippedBy: [],
       prune: { groups, params },
       isBest,
       atMs: this.environment.now(),

@@ -2,15 +2,17 @@
 import type { Budget } from '../../../shared/policy.ts';
 import type { QuantizeParameters, Trial } from '../../../shared/run.ts';
 import type { Random } from '../../../shared/random.ts';
-import { amountOf, meetsBudgets } from '../budgets.ts';
+import { amountOf, exceededBudgets, meetsBudgets } from '../budgets.ts';
 import type { Choices, Decision, DecisionProblem, SeparableCosts } from '../rivals/problem.ts';
 import { RivalSearch, type RivalMethod, type RivalSearchState } from '../rivals/search.ts';
 import { lockedLayers, protectedBits, type BitVector } from './bits.ts';
+import { sides, type Sensitivity } from './sensitivity.ts';
 import type { BitSearch, Candidate, QuantizeEnvironment } from './search.ts';
 
 /** Bits as choices and back: a decision's choice 0 is the fewest bits. */
 interface Coding {
   readonly decisions: readonly Decision[];
+  readonly layerOf: (decision: number) => number;
   readonly toBits: (choices: Choices) => BitVector;
   readonly toChoices: (bits: BitVector) => number[];
 }
@@ -51,10 +53,19 @@ export async function createRivalBitSearch(
         activationBits: [...bits.activationBits],
         askedWeightBits: [...askedBits.weightBits],
         askedActivationBits: [...askedBits.activationBits],
+        clippedBy: exceededBudgets(environment.costOf(askedBits), limits),
         noise: null,
         criticLoss: null,
         atMs: environment.now(),
       };
+    },
+    get sensitivities(): readonly Sensitivity[] {
+      return search.sensitivities.map(({ decision, choice, ...rest }) => ({
+        ...rest,
+        layer: coding.layerOf(decision),
+        side: sides[decision % 2] ?? 'weights',
+        bits: parameters.minimumBits + choice,
+      }));
     },
     save: () => search.save(),
     restore: (state) => {
@@ -68,7 +79,8 @@ function codingOf({ layers }: QuantizeEnvironment, { minimumBits, maximumBits, p
   const free = layers.flatMap((layer, index) => (locked[index] === true ? [] : [{ layer: index, name: layer.name }]));
   const choices = maximumBits - minimumBits + 1;
   return {
-    decisions: free.flatMap(({ name }, group) => ['weights', 'activations'].map((side) => ({ name: `${name} ${side}`, group, choices }))),
+    decisions: free.flatMap(({ name }, group) => sides.map((side) => ({ name: `${name} ${side}`, group, choices }))),
+    layerOf: (decision) => free[Math.floor(decision / 2)]?.layer ?? 0,
     toBits: (of) => {
       const weightBits = locked.map(() => protectedBits);
       const activationBits = locked.map(() => protectedBits);

@@ -11,7 +11,9 @@ import { Random, type RandomState } from '../../../shared/random.ts';
 import { Ddpg, type DdpgState, type MlpFactory } from '../agent/ddpg.ts';
 import { actionToBits, bitsToAction, enforceBudgets, lockedLayers, protectedBits, type BitVector, type CostFunction } from './bits.ts';
 import type { Reading } from '../rivals/problem.ts';
+import { exceededBudgets } from '../budgets.ts';
 import { neighbourOf } from './refine.ts';
+import type { Sensitivity } from './sensitivity.ts';
 import { type Decision, LayerStates, stateSize } from './state.ts';
 
 /** What the search asks of the world: two numbers about a policy. */
@@ -47,6 +49,8 @@ export interface BitSearch<S extends { readonly nextStep: number }> {
   /** The best trials within the budgets, best first; each a different policy. */
   readonly best: readonly Candidate[];
   trial(): Promise<Trial>;
+  /** What the method has measured of layers alone; empty where it measures none. */
+  readonly sensitivities: readonly Sensitivity[];
   save(): S;
   restore(state: S): void;
 }
@@ -115,6 +119,9 @@ export class QuantizeSearch implements BitSearch<QuantizeSearchState> {
   get best(): readonly Candidate[] {
     return this.finalists;
   }
+
+  /** The agent measures none. */
+  readonly sensitivities: readonly Sensitivity[] = [];
 
   /** One policy: choose it, measure it, learn. */
   async trial(): Promise<Trial> {
@@ -229,6 +236,7 @@ export class QuantizeSearch implements BitSearch<QuantizeSearchState> {
       activationBits: [...bits.activationBits],
       askedWeightBits: [...asked.weightBits],
       askedActivationBits: [...asked.activationBits],
+      clippedBy: exceededBudgets(this.environment.costOf(asked), this.limits),
       isBest,
       atMs: this.environment.now(),
     };

@@ -6,7 +6,7 @@ import { greedySolver } from './greedy.ts';
 import { integerProgramSolver } from './integer-program.ts';
 import { keyOf, type Choices, type DecisionProblem, type Proposal, type Reading, type Rival } from './problem.ts';
 import { RandomRival } from './random-rival.ts';
-import { SensitivityRival } from './sensitivity-rival.ts';
+import { SensitivityRival, type MeasuredSensitivity } from './sensitivity-rival.ts';
 
 export const rivalMethods = ['random', 'evolutionary', 'greedy', 'integer-program'] as const;
 export type RivalMethod = (typeof rivalMethods)[number];
@@ -92,6 +92,11 @@ export class RivalSearch {
     this.finalists = [...this.finalists, candidate]
       .sort((a, b) => b.accuracy - a.accuracy || a.cost.latencyMs - b.cost.latencyMs || a.step - b.step)
       .slice(0, this.options.finalists);
+  }
+
+  /** What was measured of decisions alone; empty where the method measures none. */
+  get sensitivities(): readonly MeasuredSensitivity[] {
+    return this.rival instanceof SensitivityRival ? this.rival.measured : [];
   }
 
   save(): RivalSearchState {

@@ -15,6 +15,13 @@ export type Solver = (table: LossTable, exact: boolean) => number[];
 
 /** Standard deviation of the logarithm by which a decision's sensitivities are changed. */
 const perturbation = 0.4;
+export interface MeasuredSensitivity {
+  readonly decision: number;
+  readonly choice: number;
+  readonly accuracyLoss: number;
+  readonly lossRise: number;
+}
+
 interface State {
   readonly kind: 'sensitivity';
   readonly random: RandomState;
@@ -55,6 +62,16 @@ export class SensitivityRival implements Rival {
   tell({ origin, choices }: Proposal, reading: Reading): void {
     if (origin === 'sensitivity') this.readings.push(reading);
     else this.tried.add(keyOf(choices));
+  }
+
+  /** Rises against the top, for each decision and choice that was measured. */
+  get measured(): MeasuredSensitivity[] {
+    const top = this.readings[0];
+    return this.readings.flatMap(({ accuracy, loss }, index) => {
+      const probe = this.probes[index];
+      if (!top || !probe || probe.decision === null) return [];
+      return [{ decision: probe.decision, choice: probe.choice, accuracyLoss: top.accuracy - accuracy, lossRise: loss - top.loss }];
+    });
   }
 
   private perturbed(table: LossTable): number[][] {

@@ -9,6 +9,7 @@ import { latencyTables } from './0006-latency-tables.ts';
 import { prune } from './0007-prune.ts';
 import { studies } from './0008-studies.ts';
 import { architectures } from './0009-architectures.ts';
+import { fineTuning } from './0010-fine-tuning.ts';
 
 export const migrations: readonly Migration[] = [
   firstTables,
@@ -20,4 +21,5 @@ export const migrations: readonly Migration[] = [
   prune,
   studies,
   architectures,
+  fineTuning,
 ];

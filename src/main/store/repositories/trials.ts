@@ -10,6 +10,7 @@ interface TrialRow {
   readonly activationBits: string;
   readonly askedWeightBits: string;
   readonly askedActivationBits: string;
+  readonly clippedBy: string;
   readonly prune: string | null;
   readonly isBest: number;
 }
@@ -49,6 +50,7 @@ export class TrialRepository {
         activationBits: JSON.stringify(trial.activationBits),
         askedWeightBits: JSON.stringify(trial.askedWeightBits),
         askedActivationBits: JSON.stringify(trial.askedActivationBits),
+        clippedBy: JSON.stringify(trial.clippedBy),
         prune: trial.prune ? JSON.stringify(trial.prune) : null,
         isBest: Number(trial.isBest),
       };
@@ -87,6 +89,7 @@ function toTrial(row: TrialRow, id: string): Trial {
     activationBits: parseJson(row.activationBits),
     askedWeightBits: parseJson(row.askedWeightBits),
     askedActivationBits: parseJson(row.askedActivationBits),
+    clippedBy: parseJson(row.clippedBy),
     prune: row.prune === null ? undefined : parseJson(row.prune),
     isBest: row.isBest === 1,
   }));

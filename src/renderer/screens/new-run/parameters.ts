@@ -52,6 +52,17 @@ const search: Words<Omit<QuantizeParameters, 'agent'>> = {
     'of trials',
     'Share of the trials, at the end, that change the best policies a little and trade bits between layers; 0 asks the agent to the end.',
   ],
+  thresholds: ['Thresholds', '', 'How clipping thresholds are found: least squared error, the largest magnitude, or HAQ’s divergence.'],
+  perChannel: ['Per channel', '', 'A weight threshold for each output channel instead of one a layer.'],
+  codebooks: ['Codebooks', '', 'k-means codebooks in place of linear weights, for size budgets; there is no integer arithmetic for them.'],
+  finetuneSteps: ['Fine-tune a trial', 'steps', 'Quantized training before each policy is measured, from the same float weights; 0: none.'],
+  finetuneEpochs: [
+    'Fine-tune the winner',
+    'epochs',
+    'Quantized training (PACT) at the end, of the winner and of uniform policies alike; 0: none.',
+  ],
+  finetuneRate: ['Fine-tuning rate', '', 'Learning rate of both; along a cosine to zero.'],
+  sensitivity: ['Measure sensitivity', '', 'The accuracy that each layer loses at each width alone, besides the trials.'],
   rewardScale: ['Reward scale', 'a pp', 'Reward for one percentage point of accuracy over the float network’s.'],
 };
 
