@@ -24,6 +24,7 @@ import {
   predictionSchema,
   tableFormatSchema,
   tableIdSchema,
+  tableProgressSchema,
 } from './latency-table.ts';
 import {
   layerKindSchema,
@@ -310,6 +311,26 @@ export const contract = {
       .refine(({ table, target }) => (table === undefined) !== (target === undefined), 'expected either a table or a target'),
     output: predictionSchema,
   },
+  'table.build': {
+    // Measures on this machine (targets host-cpu...) or simulates whatever keys of the networks the table lacks; answered when all is there.
+    // `table.progress` tells how far it is, `table.cancel` stops it: what is there by then stays, and the same call goes on from it.
+    input: z
+      .object({
+        networks: z.array(networkRefSchema).min(1).max(100),
+        dataset: z.string().optional(),
+        target: z.string(),
+        threads: z.number().int().min(1).max(256).default(1), // measured only
+        batch: z.number().int().min(1).max(4096).optional(), // default: 1 measured, the target's simulated
+        repeats: z.number().int().min(5).max(1000).default(20), // measured only
+        weightBits: z.array(bitsSchema).min(1).max(8).default([8]), // simulated only: every pair of the two
+        activationBits: z.array(bitsSchema).min(1).max(8).default([8]),
+        again: z.boolean().default(false), // forget what is there, and begin anew
+      })
+      .strict(),
+    output: z.object({ table: latencyTableInfoSchema, added: z.number().int(), reused: z.number().int(), target: z.string() }),
+  },
+  'table.building': { input: empty, output: z.array(tableProgressSchema) }, // by this Lathe
+  'table.cancel': { input: z.object({ id: z.string() }).strict(), output: z.object({ id: z.string() }) },
   'table.fit': { input: z.object({ id: z.string() }).strict(), output: operatorModelSchema },
 
   /** Accuracy of trained weights at chosen bits, in float, fake-quantized or integer arithmetic. */
@@ -467,6 +488,7 @@ export type Output<M extends Method> = z.output<Contract[M]['output']>;
 export const events = {
   'dataset.progress': datasetProgressSchema,
   'dataset.changed': z.object({ id: z.string() }), // added, removed, or adding it ended: read the list again
+  'table.progress': tableProgressSchema,
   'table.changed': z.object({ id: z.string() }), // made, changed or removed: read the list again
   'run.changed': runSummarySchema,
   'run.trials': z.object({ id: z.string(), trials: z.array(trialSchema) }),

@@ -137,3 +137,14 @@ export const operatorModelSchema = z.object({
   points: z.array(z.object({ key: z.string(), class: z.string(), latencyMs: z.number(), predictedMs: z.number() })),
 });
 export type FittedModel = z.infer<typeof operatorModelSchema>;
+
+/** How far a table's building is. */
+export const tableProgressSchema = z.object({
+  id: z.string(),
+  phase: z.enum(['simulating', 'operators', 'networks']),
+  done: z.number().int().nonnegative(),
+  total: z.number().int().nonnegative(),
+  ratePerSecond: z.number().nonnegative().nullable(),
+  etaSeconds: z.number().nonnegative().nullable(),
+});
+export type TableProgress = z.infer<typeof tableProgressSchema>;

@@ -14,6 +14,7 @@ import type { Graph } from '../network/graph.ts';
 import { answerAdd, answerInspect, answerSamples, answerSheet, type RequestWork } from './dataset-requests.ts';
 import { answerEvaluate } from './evaluate.ts';
 import { answerPrunePreview } from './prune-requests.ts';
+import { answerHostNetwork, answerHostOperators, answerKeys, answerSimulateTable, describeHost } from './table-building.ts';
 import { answerCoverage, answerFit, answerPredict, answerReadTable, answerWriteTable } from './table-requests.ts';
 import { answerSpace } from './space-requests.ts';
 import { answerTraining, answerWeights } from './training-requests.ts';
@@ -107,6 +108,16 @@ export async function answer(name: RequestName, input: unknown, work: RequestWor
       return answerFit(input);
     case 'space':
       return answerSpace(input);
+    case 'table.keys':
+      return answerKeys(input);
+    case 'table.simulate':
+      return answerSimulateTable(input);
+    case 'host.describe':
+      return describeHost();
+    case 'host.operators':
+      return await answerHostOperators(input, work);
+    case 'host.network':
+      return await answerHostNetwork(input, work);
     case 'training':
       return answerTraining(input);
     case 'weights':

@@ -9,8 +9,8 @@ import { suggest } from '../../shared/nearest.ts';
 import { targetSchema, type Target, type TargetInfo } from '../../shared/target.ts';
 import { sha256OfJson } from '../compute/hash.ts';
 
-/** Largest target file that is read: far above any real one. */
-const maximumTargetBytes = 1_000_000;
+/** Largest target file that is read: far above any real one; that of a latency table holds its keys. */
+const maximumTargetBytes = 8_000_000;
 
 let builtIn: readonly TargetInfo[] | null = null;
 
@@ -45,6 +45,32 @@ function findIn(targets: readonly TargetInfo[], id: string): TargetInfo {
   );
 }
 
+/** This machine. Other thread counts and batches have ids that begin so. */
+export const hostTargetId = 'host-cpu';
+
+export function isHostTarget(id: string): boolean {
+  return id === hostTargetId || id.startsWith(`${hostTargetId}-`);
+}
+
+/** This machine as long as nothing was measured on it. */
+const unmeasuredHost: TargetInfo = (() => {
+  const target: Target = {
+    formatVersion: 1,
+    id: hostTargetId,
+    title: 'This machine, ONNX Runtime on its processor',
+    source: 'nothing was measured yet: table build NETWORK --target host-cpu',
+    calibration: 'measured',
+    defaultBatch: 1,
+    law: 'table',
+    scheme: 'operators',
+    threads: 1,
+    table: { id: hostTargetId, sha256: '' },
+    latencyMs: {},
+    energy: null,
+  };
+  return { target, sha256: sha256OfJson(target), builtIn: true };
+})();
+
 /** The targets of one data folder: Lathe's and the user's. */
 export class TargetLibrary {
   private readonly folder: string;
@@ -55,7 +81,9 @@ export class TargetLibrary {
 
   /** All that can be read; a file of the user's that cannot is named by `find` and `problems`. */
   list(): TargetInfo[] {
-    return [...listTargets(), ...this.own().flatMap(({ info }) => (info === null ? [] : [info]))];
+    const own = this.own().flatMap(({ info }) => (info === null ? [] : [info]));
+    const host = own.some(({ target }) => target.id === hostTargetId) ? [] : [unmeasuredHost];
+    return [...listTargets(), ...host, ...own];
   }
 
   /** A sentence for each file of the user's that does not hold what it should. */

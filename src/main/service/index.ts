@@ -24,6 +24,7 @@ import { Runs } from './runs.ts';
 import { Studies } from './studies/index.ts';
 import { Trainings } from './trainings.ts';
 import { latheVersion, Machine } from './machine.ts';
+import { TableBuilds } from './table-builds.ts';
 import { Tables } from './tables.ts';
 import { Spaces } from './spaces.ts';
 import { Targets } from './targets.ts';
@@ -60,6 +61,10 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     const networks = new Networks(requests, datasets, own);
     const targets = new Targets(options.dataDir, requests, datasets, own);
     const tables = new Tables({ store, requests, bus, targets, datasets, own });
+    const tableBuilds = new TableBuilds({
+      ...{ store, bus, targets, launchEngine: options.launchEngine },
+      network: (ref, dataset) => tables.network(ref, dataset),
+    });
     const trainings = new Trainings({ requests, datasets, own, dataDir: options.dataDir });
     const prunings = new Prunings({ requests, datasets, own, targets });
     const spaces = new Spaces(requests, datasets, targets, own);
@@ -100,6 +105,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
         own,
         targets,
         tables,
+        tableBuilds,
         spaces,
         trainings,
         prunings,
@@ -111,6 +117,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       bus,
       runs,
       async () => {
+        await tableBuilds.close();
         await datasets.close();
         await runs.close();
         requests.close();
@@ -136,6 +143,7 @@ interface Parts {
   readonly targets: Targets;
   readonly tables: Tables;
   readonly spaces: Spaces;
+  readonly tableBuilds: TableBuilds;
   readonly trainings: Trainings;
   readonly prunings: Prunings;
   readonly machine: Machine;
@@ -153,6 +161,7 @@ function makeHandlers({
   targets,
   tables,
   spaces,
+  tableBuilds,
   trainings,
   prunings,
   machine,
@@ -198,6 +207,9 @@ function makeHandlers({
     'table.target': (input) => tables.makeTarget(input),
     'table.coverage': (input) => tables.coverage(input),
     'table.predict': (input) => tables.predict(input),
+    'table.build': (input) => tableBuilds.build(input),
+    'table.building': async () => tableBuilds.underWay(),
+    'table.cancel': async ({ id }) => tableBuilds.cancel(id),
     'table.fit': ({ id }) => tables.fit(id),
     'dataset.list': () => datasets.list(),
     'dataset.show': ({ id }) => datasets.show(id),

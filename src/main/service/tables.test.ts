@@ -106,3 +106,74 @@ describe('latency tables through the contract', () => {
     ).rejects.toThrow(/is a latency table of float networks: it has no costs at chosen bits/);
   });
 });
+
+describe('building a table', () => {
+  const small = { id: 'mobilenet-v1', width: 0.125, inputSize: 32, classes: 10 };
+
+  it('of this machine measures what is missing, keeps it, times the network as a whole and makes the target', async () => {
+    const call = test.service.call.bind(test.service);
+    await expect(call('table.build', { networks: [small], target: 'nowhere' })).rejects.toThrow(/^there is no target nowhere/);
+    await expect(call('table.build', { networks: [small], target: 'host-cpu-2-threads' })).rejects.toThrow(
+      /with 1 threads and batch 1 it is host-cpu/,
+    );
+    await expect(call('table.build', { networks: [small], target: 'my-device' })).rejects.toThrow(/is a latency table itself/);
+    await expect(call('table.cancel', { id: 'host-cpu' })).rejects.toThrow('table host-cpu is not being built by this Lathe');
+    const empty = await call('table.predict', { target: 'host-cpu', network: small });
+    expect(empty.missing.length).toBeGreaterThan(15);
+    const built = await call('table.build', { networks: [small], target: 'host-cpu', repeats: 5 });
+    expect(built).toMatchObject({ target: 'host-cpu', reused: 0, table: { origin: 'measured', threads: 1, batch: 1 } });
+    expect(built.table.device['runtime']).toMatch(/^ONNX Runtime 1\./);
+    const predicted = await call('table.predict', { target: 'host-cpu', network: small });
+    expect(predicted.missing).toEqual([]);
+    expect(predicted.measured?.medianMs).toBeGreaterThan(0);
+    const progress = test.events.flatMap((event) => (event.name === 'table.progress' ? [event.payload] : []));
+    expect(progress.some(({ phase, total }) => phase === 'operators' && total === built.added)).toBe(true);
+    expect(await call('table.building', {})).toEqual([]);
+    const again = await call('table.build', { networks: [small, { ...small, classes: 11 }], target: 'host-cpu', repeats: 5 });
+    expect(again).toMatchObject({ added: 1, reused: built.added }); // the last layer is another
+    const { measured } = await call('table.show', { id: 'host-cpu' });
+    expect(measured).toHaveLength(2);
+    const { target } = await call('target.show', { id: 'host-cpu' });
+    await expect(call('target.add', { target })).rejects.toThrow(/is this machine: it is measured, not written/);
+  });
+
+  it('that is stopped keeps what it has, and goes on from it', async () => {
+    const request = { networks: [{ id: 'mobilenet-v2', inputSize: 32 }], target: 'host-cpu', repeats: 5, threads: 2 };
+    const building = test.service.call('table.build', request);
+    const stopped = expect(building).rejects.toThrow(/was stopped on request; what is measured stays/);
+    await new Promise<void>((resolve) => {
+      const unsubscribe = test.service.subscribe((event) => {
+        if (event.name !== 'table.progress' || event.payload.id !== 'host-cpu-2-threads' || event.payload.done === 0) return;
+        unsubscribe();
+        void test.service.call('table.cancel', { id: 'host-cpu-2-threads' }).then(() => resolve());
+      });
+    });
+    await stopped;
+    const kept = (await test.service.call('table.show', { id: 'host-cpu-2-threads' })).table.entries;
+    expect(kept).toBeGreaterThan(0);
+    const whole = await test.service.call('table.build', request);
+    expect(whole.reused).toBe(kept);
+    expect(whole.table.entries).toBe(kept + whole.added);
+  });
+
+  it('of a simulated target holds what the target simulates at every pair of bits', async () => {
+    const built = await test.service.call('table.build', {
+      networks: [small],
+      target: 'bismo-cloud',
+      weightBits: [4, 8],
+      activationBits: [2, 8],
+    });
+    expect(built.table).toMatchObject({ scheme: 'layers', origin: 'simulated', batch: 16 });
+    for (const [weightBits, activationBits] of [
+      [4, 2],
+      [8, 8],
+    ] as const) {
+      const bits = { network: small, weightBits, activationBits };
+      const { latencyMs } = await test.service.call('simulate', { ...bits, target: 'bismo-cloud' });
+      expect((await test.service.call('table.predict', { ...bits, table: 'bismo-cloud' })).latencyMs).toBeCloseTo(latencyMs, 9);
+    }
+    const other = await test.service.call('table.predict', { table: 'bismo-cloud', network: small, weightBits: 3 });
+    expect(other.latencyMs).toBeNull(); // 3 bits were not simulated
+    await expect(test.service.call('table.target', { id: 'bismo-cloud', target: 'copy' })).rejects.toThrow(/use that target itself/);
+  });
+});

@@ -6,19 +6,17 @@ import { LatheError } from '../../shared/errors.ts';
 import {
   coverageSchema,
   latencyEntrySchema,
-  latencyOf,
   operatorModelSchema,
   predictionSchema,
   tableIdSchema,
   tableSchemeSchema,
   type Coverage,
   type FittedModel,
-  type LatencyEntry,
   type LatencyTableInfo,
   type Prediction,
 } from '../../shared/latency-table.ts';
 import { suggest } from '../../shared/nearest.ts';
-import { maximumTargetKeys, type TableTarget, type TargetInfo } from '../../shared/target.ts';
+import type { TableTarget, TargetInfo } from '../../shared/target.ts';
 import type { EngineRequests } from '../engine/host.ts';
 import type { TableQuestion } from '../engine/table-requests.ts';
 import { graphSha256 } from '../network/graph-form.ts';
@@ -26,6 +24,7 @@ import type { Store } from '../store/types.ts';
 import type { Datasets } from './datasets.ts';
 import type { EventBus } from './event-bus.ts';
 import type { FoundNetwork, OwnNetworks } from './own-networks.ts';
+import { toTableTarget } from './table-target.ts';
 import type { Targets } from './targets.ts';
 
 export interface TablesOptions {
@@ -109,7 +108,7 @@ export class Tables {
 
   async makeTarget({ id, target, title, replace }: Parsed<'table.target'>): Promise<TargetInfo> {
     const table = await this.require(id);
-    const made = toTarget(table, await this.options.store.listTableEntries(id), target, title);
+    const made = toTableTarget(table, await this.options.store.listTableEntries(id), target, title);
     return this.options.targets.add({ target: made, replace });
   }
 
@@ -138,7 +137,8 @@ export class Tables {
     return operatorModelSchema.parse(await this.options.requests.ask('table.fit', { table }));
   }
 
-  private async network(ref: Parsed<'simulate'>['network'], dataset: string | undefined): Promise<FoundNetwork> {
+  /** What a reference means, fitted to a data set where one is named. */
+  async network(ref: Parsed<'simulate'>['network'], dataset: string | undefined): Promise<FoundNetwork> {
     const { datasets, own } = this.options;
     return await own.find(ref, dataset === undefined ? undefined : await datasets.show(dataset));
   }
@@ -169,34 +169,6 @@ export class Tables {
   private changed(id: string): void {
     this.options.bus.emit({ name: 'table.changed', payload: { id } });
   }
-}
-
-/** Throws LatheError bad-input for a table of layers at their bits, and for one with more keys than a target carries. */
-function toTarget(table: LatencyTableInfo, entries: readonly LatencyEntry[], id: string, title: string | undefined): TableTarget {
-  const { scheme } = table;
-  if (scheme === 'layers')
-    throw new LatheError(
-      'bad-input',
-      `table ${table.id} was simulated on a target at chosen bits: use that target itself, it answers for any bits`,
-    );
-  if (entries.length > maximumTargetKeys)
-    throw new LatheError('bad-input', `table ${table.id}: a target carries at most ${maximumTargetKeys} keys, found ${entries.length}`);
-  return {
-    formatVersion: 1,
-    id,
-    title: title ?? table.title,
-    source: `${table.source}${Object.entries(table.device)
-      .map(([name, value]) => `; ${name} ${value}`)
-      .join('')}`,
-    calibration: table.origin,
-    defaultBatch: table.batch,
-    law: 'table',
-    scheme,
-    threads: table.threads,
-    table: { id: table.id, sha256: table.sha256 },
-    latencyMs: Object.fromEntries(entries.map((entry) => [entry.key, latencyOf(entry)])),
-    energy: null,
-  };
 }
 
 /** A table's id from a file's name. */

@@ -2,9 +2,9 @@
 import { contract, type Output, type Parsed } from '../../shared/contract.ts';
 import { LatheError } from '../../shared/errors.ts';
 import { findingSchema, simulationSchema, timelineSchema } from '../../shared/simulation.ts';
-import { targetSchema, type Target, type TargetInfo } from '../../shared/target.ts';
+import { targetSchema, type TableTarget, type Target, type TargetInfo } from '../../shared/target.ts';
 import type { EngineRequests } from '../engine/host.ts';
-import { TargetLibrary } from '../hardware/targets.ts';
+import { isHostTarget, TargetLibrary } from '../hardware/targets.ts';
 import type { Datasets } from './datasets.ts';
 import type { FoundNetwork, OwnNetworks } from './own-networks.ts';
 
@@ -35,9 +35,16 @@ export class Targets {
   }
 
   add({ target, replace }: Parsed<'target.add'>): TargetInfo {
+    if (isHostTarget(target.id))
+      throw new LatheError('conflict', `target ${target.id} is this machine: it is measured, not written; choose another id`);
     const existing = this.list().find((info) => info.target.id === target.id);
     if (existing && !existing.builtIn && !replace)
       throw new LatheError('conflict', `there is a target ${target.id} already; choose another id, or replace it`);
+    return this.library.put(target);
+  }
+
+  /** Keeps this machine's latencies as they are now. */
+  keepMeasured(target: TableTarget): TargetInfo {
     return this.library.put(target);
   }
 

@@ -1,6 +1,7 @@
 /** Commands about latency tables: what operators take on a device, and what networks take by that. */
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
+import type { Input, LatheEvent, Output } from '../../../shared/contract.ts';
 import type { Service } from '../../service/index.ts';
 import { LatheError } from '../../../shared/errors.ts';
 import { fixed, ms, percent, significant } from '../../../shared/format.ts';
@@ -9,12 +10,13 @@ import { latencyOf } from '../../../shared/latency-table.ts';
 import { integer, networkRef, oneOf, withVariantOptions, type VariantOptions } from '../arguments.ts';
 import { globalOptions, withService } from '../context.ts';
 import { writeText } from '../files.ts';
-import { printJson, printLine, printTable } from '../output.ts';
+import { note, printJson, printLine, printTable, progressView } from '../output.ts';
 
 export function addTableCommands(program: Command): void {
   const table = program.command('table').description('latency tables: what operators or blocks take on a device');
   addReading(table);
   addKeeping(table);
+  addBuild(table);
   addAsking(table);
 }
 
@@ -183,6 +185,87 @@ function fact(text: string, previous: Record<string, string> | undefined): Recor
   const [name = '', ...value] = text.split('=');
   if (name === '' || value.length === 0) throw new InvalidArgumentError('expected name=value.');
   return { ...previous, [name]: value.join('=') };
+}
+
+interface BuildOptions extends VariantOptions {
+  readonly target: string;
+  readonly dataset?: string;
+  readonly threads: number;
+  readonly batch?: number;
+  readonly repeats: number;
+  readonly weightBits: number[];
+  readonly activationBits: number[];
+  readonly again?: boolean;
+}
+
+function addBuild(table: Command): void {
+  withVariantOptions(
+    table.command('build <networks...>').description('measure on this machine, or simulate on a target, what networks need of a table'),
+  )
+    .requiredOption('--target <id>', 'host-cpu: this machine; or a simulated target')
+    .option('--dataset <id>', 'the variants that fit this data set')
+    .option('--threads <n>', 'measured: threads of the runtime', integer(1, 256), 1)
+    .option('--batch <n>', "images at once (default: 1 measured, the target's simulated)", integer(1, 4096))
+    .option('--repeats <n>', 'measured: runs that count, of each operator', integer(5, 1000), 20)
+    .option('--weight-bits <list>', 'simulated: as 8 or 2,4,8 or 1-8', bitList, [8])
+    .option('--activation-bits <list>', 'simulated: as 8 or 2,4,8 or 1-8; every pair of the two', bitList, [8])
+    .option('--again', 'forget what is there and begin anew')
+    .action(async (networks: string[], own: BuildOptions, command: Command) => {
+      const options = globalOptions(command);
+      const { target, threads, repeats, weightBits, activationBits, again = false } = own;
+      const built = await withService(options, (service) =>
+        followBuild(service, {
+          ...{ target, threads, repeats, weightBits, activationBits, again },
+          networks: networks.map((network) => networkRef(network, own)),
+          ...(own.batch === undefined ? {} : { batch: own.batch }),
+          ...(own.dataset === undefined ? {} : { dataset: own.dataset }),
+        }),
+      );
+      if (options.json) {
+        printJson({ ...built.table, added: built.added, reused: built.reused, target: built.target });
+        return;
+      }
+      printFacts(built.table);
+      printLine(
+        `${String(built.added)} keys are new, ${String(built.reused)} were there${built.table.noisy > 0 ? `; ${String(built.table.noisy)} did not settle: build again when the machine is idle, with --again` : ''}`,
+      );
+    });
+}
+
+function bitList(text: string): number[] {
+  const [, low, high] = /^([1-8])-([1-8])$/.exec(text) ?? [];
+  if (low !== undefined && Number(low) <= Number(high))
+    return Array.from({ length: Number(high) - Number(low) + 1 }, (_, at) => Number(low) + at);
+  const bits = text.split(',').map(Number);
+  if (!/^[1-8](,[1-8])*$/.test(text) || new Set(bits).size < bits.length)
+    throw new InvalidArgumentError('expected bits from 1 to 8, as 8 or 2,4,8 or 1-8.');
+  return bits;
+}
+
+/** Builds with progress on stderr; Ctrl-C stops it, and what is there by then stays. */
+async function followBuild(service: Service, input: Input<'table.build'>): Promise<Output<'table.build'>> {
+  const view = progressView();
+  let id: string | null = null;
+  const unsubscribe = service.subscribe((event: LatheEvent) => {
+    if (event.name !== 'table.progress') return;
+    id = event.payload.id;
+    view.show(event.payload, '');
+  });
+  const stop = (): void => {
+    if (id === null) return;
+    note('\nstopping; what is measured stays …');
+    service.call('table.cancel', { id }).catch(() => undefined); // already ended: the call says so itself
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  try {
+    return await service.call('table.build', input);
+  } finally {
+    view.stop();
+    unsubscribe();
+    process.off('SIGINT', stop);
+    process.off('SIGTERM', stop);
+  }
 }
 
 interface PredictOptions extends VariantOptions {
