@@ -23,6 +23,13 @@ export const groupBoundsSchema = z.object({
 });
 export type GroupBounds = z.infer<typeof groupBoundsSchema>;
 
+/** DDPG as AMC's released code sets it, where that differs from HAQ's. */
+const pruneAgentSchema = agentParametersSchema.extend({
+  warmupTrials: z.number().int().min(0).default(100),
+  noiseDecay: z.number().positive().max(1).default(0.95), // a trial
+  replayPerLayer: z.number().int().min(1).default(100), // replay holds this many transitions a group
+});
+
 /** Every default stands here, once. The agent's are AMC's. */
 export const pruneParametersSchema = z.object({
   trials: z.number().int().min(1).max(1_000_000).default(400),
@@ -37,8 +44,9 @@ export const pruneParametersSchema = z.object({
   statisticsImages: z.number().int().min(0).max(100_000).default(256), // training images for batch norm's statistics of each pruned network; 0: the whole network's
   reconstructionImages: z.number().int().min(0).max(1_000_000).default(2000), // training images for least squares; 0: weights stay as they are
   reconstructionSamples: z.number().int().min(1).max(65_536).default(10), // output positions of each of them
+  sensitivitySteps: z.number().int().min(0).max(100).default(4), // accuracies that are measured of each group alone, from its fewest channels up; 0: none
   finalists: z.number().int().min(1).max(1000).default(4), // best trials that are read again on validation images of their own
-  agent: agentParametersSchema.prefault({ warmupTrials: 100, noiseDecay: 0.95, replayPerLayer: 100 }),
+  agent: pruneAgentSchema.prefault({}),
 });
 export type PruneParameters = z.infer<typeof pruneParametersSchema>;
 

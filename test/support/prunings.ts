@@ -17,6 +17,7 @@ export function smallPruning(trials: number, seed = 7): Extract<RunRequest, { me
       rewardImages: 300,
       statisticsImages: 64,
       reconstructionImages: 200,
+      sensitivitySteps: 1,
       finalists: 2,
     },
     seed,

@@ -4,7 +4,7 @@ import type { GroupDecision } from '../../shared/prune.ts';
 import type { PruneManifest } from '../../shared/run.ts';
 import { createMlp } from '../compute/index.ts';
 import { couplingOf, type Coupling } from '../network/coupling.ts';
-import { ChannelCounts, decisionsOf, type Counts } from '../search/prune/channels.ts';
+import { ChannelCounts, choicesOf, decisionsOf, type Counts } from '../search/prune/channels.ts';
 import { absoluteLimits, requireReachable, type ClipSetting } from '../search/prune/clip.ts';
 import { onTarget, pricing, type Pricing } from '../search/prune/pricing.ts';
 import { Pruner } from '../search/prune/pruned.ts';
@@ -69,6 +69,7 @@ export async function runPrune(context: JobContext, manifest: PruneManifest): Pr
     return;
   }
   const wholeAccuracy = resumed?.wholeAccuracy ?? (await accuracyOnValidation(setting, counts.all));
+  if (!resumed) await measureSensitivity(setting);
   const networks = await searchNetworks(setting, wholeAccuracy, resumed?.search ?? null);
   await finishNetworks(setting, { kind: 'prune-tuning', weights, wholeAccuracy, networks, training: null });
 }
@@ -114,6 +115,31 @@ async function resumedState({ job }: JobContext): Promise<PruneCheckpoint | Tuni
 async function restoreWeights({ job }: JobContext, bench: Workbench, weights: TrainedWeights): Promise<TrainedWeights> {
   bench.model.setState((await loadState(job.dataDir, weights.sha256, 'weights')).parameters);
   return weights;
+}
+
+/**
+ * What each group alone loses: the accuracy on the reward images with so many of its units and all others whole, as the series
+ * `sensitivity/GROUP` over the units. For a person to see where channels matter; the search does not read it.
+ */
+async function measureSensitivity({ context, manifest, bench, counts, pruner, rewardImages }: PruneSetting): Promise<void> {
+  const steps = manifest.search.sensitivitySteps;
+  const questions = counts.decisions.flatMap((decision, at) => {
+    const choices = choicesOf(decision, manifest.search.roundTo).slice(0, -1); // whole is the network itself
+    const count = Math.min(steps, choices.length);
+    return Array.from({ length: count }, (_, step) => ({
+      at,
+      name: decision.name,
+      units: choices[Math.floor((step * choices.length) / count)] ?? 1,
+    }));
+  });
+  const meter = new RateMeter(context.now, 0);
+  for (const [index, { at, name, units }] of questions.entries()) {
+    context.reporter.progress(meter.progress('baselines', index, questions.length));
+    const pruned = await pruner.prune(counts.all.map((all, other) => (other === at ? units : all)));
+    const value = await pruner.accuracyOf(pruned, bench.dataset, rewardImages);
+    context.reporter.metrics([{ series: `sensitivity/${name}`, step: units, value }]);
+    throwIfCancelled(context);
+  }
 }
 
 /** Of the network that these channels make, before fine-tuning. */

@@ -4,6 +4,7 @@ import type { Input } from '../../../shared/contract.ts';
 import { bytes, fixed, millijoules, ms, percent, points, si } from '../../../shared/format.ts';
 import type { Budget } from '../../../shared/policy.ts';
 import { importanceSchema, pruneRewardSchema, type GroupBounds, type Importance, type PruneReward } from '../../../shared/prune.ts';
+import { clipWords } from '../../../shared/prune-words.ts';
 import type { RunDetail, Solution } from '../../../shared/run.ts';
 import { InvalidArgumentError } from 'commander';
 import { budgets, integer, networkRef, oneOf, positive, withVariantOptions, type VariantOptions } from '../arguments.ts';
@@ -159,26 +160,17 @@ export function printPruned(detail: RunDetail): void {
   if (!best?.prune) return;
   printLine('');
   printTable(
-    ['group', 'channels', 'kept', 'ratio', '', 'asked', 'why'],
-    best.prune.groups.map(({ group, units, kept, asked, reason }) => [
-      group,
-      String(units),
-      String(kept),
-      fixed(kept / units, 2),
-      '█'.repeat(Math.round((kept / units) * 20)),
-      fixed(asked, 2),
-      reasonText[reason],
+    ['group', 'channels', 'kept', 'ratio', '', 'clip'],
+    best.prune.groups.map((decision) => [
+      decision.group,
+      String(decision.units),
+      String(decision.kept),
+      fixed(decision.kept / decision.units, 2),
+      '█'.repeat(Math.round((decision.kept / decision.units) * 20)),
+      clipWords(decision),
     ]),
-    [1, 2, 3, 5],
+    [1, 2, 3],
   );
   if (best.prune.network !== null)
     printLine(`kept as network ${best.prune.network}; lathe network export ${best.prune.network} FILE.onnx writes it`);
 }
-
-const reasonText = {
-  asked: '',
-  minimum: 'its smallest ratio',
-  maximum: 'its largest ratio',
-  later: 'later layers need the rest of the budget',
-  use: 'later layers could not use the budget up',
-} as const;

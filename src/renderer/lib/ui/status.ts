@@ -7,7 +7,7 @@ export const phaseWords = {
   loading: 'loading the data set',
   training: 'training',
   calibrating: 'calibrating',
-  baselines: 'evaluating the uniform baselines',
+  baselines: 'measuring before the search',
   searching: 'searching',
   tuning: 'fine-tuning',
   testing: 'testing on the test split',

@@ -26,6 +26,10 @@ export class RunForm {
   targetId = $state('');
   batch = $state(''); // empty: the target's own
   budgets = $state.raw<readonly Budget[]>([{ resource: 'latency', kind: 'fraction', value: 0.5 }]);
+  pruneBudgets = $state.raw<readonly Budget[]>([{ resource: 'macs', kind: 'fraction', value: 0.5 }]);
+  pruneTarget = $state(''); // empty: none
+  tuneEpochs = $state(''); // empty: as many as the training
+  pruneProblem = $state.raw<string | null>(null); // what the preview of a pruning says
   seed = $state('1');
   threads = $state(''); // empty: the physical cores
   note = $state('');
@@ -40,7 +44,13 @@ export class RunForm {
 
   defaultOf(parameter: Parameter): ParameterValue {
     const { agent, ...search } = this.defaults.quantize;
-    const groups: Readonly<Record<Group, Readonly<Record<string, ParameterValue>>>> = { search, training: this.defaults.training, agent };
+    const { agent: _agent, groups: _groups, ...prune } = this.defaults.prune;
+    const groups: Readonly<Record<Group, Readonly<Record<string, ParameterValue>>>> = {
+      search,
+      prune,
+      training: this.defaults.training,
+      agent,
+    };
     return groups[parameter.group][parameter.key] ?? Number.NaN;
   }
 
@@ -94,7 +104,14 @@ export class RunForm {
   }
 
   get groups(): readonly Group[] {
-    return this.method === 'quantize' ? ['search', 'training', 'agent'] : ['training'];
+    switch (this.method) {
+      case 'quantize':
+        return ['search', 'training', 'agent'];
+      case 'prune':
+        return ['prune', 'training'];
+      default:
+        return ['training'];
+    }
   }
 
   get changedCount(): number {
@@ -156,6 +173,10 @@ export class RunForm {
         }
       });
     }
+    if (this.method === 'prune') {
+      add('tuneEpochs', wholeProblem('Epochs of fine-tuning', this.tuneEpochs, 0, 10_000));
+      add('pruneBudget', this.pruneProblem);
+    }
     add('seed', wholeProblem('Seed', this.seed === '' ? ' ' : this.seed, 0, largestSeed));
     add('threads', wholeProblem('Threads', this.threads, 1, 1024));
     for (const group of this.groups)
@@ -196,6 +217,16 @@ export class RunForm {
       ...(Object.keys(training).length === 0 ? {} : { training }),
     };
     if (this.method === 'train') return { method: 'train', ...common };
+    if (this.method === 'prune') {
+      const search = this.#changed('prune');
+      return {
+        method: 'prune',
+        ...common,
+        ...this.pruneQuestion,
+        ...(Object.keys(search).length === 0 ? {} : { search }),
+        ...(this.tuneEpochs.trim() === '' ? {} : { tuning: { epochs: parseNumber(this.tuneEpochs) } }),
+      };
+    }
     const agent = this.#changed('agent');
     const search = { ...this.#changed('search'), ...(Object.keys(agent).length === 0 ? {} : { agent }) };
     return {
@@ -206,6 +237,16 @@ export class RunForm {
       budgets: [...this.budgets],
       ...(Object.keys(search).length === 0 ? {} : { search }),
     };
+  }
+
+  /** What a pruning is held to. */
+  get pruneQuestion(): { readonly budgets: Budget[]; readonly target?: string } {
+    return { budgets: [...this.pruneBudgets], ...(this.pruneTarget === '' ? {} : { target: this.pruneTarget }) };
+  }
+
+  /** The parameters of a pruning that differ from their defaults. */
+  get pruneSearch(): Record<string, ParameterValue> {
+    return this.#changed('prune');
   }
 
   /** Fills the form from what another run was. */
@@ -225,6 +266,12 @@ export class RunForm {
       }
     };
     type('training', manifest.training);
+    if (manifest.method === 'prune') {
+      this.pruneTarget = manifest.target ?? '';
+      this.pruneBudgets = manifest.budgets;
+      this.tuneEpochs = String(manifest.tuning.epochs);
+      type('prune', manifest.search);
+    }
     if (manifest.method !== 'quantize') return;
     this.targetId = manifest.target;
     this.batch = String(manifest.batch);

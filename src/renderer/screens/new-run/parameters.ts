@@ -1,5 +1,6 @@
 /** Every hyper-parameter with one line of what it does. The bounds and defaults are the contract's; here are only words. */
 import { z } from 'zod';
+import { pruneParametersSchema, type PruneParameters } from '../../../shared/prune.ts';
 import {
   agentParametersSchema,
   quantizeParametersSchema,
@@ -9,7 +10,7 @@ import {
   type TrainingParameters,
 } from '../../../shared/run.ts';
 
-export type Group = 'search' | 'training' | 'agent';
+export type Group = 'search' | 'prune' | 'training' | 'agent';
 export type ParameterValue = number | boolean | string;
 
 export interface Parameter {
@@ -66,6 +67,34 @@ const search: Words<Omit<QuantizeParameters, 'agent'>> = {
   rewardScale: ['Reward scale', 'a pp', 'Reward for one percentage point of accuracy over the float network’s.'],
 };
 
+const prune: Words<Omit<PruneParameters, 'agent' | 'groups'>> = {
+  trials: ['Trials', '', 'Choices of channels that the search evaluates, one after the other.'],
+  importance: [
+    'Importance',
+    '',
+    'Which channels of a group go first: small weights (l1, l2), small batch-norm scales, replaceable filters (fpgm), gradients (taylor).',
+  ],
+  reward: ['Reward', '', 'Accuracy under the budgets; or accuracy weighed against macs, params or latency, which needs no budget.'],
+  minimumRatio: ['Smallest ratio', '', 'Of each group’s channels that stay at least.'],
+  maximumRatio: ['Largest ratio', '', 'Of each group’s channels that stay at most.'],
+  roundTo: ['Round to', 'channels', 'Channels are kept in multiples of this: what the target computes at once.'],
+  validationImages: ['Validation images', 'images', 'Split off the training images; the search never sees the test split.'],
+  rewardImages: ['Reward images', 'images', 'Of the validation images, read by each trial: more is slower and less noisy.'],
+  statisticsImages: [
+    'Statistics images',
+    'images',
+    'Training images to measure batch norm anew for each pruned network; 0 keeps the whole network’s.',
+  ],
+  reconstructionImages: [
+    'Reconstruction images',
+    'images',
+    'Training images for least-squares weights of layers that lose inputs; 0 keeps the weights.',
+  ],
+  reconstructionSamples: ['Samples an image', 'positions', 'Output positions that least squares takes of each of these images.'],
+  sensitivitySteps: ['Sensitivity steps', '', 'Accuracies measured of each group pruned alone, before the search; 0: none.'],
+  finalists: ['Finalists', 'networks', 'Best trials that are read again on fresh validation images before one is chosen.'],
+};
+
 const training: Words<TrainingParameters> = {
   epochs: ['Epochs', '', 'Passes over the training images.'],
   batchSize: ['Batch size', 'images', 'Images in one step of training.'],
@@ -105,6 +134,7 @@ const agent: Words<AgentParameters> = {
 
 const shapes = {
   search: quantizeParametersSchema.shape,
+  prune: pruneParametersSchema.shape,
   training: trainingParametersSchema.shape,
   agent: agentParametersSchema.shape,
 } as const;
@@ -129,14 +159,17 @@ function listOf(group: Group, words: Readonly<Record<string, readonly [string, s
 
 export const parameters: Readonly<Record<Group, readonly Parameter[]>> = {
   search: listOf('search', search),
+  prune: listOf('prune', prune),
   training: listOf('training', training),
   agent: listOf('agent', agent),
 };
 
-export const groupTitles = { search: 'Search', training: 'Training of the float network', agent: 'Agent (DDPG)' } as const satisfies Record<
-  Group,
-  string
->;
+export const groupTitles = {
+  search: 'Search',
+  prune: 'Pruning',
+  training: 'Training of the float network',
+  agent: 'Agent (DDPG)',
+} as const satisfies Record<Group, string>;
 
 interface Checked {
   readonly success: boolean;

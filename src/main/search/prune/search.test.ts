@@ -1,0 +1,99 @@
+import { describe, expect, it } from 'vitest';
+import type { Budget } from '../../../shared/policy.ts';
+import { pruneParametersSchema, type PruneParameters } from '../../../shared/prune.ts';
+import { Random } from '../../../shared/random.ts';
+import type { Trial } from '../../../shared/run.ts';
+import { createMlp } from '../../compute/index.ts';
+import { couplingOf } from '../../network/coupling.ts';
+import { resolveNetwork } from '../../network/zoo.ts';
+import { ChannelCounts, decisionsOf, type Counts } from './channels.ts';
+import { absoluteLimits } from './clip.ts';
+import { onTarget, pricing } from './pricing.ts';
+import { PruneSearch, rewardOf } from './search.ts';
+import { uniformWidth } from './uniform.ts';
+import { findTarget } from '../../hardware/targets.ts';
+
+const { graph } = resolveNetwork({ id: 'mobilenet-v1', inputSize: 32, classes: 10 });
+const coupling = couplingOf(graph);
+const parametersOf = (change: Partial<PruneParameters>): PruneParameters =>
+  pruneParametersSchema.parse({ trials: 40, agent: { hiddenUnits: 16, warmupTrials: 6, batchSize: 16 }, ...change });
+
+function makeSearch(
+  change: Partial<PruneParameters> = {},
+  budgets: readonly Budget[] = [{ resource: 'macs', kind: 'fraction', value: 0.5 }],
+): PruneSearch {
+  const parameters = parametersOf(change);
+  const counts = new ChannelCounts(graph, decisionsOf(graph, parameters, coupling), coupling);
+  const target = onTarget(graph, coupling, counts, findTarget('bitfusion').target, 16);
+  const { price, costOf } = pricing(counts, target);
+  const limits = absoluteLimits(budgets, (resource) => price(resource, counts.all));
+  // Early groups need their channels, late ones hardly.
+  const accuracyOf = async (units: Counts): Promise<number> =>
+    await Promise.resolve(
+      1 - counts.decisions.reduce((loss, { units: all }, t) => loss + (1 - (units[t] ?? 0) / all) ** 2 / (1 + t), 0) / 10,
+    );
+  const uniform = uniformWidth({ decisions: counts.decisions, limits, roundTo: parameters.roundTo, price });
+  const seeds = uniform && limits.length > 0 ? [uniform.counts] : [];
+  return new PruneSearch({ counts, price, costOf, accuracyOf, now: () => 0 }, parameters, limits, seeds, Random.fromSeed(5), createMlp);
+}
+
+async function finish(search: PruneSearch, trials = 40): Promise<Trial[]> {
+  const all: Trial[] = [];
+  while (search.step < trials) all.push(await search.trial());
+  return all;
+}
+
+describe('the prune search', () => {
+  it('tries the uniform width first, then explores at random, then by the actor with falling noise', async () => {
+    const trials = await finish(makeSearch(), 12);
+    expect(trials.map(({ origin }) => origin)).toEqual(['uniform', ...Array.from({ length: 11 }, () => 'agent')]);
+    expect(trials.map(({ noise }) => noise)).toEqual([
+      ...Array.from({ length: 7 }, () => null),
+      0.5,
+      0.475,
+      0.45125,
+      expect.closeTo(0.4287, 4),
+      expect.closeTo(0.4073, 4),
+    ]);
+  });
+
+  it.each([
+    ['macs', 0.5],
+    ['latency', 0.8],
+    ['energy', 0.6],
+    ['params', 0.3],
+  ] as const)('keeps a budget of %s and uses it up', async (resource, value) => {
+    const search = makeSearch({}, [{ resource, kind: 'fraction', value }]);
+    const trials = await finish(search, 10);
+    const whole = await finish(makeSearch({ minimumRatio: 0.99, maximumRatio: 1, roundTo: 1 }, []), 1);
+    const of = ({ macs, latencyMs, energyMj, prune }: Trial): number =>
+      ({ macs, latency: latencyMs, energy: energyMj, params: prune?.params })[resource] ?? Number.NaN;
+    for (const trial of trials.slice(1)) {
+      expect(of(trial) / of(whole[0] as Trial)).toBeLessThan(value * 1.02); // the whole was pruned by a hundredth
+      expect(of(trial) / of(whole[0] as Trial)).toBeGreaterThan(value * 0.95);
+    }
+  });
+
+  it('has no budget where the reward weighs accuracy against a resource, and then finds fewer of it', async () => {
+    const trials = await finish(makeSearch({ reward: 'macs' }, []), 40);
+    for (const trial of trials) expect(trial.reward).toBeCloseTo(-(1 - trial.accuracy) * Math.log(trial.macs), 12);
+    expect(new Set(trials.map(({ macs }) => macs)).size).toBeGreaterThan(20);
+  });
+
+  it('rewards as published', () => {
+    const cost = { macs: 1e6, params: 1e3, latencyMs: 2, energyMj: null, sizeBytes: 4e3 };
+    expect(rewardOf('accuracy', 0.9, cost)).toBe(0.9);
+    expect(rewardOf('macs', 0.9, cost)).toBeCloseTo(-0.1 * Math.log(1e6), 12);
+    expect(rewardOf('params', 0.9, cost)).toBeCloseTo(-0.1 * Math.log(1e3), 12);
+    expect(rewardOf('latency', 0.9, cost)).toBeCloseTo(-0.1 * Math.log(2000), 12);
+  });
+
+  it.each([1, 5, 25])('goes on from a saved state at trial %i to the same trials', async (at) => {
+    const whole = await finish(makeSearch());
+    const first = makeSearch();
+    await finish(first, at);
+    const second = makeSearch();
+    second.restore(structuredClone(first.save()));
+    expect(await finish(second)).toEqual(whole.slice(at));
+  });
+});
