@@ -15,10 +15,12 @@ beforeAll(async () => {
 });
 
 describe('the preload script', () => {
-  it('gives the page exactly two functions, under one name', () => {
+  it('gives the page exactly four functions, under one name', () => {
     expect([...contextBridge.exposed.keys()]).toEqual(['lathe']);
     expect(Object.entries(bridge).map(([name, value]) => [name, typeof value])).toEqual([
       ['call', 'function'],
+      ['choosePath', 'function'],
+      ['pathOf', 'function'],
       ['subscribe', 'function'],
     ]);
   });
@@ -28,6 +30,14 @@ describe('the preload script', () => {
     const call = bridge.call as (...args: unknown[]) => Promise<unknown>;
     expect(await call('run.list', {}, 'more', { channel: 'other' })).toEqual({ ok: true, output: [1] });
     expect(ipcRenderer.invoked).toEqual([{ channel: 'lathe:call', payload: { method: 'run.list', input: {} } }]);
+  });
+
+  it('asks for a path over its own channel, and tells where a dropped file lies', async () => {
+    ipcRenderer.invoked.length = 0;
+    ipcRenderer.answer = '/data/flowers';
+    expect(await bridge.choosePath('folder')).toBe('/data/flowers');
+    expect(ipcRenderer.invoked).toEqual([{ channel: 'lathe:choose', payload: 'folder' }]);
+    expect(bridge.pathOf(new File([], 'flowers'))).toBe('/dropped/flowers');
   });
 
   it('asks for events with the first listener and ends with the last', () => {

@@ -1,5 +1,5 @@
-/** The window's preload script: gives the page two functions and nothing of Electron. Sandboxed, one bundle. */
-import { contextBridge, ipcRenderer } from 'electron';
+/** The window's preload script: gives the page four functions and nothing of Electron. Sandboxed, one bundle. */
+import { contextBridge, ipcRenderer, webUtils } from 'electron';
 import type { LatheEvent } from '../shared/contract.ts';
 import { ipcChannels, type CallResult, type LatheBridge } from '../shared/ipc.ts';
 
@@ -11,6 +11,8 @@ ipcRenderer.on(ipcChannels.event, (_origin, event: LatheEvent) => {
 
 const bridge: LatheBridge = {
   call: (method, input) => ipcRenderer.invoke(ipcChannels.call, { method, input }) as Promise<CallResult>,
+  choosePath: (kind) => ipcRenderer.invoke(ipcChannels.choose, kind) as Promise<string | null>,
+  pathOf: (file) => webUtils.getPathForFile(file),
   subscribe: (listener) => {
     const own = (event: LatheEvent): void => listener(event); // its own, so that one listener may subscribe twice
     listeners.add(own);

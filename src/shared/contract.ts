@@ -12,6 +12,7 @@ import {
   datasetProgressSchema,
   imageCacheSchema,
 } from './dataset.ts';
+import { folderListingSchema } from './files.ts';
 import { given } from './given.ts';
 import { evaluateRequestSchema, evaluationSchema } from './evaluate.ts';
 import {
@@ -114,6 +115,9 @@ export const contract = {
     }),
   },
   'system.doctor': { input: empty, output: z.object({ ok: z.boolean(), checks: z.array(doctorCheckSchema) }) },
+
+  // The folders and files at a place on the machine that runs Lathe, for who chooses one in a browser.
+  'files.list': { input: z.object({ path: z.string().max(4096).optional() }).strict(), output: folderListingSchema }, // default: the home folder
 
   'network.list': { input: empty, output: z.array(networkSummarySchema) },
   'network.show': { input: z.object({ network: networkRefSchema, dataset: z.string().optional() }).strict(), output: networkInfoSchema },

@@ -1,4 +1,4 @@
-/** What the window's page and the main process agree on: three channels, and the two functions that the page is given. */
+/** What the window's page and the main process agree on: the channels, and the functions that the page is given. */
 import type { LatheEvent } from './contract.ts';
 import type { ErrorPayload } from './errors.ts';
 
@@ -9,10 +9,17 @@ export const ipcChannels = {
   call: 'lathe:call', // page to main: { method, input }, answered by a CallResult
   follow: 'lathe:follow', // page to main: true or false, whether it wants events
   event: 'lathe:event', // main to page: a LatheEvent
+  choose: 'lathe:choose', // page to main: a PathKind, answered by the path that the user chose in the system's dialog, or null
 } as const;
+
+export type PathKind = 'folder' | 'file';
 
 /** `window.lathe`, in the window only: a browser has the WebSocket instead. */
 export interface LatheBridge {
   call(method: string, input: unknown): Promise<CallResult>;
   subscribe(listener: (event: LatheEvent) => void): () => void;
+  /** Asks for a folder or a file in the system's dialog; null where the user chose none. */
+  choosePath(kind: PathKind): Promise<string | null>;
+  /** Where a dropped file or folder lies; empty for one that a page made. */
+  pathOf(file: File): string;
 }

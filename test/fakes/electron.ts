@@ -59,6 +59,9 @@ export class FakeWebContents extends EventEmitter {
 
 export class BrowserWindow extends EventEmitter {
   static readonly all: BrowserWindow[] = [];
+  static fromWebContents(contents: unknown): BrowserWindow | null {
+    return BrowserWindow.all.find((window) => window.webContents === contents) ?? null;
+  }
   static getAllWindows(): BrowserWindow[] {
     return BrowserWindow.all.filter((window) => !window.closed);
   }
@@ -173,6 +176,12 @@ export const dialog = {
   errors: [] as { title: string; content: string }[],
   questions: [] as Record<string, unknown>[],
   response: 0,
+  chosen: null as string | null, // what the user chooses; null: nothing
+  asked: [] as Record<string, unknown>[],
+  showOpenDialog: (...args: readonly unknown[]): Promise<{ canceled: boolean; filePaths: string[] }> => {
+    dialog.asked.push(args.at(-1) as Record<string, unknown>);
+    return Promise.resolve({ canceled: dialog.chosen === null, filePaths: dialog.chosen === null ? [] : [dialog.chosen] });
+  },
   showErrorBox: (title: string, content: string): void => void dialog.errors.push({ title, content }),
   showMessageBox: (_window: unknown, options: Record<string, unknown>): Promise<{ response: number }> => {
     dialog.questions.push(options);
@@ -239,6 +248,8 @@ class FakeIpcRenderer extends EventEmitter {
 
 export const ipcRenderer = new FakeIpcRenderer();
 
+export const webUtils = { getPathForFile: (file: { readonly name: string }): string => `/dropped/${file.name}` };
+
 export const contextBridge = {
   exposed: new Map<string, Record<string, unknown>>(),
   exposeInMainWorld: (name: string, value: Record<string, unknown>): void => void contextBridge.exposed.set(name, value),
@@ -257,6 +268,8 @@ export function resetElectron(): void {
   dialog.errors.length = 0;
   dialog.questions.length = 0;
   dialog.response = 0;
+  dialog.chosen = null;
+  dialog.asked.length = 0;
   Menu.template = [];
   nativeTheme.shouldUseDarkColors = false;
   powerSaveBlocker.active.clear();

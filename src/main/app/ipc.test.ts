@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { FakeWebContents, ipcMain, resetElectron } from '../../../test/fakes/electron.ts';
+import { dialog, FakeWebContents, ipcMain, resetElectron } from '../../../test/fakes/electron.ts';
 import type { LatheClient, LatheEvent } from '../../shared/contract.ts';
 import { LatheError } from '../../shared/errors.ts';
 import { connectPages } from './ipc.ts';
@@ -84,6 +84,23 @@ describe('calls', () => {
     const result = ipcMain.invoke('lathe:call', own(), { method: 'run.list', input: {} });
     fail(new LatheError('newer-version', 'written by Lathe 9'));
     expect(await result).toEqual({ ok: false, error: { code: 'newer-version', message: 'written by Lathe 9' } });
+  });
+});
+
+describe('choosing a path', () => {
+  const strange = { sender: new FakeWebContents(), senderFrame: { parent: null, url: 'https://evil.example/' } };
+
+  it('is refused to another page, and for what is neither a folder nor a file', async () => {
+    await expect(ipcMain.invoke('lathe:choose', strange, 'folder')).rejects.toThrow('does not come from the page of Lathe');
+    await expect(ipcMain.invoke('lathe:choose', own(), 'everything')).rejects.toThrow('expected folder or file');
+    expect(dialog.asked).toEqual([]);
+  });
+
+  it('gives what the user chose in the dialog, or nothing', async () => {
+    expect(await ipcMain.invoke('lathe:choose', own(), 'file')).toBeNull();
+    dialog.chosen = '/data/flowers';
+    expect(await ipcMain.invoke('lathe:choose', own(), 'folder')).toBe('/data/flowers');
+    expect(dialog.asked).toEqual([{ properties: ['openFile'] }, { properties: ['openDirectory'] }]);
   });
 });
 

@@ -1,5 +1,13 @@
 /** The window's end of the contract: one checked way in for calls, and events for the pages that asked for them. */
-import { ipcMain, type IpcMainEvent, type IpcMainInvokeEvent, type WebContents } from 'electron';
+import {
+  BrowserWindow,
+  dialog,
+  ipcMain,
+  type IpcMainEvent,
+  type IpcMainInvokeEvent,
+  type OpenDialogOptions,
+  type WebContents,
+} from 'electron';
 import type { LatheClient } from '../../shared/contract.ts';
 import { LatheError, toErrorPayload } from '../../shared/errors.ts';
 import { ipcChannels, type CallResult } from '../../shared/ipc.ts';
@@ -26,6 +34,15 @@ export function connectPages(opening: Promise<LatheClient>, log: (text: string) 
     } catch (error) {
       return { ok: false, error: toErrorPayload(error) };
     }
+  });
+
+  ipcMain.handle(ipcChannels.choose, async (event, kind: unknown): Promise<string | null> => {
+    requireOwnPage(event);
+    if (kind !== 'folder' && kind !== 'file') throw new Error('refused: expected folder or file');
+    const window = BrowserWindow.fromWebContents(event.sender);
+    const options: OpenDialogOptions = { properties: [kind === 'folder' ? 'openDirectory' : 'openFile'] };
+    const { canceled, filePaths } = await (window ? dialog.showOpenDialog(window, options) : dialog.showOpenDialog(options));
+    return canceled ? null : (filePaths[0] ?? null);
   });
 
   ipcMain.on(ipcChannels.follow, (event, wanted: unknown) => {
@@ -67,6 +84,7 @@ export function connectPages(opening: Promise<LatheClient>, log: (text: string) 
     stopFollowing();
     followers.clear();
     ipcMain.removeHandler(ipcChannels.call);
+    ipcMain.removeHandler(ipcChannels.choose);
     ipcMain.removeAllListeners(ipcChannels.follow);
   };
 }

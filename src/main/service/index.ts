@@ -16,6 +16,7 @@ import type { Store } from '../store/types.ts';
 import { Datasets } from './datasets.ts';
 import { Evaluations } from './evaluations.ts';
 import { EventBus } from './event-bus.ts';
+import { listFolder } from './files.ts';
 import { ManifestMaker } from './manifests.ts';
 import { Networks } from './networks.ts';
 import { OwnNetworks } from './own-networks.ts';
@@ -214,6 +215,7 @@ function makeHandlers({
     'dataset.list': () => datasets.list(),
     'dataset.show': ({ id }) => datasets.show(id),
     'dataset.add': (input) => datasets.add(input),
+    'files.list': ({ path }) => listFolder(path),
     'dataset.inspect': (input) => datasets.inspect(input),
     'dataset.adding': async () => datasets.underWay(),
     'dataset.cancel': ({ id }) => datasets.cancel(id),

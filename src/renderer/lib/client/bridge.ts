@@ -2,14 +2,16 @@
 import type { Input, LatheEvent, Method, Output } from '../../../shared/contract.ts';
 import { LatheError } from '../../../shared/errors.ts';
 import type { LatheBridge } from '../../../shared/ipc.ts';
-import type { Connection, ConnectionStatus } from './connection.ts';
+import type { Connection, ConnectionStatus, FileAccess } from './connection.ts';
 
 export class BridgeConnection implements Connection {
   readonly status: ConnectionStatus = 'open';
+  readonly files: FileAccess;
   readonly #bridge: LatheBridge;
 
   constructor(bridge: LatheBridge) {
     this.#bridge = bridge;
+    this.files = bridge;
   }
 
   async call<M extends Method>(method: M, input: Input<M>): Promise<Output<M>> {

@@ -28,6 +28,7 @@ const firstRetryMs = 250;
 const longestRetryMs = 5000;
 
 export class SocketConnection implements Connection {
+  readonly files = null;
   readonly #open: () => Socket;
   readonly #listeners = new Set<(event: LatheEvent) => void>();
   readonly #statusListeners = new Set<(status: ConnectionStatus) => void>();
