@@ -100,14 +100,18 @@ describe.skipIf(noChromium !== null)('what a user brings, in a browser', () => {
     const ids = async (): Promise<string[]> => (await test.service.call('dataset.list', {})).map(({ id }) => id);
     const form = page.getByRole('form', { name: 'Add a data set' });
     const look = async (name: string, side: string): Promise<void> => {
-      await form.getByLabel('Path', { exact: true }).fill(join(images, 'shapes'));
-      await form.getByRole('button', { name: 'Look' }).click();
+      await form.getByLabel('Path', { exact: true }).fill(images);
+      await form.getByRole('button', { name: 'Browse' }).click();
+      await form.getByRole('button', { name: 'Folder shapes' }).click();
+      await form.getByText(join(images, 'shapes'), { exact: true }).waitFor();
+      await form.getByRole('button', { name: 'Choose this folder' }).click();
       await form.getByText('600 images, to be split into parts').waitFor();
       await form.getByLabel('Name', { exact: true }).fill(name);
       await form.getByLabel('Image size').fill(side);
     };
     await open('datasets');
-    await button('Add your own').click();
+    await drop('flowers', '');
+    await page.getByRole('alert').getByText('A browser does not tell where flowers lies').waitFor();
     await look('large', '1024'); // long enough to be cancelled
     await form.getByRole('button', { name: 'Add' }).click();
     await form.getByRole('button', { name: 'Cancel' }).click();
