@@ -47,8 +47,17 @@ function runLathe(work: Work, threads: number, repeats: number): readonly number
   setThreads(threads);
   if (work.kind === 'kernel') return [...testing.benchmarkOperator(toOperatorBenchmark(work.conv, work.pass, repeats))];
   const options = { program: programOf(work.graph), batch: work.batch, repeats };
-  return [...(work.kind === 'inference' ? testing.benchmarkInference(options) : testing.benchmarkTraining(options))];
+  if (work.kind === 'inference') return [...testing.benchmarkInference(options)];
+  return [...(work.kind === 'integer' ? testing.benchmarkInteger(options) : testing.benchmarkTraining(options))];
 }
+
+/** What integers are held against: the same network in float. */
+const ownFloat: Peer = {
+  name: 'own float32',
+  run: (work, threads, repeats) =>
+    Promise.resolve(work.kind === 'integer' ? runLathe({ ...work, kind: 'inference' }, threads, repeats) : null),
+  stop: () => undefined,
+};
 
 function summary(times: readonly number[]): Times {
   const sorted = times.toSorted((a, b) => a - b);
@@ -138,7 +147,8 @@ async function main(): Promise<void> {
         .join(', ')}`,
     );
   const counts = threads === undefined ? [1, 2] : [threads];
-  const { peers, missing } = startPeers();
+  const { peers: others, missing } = startPeers();
+  const peers = [...others, ownFloat];
   try {
     const results: Result[] = [];
     const roofs: (Roofs & { threads: number })[] = [];

@@ -78,7 +78,7 @@ class TextPeer implements Peer {
   }
 
   async run(work: Work, threads: number, repeats: number): Promise<readonly number[] | null> {
-    if (work.kind === 'inference' || !this.#knows(work)) return null;
+    if (work.kind === 'inference' || work.kind === 'integer' || !this.#knows(work)) return null;
     await this.#program.ask([`threads ${threads}`]);
     if (work.kind === 'kernel') return this.#runKernel(work.conv, work.pass, repeats);
     const [height, width, channels] = work.graph.inputShape;
@@ -130,7 +130,7 @@ function startOnnxRuntime(): Peer {
   return {
     name: 'ONNX Runtime',
     async run(work, threads, repeats) {
-      if (work.kind === 'training' || (work.kind === 'kernel' && work.pass === 'backward')) return null;
+      if (work.kind === 'training' || work.kind === 'integer' || (work.kind === 'kernel' && work.pass === 'backward')) return null;
       const file = join(models, `${work.name.replaceAll(/[^\w.-]+/g, '_')}.onnx`);
       if (!written.has(file)) {
         writeFileSync(file, work.kind === 'kernel' ? writeConvModel(work.conv) : writeNetworkModel(work.graph));

@@ -17,6 +17,7 @@ export interface ConvShape {
 export type Work =
   | { readonly kind: 'kernel'; readonly name: string; readonly conv: ConvShape; readonly pass: 'forward' | 'backward' }
   | { readonly kind: 'inference'; readonly name: string; readonly graph: Graph; readonly batch: number }
+  | { readonly kind: 'integer'; readonly name: string; readonly graph: Graph; readonly batch: number }
   | { readonly kind: 'training'; readonly name: string; readonly graph: Graph; readonly batch: number };
 
 const dense: ConvShape = { batch: 1, side: 56, inChannels: 64, outChannels: 64, kernel: 3, stride: 1, groups: 1 };
@@ -36,6 +37,7 @@ export function listWorks(): readonly Work[] {
     ...kernels.map(({ name, conv }): Work => ({ kind: 'kernel', name: `${name} forward`, conv, pass: 'forward' })),
     ...kernels.map(({ name, conv }): Work => ({ kind: 'kernel', name: `${name} backward`, conv, pass: 'backward' })),
     { kind: 'inference', name: 'MobileNet-V1 224 b1', graph: imagenet('mobilenet-v1'), batch: 1 },
+    { kind: 'integer', name: 'MobileNet-V1 224 b1 w8a8', graph: imagenet('mobilenet-v1'), batch: 1 },
     { kind: 'inference', name: 'MobileNet-V2 224 b1', graph: imagenet('mobilenet-v2'), batch: 1 },
     { kind: 'inference', name: 'ResNet-18 224 b1', graph: imagenet('resnet-18'), batch: 1 },
     {

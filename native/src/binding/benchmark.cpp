@@ -62,6 +62,7 @@ Napi::Value MachineRoofs(const Napi::CallbackInfo& call) {
 void AddBenchmarks(Napi::Env env, Napi::Object testing) {
   testing.Set("benchmarkOperator", Napi::Function::New(env, Operator, "benchmarkOperator"));
   testing.Set("benchmarkInference", Napi::Function::New(env, Network<BenchmarkInference>, "benchmarkInference"));
+  testing.Set("benchmarkInteger", Napi::Function::New(env, Network<BenchmarkInteger>, "benchmarkInteger"));
   testing.Set("benchmarkTraining", Napi::Function::New(env, Network<BenchmarkTraining>, "benchmarkTraining"));
   testing.Set("roofs", Napi::Function::New(env, MachineRoofs, "roofs"));
 }

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "core/scratch.h"
+#include "core/thread_pool.h"
 
 namespace lathe {
 namespace {
@@ -191,22 +192,32 @@ void IntegerLayer::Finish(const Kernels& kernels, int rows, std::size_t first, c
   if (out.code) kernels_.encode(args.values, count, *out.code, out.codes + offset);
 }
 
+Partition IntegerLayer::Chunks(int items, int grain, std::size_t rows) const {
+  // Each chunk reads all weights: not more of them than threads need.
+  return Partition(items, grain, static_cast<std::int64_t>(rows) * n_ * k_ / 2, 2 * ThreadCount());
+}
+
 void IntegerLayer::RunRows(const Kernels& kernels, int rows, const std::uint8_t* codes, const Output& out) const {
-  const int depth = PaddedDepth(kernels_, k_), block = std::min(rows, BlockRows(depth));
+  const int depth = PaddedDepth(kernels_, k_);
   const std::size_t rowBytes = static_cast<std::size_t>(depth) * kernels_.elementBytes;
-  const std::size_t sumCount = static_cast<std::size_t>(block) * n_;
-  Scratch scratch{FloatsFor(rowBytes * block), sumCount, clamps_ ? 0 : sumCount};
-  std::uint8_t* prepared = Bytes(scratch.Next());
-  std::int32_t* sums = Sums(scratch.Next());
-  float* values = scratch.Next();
-  for (int row = 0; row < rows; row += block) {
-    const int some = std::min(block, rows - row);
-    for (int i = 0; i < some; ++i) {
-      kernels_.prepare(codes + static_cast<std::size_t>(row + i) * k_, signed_, k_, prepared + i * rowBytes);
+  const Partition chunks = Chunks(rows, kernels_.rows, rows);
+  ParallelFor(chunks.count(), [&](int chunk) {
+    const Range range = chunks[chunk];
+    const int block = std::min(range.size(), BlockRows(depth));
+    const std::size_t sumCount = static_cast<std::size_t>(block) * n_;
+    Scratch scratch{FloatsFor(rowBytes * block), sumCount, clamps_ ? 0 : sumCount};
+    std::uint8_t* prepared = Bytes(scratch.Next());
+    std::int32_t* sums = Sums(scratch.Next());
+    float* values = scratch.Next();
+    for (int row = range.begin; row < range.end; row += block) {
+      const int some = std::min(block, range.end - row);
+      for (int i = 0; i < some; ++i) {
+        kernels_.prepare(codes + static_cast<std::size_t>(row + i) * k_, signed_, k_, prepared + i * rowBytes);
+      }
+      Multiply(some, 0, prepared, sums);
+      Finish(kernels, some, row, sums, values, out);
     }
-    Multiply(some, 0, prepared, sums);
-    Finish(kernels, some, row, sums, values, out);
-  }
+  });
 }
 
 int IntegerLayer::StripRows() const {
@@ -216,26 +227,23 @@ int IntegerLayer::StripRows() const {
 }
 
 template <typename Body>
-void IntegerLayer::ForTiles(int images, const std::uint8_t* codes, std::uint8_t* tile, Body body) const {
-  const int strip = StripRows();
-  for (int image = 0; image < images; ++image) {
-    for (int row = 0; row < geometry_.out.height; row += strip) {
-      const int count = std::min(strip, geometry_.out.height - row);
-      LoadPaddedCodes(codes + image * geometry_.in.size(), geometry_.in, geometry_.Tile(row, count), tile);
-      body(image, row, count);
-    }
-  }
+void IntegerLayer::ForTiles(int images, Body body) const {
+  const int height = geometry_.out.height;
+  const Partition chunks = Chunks(images * height, 1, images * geometry_.out.pixels());
+  ParallelFor(chunks.count(), [&](int chunk) { ForStrips(height, StripRows(), chunks[chunk], body); });
 }
 
 void IntegerLayer::RunDepthwise(const Kernels& kernels, int images, const std::uint8_t* codes,
                                 const Output& out) const {
-  const int strip = StripRows(), width = geometry_.out.width;
-  const std::size_t sumCount = static_cast<std::size_t>(strip) * width * n_;
-  Scratch scratch{FloatsFor(geometry_.Tile(0, strip).size(geometry_.in)), sumCount, clamps_ ? 0 : sumCount};
-  std::uint8_t* tile = Bytes(scratch.Next());
-  std::int32_t* sums = Sums(scratch.Next());
-  float* values = scratch.Next();
-  ForTiles(images, codes, tile, [&](int image, int row, int count) {
+  const int width = geometry_.out.width;
+  ForTiles(images, [&](int image, int row, int count) {
+    const std::size_t sumCount = static_cast<std::size_t>(count) * width * n_;
+    const PaddedTile padded = geometry_.Tile(row, count);
+    Scratch scratch{FloatsFor(padded.size(geometry_.in)), sumCount, clamps_ ? 0 : sumCount};
+    std::uint8_t* tile = Bytes(scratch.Next());
+    std::int32_t* sums = Sums(scratch.Next());
+    float* values = scratch.Next();
+    LoadPaddedCodes(codes + image * geometry_.in.size(), geometry_.in, padded, tile);
     IntegerDepthwiseArgs args;
     args.outRows = count;
     args.outWidth = width;
@@ -256,17 +264,26 @@ void IntegerLayer::RunDepthwise(const Kernels& kernels, int images, const std::u
 }
 
 void IntegerLayer::RunPatches(const Kernels& kernels, int images, const std::uint8_t* codes, const Output& out) const {
-  const int depth = PaddedDepth(kernels_, k_), width = geometry_.out.width, strip = StripRows();
-  const int block = std::min(strip * width, BlockRows(depth)), groupChannels = geometry_.in.channels / groups_;
+  ForTiles(images, [&](int image, int row, int count) {
+    RunPatchStrip(kernels, image, {row, row + count}, codes, out);
+  });
+}
+
+void IntegerLayer::RunPatchStrip(const Kernels& kernels, int image, Range rows, const std::uint8_t* codes,
+                                 const Output& out) const {
+  const int depth = PaddedDepth(kernels_, k_), width = geometry_.out.width, pixels = rows.size() * width;
+  const int block = std::min(pixels, BlockRows(depth)), groupChannels = geometry_.in.channels / groups_;
   const std::size_t rowBytes = static_cast<std::size_t>(depth) * kernels_.elementBytes;
   const std::size_t sumCount = static_cast<std::size_t>(block) * n_;
-  Scratch scratch{FloatsFor(geometry_.Tile(0, strip).size(geometry_.in)), FloatsFor(k_), FloatsFor(rowBytes * block),
-                  sumCount, clamps_ ? 0 : sumCount};
+  const PaddedTile padded = geometry_.Tile(rows.begin, rows.size());
+  Scratch scratch{FloatsFor(padded.size(geometry_.in)), FloatsFor(k_), FloatsFor(rowBytes * block), sumCount,
+                  clamps_ ? 0 : sumCount};
   std::uint8_t* tile = Bytes(scratch.Next());
   std::uint8_t* patch = Bytes(scratch.Next());
   std::uint8_t* prepared = Bytes(scratch.Next());
   std::int32_t* sums = Sums(scratch.Next());
   float* values = scratch.Next();
+  LoadPaddedCodes(codes + image * geometry_.in.size(), geometry_.in, padded, tile);
   const std::ptrdiff_t tileRow = static_cast<std::ptrdiff_t>(geometry_.paddedWidth()) * geometry_.in.channels;
   // The codes under one output pixel's kernel, of one group's channels.
   const auto gather = [&](int pixel, int group) {
@@ -283,20 +300,18 @@ void IntegerLayer::RunPatches(const Kernels& kernels, int images, const std::uin
       }
     }
   };
-  ForTiles(images, codes, tile, [&](int image, int row, int count) {
-    const std::size_t first = image * geometry_.out.pixels() + static_cast<std::size_t>(row) * width;
-    for (int pixel = 0; pixel < count * width; pixel += block) {
-      const int some = std::min(block, count * width - pixel);
-      for (int group = 0; group < groups_; ++group) {
-        for (int i = 0; i < some; ++i) {
-          gather(pixel + i, group);
-          kernels_.prepare(patch, signed_, k_, prepared + i * rowBytes);
-        }
-        Multiply(some, group, prepared, sums);
+  const std::size_t first = image * geometry_.out.pixels() + static_cast<std::size_t>(rows.begin) * width;
+  for (int pixel = 0; pixel < pixels; pixel += block) {
+    const int some = std::min(block, pixels - pixel);
+    for (int group = 0; group < groups_; ++group) {
+      for (int i = 0; i < some; ++i) {
+        gather(pixel + i, group);
+        kernels_.prepare(patch, signed_, k_, prepared + i * rowBytes);
       }
-      Finish(kernels, some, first + pixel, sums, values, out);
+      Multiply(some, group, prepared, sums);
     }
-  });
+    Finish(kernels, some, first + pixel, sums, values, out);
+  }
 }
 
 }  // namespace lathe

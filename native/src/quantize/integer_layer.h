@@ -31,7 +31,7 @@ class IntegerLayer {
     std::uint8_t* codes = nullptr;
     const CodeArgs* code = nullptr;
   };
-  // codes is (images, H, W, C). Runs on one thread.
+  // codes is (images, H, W, C). Runs on all threads, where the caller computes no chunk of a region itself.
   void Run(const Kernels& kernels, int images, const std::uint8_t* codes, const Output& out) const;
 
   const CodeArgs& inputCode() const { return inputCode_; }
@@ -45,9 +45,13 @@ class IntegerLayer {
   void RunDepthwise(const Kernels& kernels, int images, const std::uint8_t* codes, const Output& out) const;
   void RunPatches(const Kernels& kernels, int images, const std::uint8_t* codes, const Output& out) const;
 
-  // Calls body(image, first output row, output rows, padded tile of codes) for strips of all images.
+  void RunPatchStrip(const Kernels& kernels, int image, Range rows, const std::uint8_t* codes, const Output& out) const;
+
+  // Cuts `items`, in which `rows` rows of products are done.
+  Partition Chunks(int items, int grain, std::size_t rows) const;
+  // Calls body(image, first output row, output rows) for strips of all images, on the pool's threads.
   template <typename Body>
-  void ForTiles(int images, const std::uint8_t* codes, std::uint8_t* tile, Body body) const;
+  void ForTiles(int images, Body body) const;
   int StripRows() const;
   // Rows of a block of `depth` prepared activations and n_ sums that stay in the second-level cache.
   int BlockRows(int depth) const;

@@ -8,6 +8,7 @@
 
 #include "core/denormals.h"
 #include "core/thread_pool.h"
+#include "quantize/integer_pass.h"
 #include "train/inference.h"
 #include "train/model.h"
 #include "train/training.h"
@@ -57,7 +58,8 @@ OpSpec Alone(OpSpec op) {
   return op;
 }
 
-std::vector<double> TimeInference(InferencePass& pass, std::size_t inputFloats, int batch, int repeats) {
+template <typename Pass>
+std::vector<double> TimeInference(const Pass& pass, std::size_t inputFloats, int batch, int repeats) {
   AlignedFloats images(inputFloats * batch);
   FillRandom(images.data(), images.size(), 1.0f, 7);
   const int few = pass.capacity(), chunks = (batch + few - 1) / few;
@@ -134,6 +136,26 @@ std::vector<double> BenchmarkInference(const Program& program, int batch, int re
   InferencePass pass(Graph::Build(program.ops, {program.input}, layout, false), ActiveKernels(), layout,
                      parameters.data(), {});
   return TimeInference(pass, program.input.size(), batch, repeats);
+}
+
+std::vector<double> BenchmarkInteger(const Program& program, int batch, int repeats) {
+  CheckProgram(program);
+  const ParameterLayout layout(program.ops);
+  AlignedFloats parameters(layout.size());
+  FillParameters(layout, parameters.data());
+  auto graph = Graph::Build(program.ops, {program.input}, layout, false);
+  std::vector<OpQuantizer> quantizers(program.ops.size());
+  for (std::size_t i = 0; i < quantizers.size(); ++i) {
+    if (!program.ops[i].quantizable()) continue;
+    const Parameter& weight = *layout.Find(static_cast<int>(i), Role::kWeight);
+    const float* weights = parameters.data() + weight.offset;
+    quantizers[i].weight = {8, *std::max_element(weights, weights + weight.length), true};
+    quantizers[i].activation = {8, 4.0f, !graph->NonNegative(program.ops[i].inputs[0])};
+  }
+  const Kernels& kernels = ActiveKernels();
+  const InferencePass pass(std::move(graph), kernels, layout, parameters.data(), quantizers);
+  const IntegerPass integer(pass, program.ops, layout, parameters.data(), IntegerKernelsFor(kernels.level));
+  return TimeInference(integer, program.input.size(), batch, repeats);
 }
 
 std::vector<double> BenchmarkTraining(const Program& program, int batch, int repeats) {

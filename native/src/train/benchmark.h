@@ -18,8 +18,10 @@ enum class BenchmarkPass {
 // One operator with one input of shape `shape` an image. Milliseconds of each repeat, after a warm-up.
 std::vector<double> BenchmarkOperator(const OpSpec& op, int batch, Shape shape, BenchmarkPass pass, int repeats);
 
-// A whole network's evaluation of `batch` images, weights packed beforehand.
+// A whole network's evaluation of `batch` images, weights packed beforehand: in float, or in integers with 8 bits
+// everywhere.
 std::vector<double> BenchmarkInference(const Program& program, int batch, int repeats);
+std::vector<double> BenchmarkInteger(const Program& program, int batch, int repeats);
 
 // Training steps on random images: forward, loss, backward, SGD.
 std::vector<double> BenchmarkTraining(const Program& program, int batch, int repeats);

@@ -663,6 +663,8 @@ export interface NativeAddon {
     /** Milliseconds of each repeat after a warm-up; for bench/. */
     benchmarkOperator(options: NativeOperatorBenchmark): Float64Array;
     benchmarkInference(options: { readonly program: NativeProgram; readonly batch: number; readonly repeats: number }): Float64Array;
+    /** The same in integer arithmetic, 8 bits everywhere. */
+    benchmarkInteger(options: { readonly program: NativeProgram; readonly batch: number; readonly repeats: number }): Float64Array;
     benchmarkTraining(options: { readonly program: NativeProgram; readonly batch: number; readonly repeats: number }): Float64Array;
     /** What the present number of threads reaches at best: multiply-adds (counted twice) in registers, and a triad in memory. */
     roofs(): { readonly fmaGflops: number; readonly memoryGbPerSecond: number };

@@ -128,36 +128,43 @@ inline std::uint8_t CodeOne(const Coder& coder, float x) {
   return static_cast<std::uint8_t>(_mm_cvtsi128_si32(_mm256_castsi256_si128(coder(_mm256_set1_ps(x)))));
 }
 
-void Requantize(const RequantizeArgs& args) {
-  const Coder coder(args.code);
+// Calls put(place, eight values) and putOne(place, value) for all results.
+template <typename Put, typename PutOne>
+void ForResults(const RequantizeArgs& args, Put put, PutOne putOne) {
   const __m256 least = _mm256_set1_ps(args.least), most = _mm256_set1_ps(args.most);
   const auto value = [&](__m256i acc, __m256 scale, __m256 shift) {
     const __m256 y = _mm256_add_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(acc), scale), shift);
     return _mm256_min_ps(_mm256_max_ps(y, least), most);
   };
-  for (int row = 0; row < args.rows; ++row) {
-    const std::ptrdiff_t at = static_cast<std::ptrdiff_t>(row) * args.channels;
+  const int channels = args.channels;
+  const std::int32_t* acc = args.acc;
+  const float *scale = args.scale, *shift = args.shift;
+  std::ptrdiff_t at = 0;
+  for (int row = 0; row < args.rows; ++row, at += channels) {
     int c = 0;
-    for (; c + 8 <= args.channels; c += 8) {
-      const __m256i acc = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(args.acc + at + c));
-      const __m256 y = value(acc, _mm256_loadu_ps(args.scale + c), _mm256_loadu_ps(args.shift + c));
-      if (args.values) {
-        _mm256_storeu_ps(args.values + at + c, y);
-      } else {
-        StoreBytes(args.codes + at + c, coder(y));
-      }
+    for (; c + 8 <= channels; c += 8) {
+      const __m256i sums = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(acc + at + c));
+      put(at + c, value(sums, _mm256_loadu_ps(scale + c), _mm256_loadu_ps(shift + c)));
     }
-    for (; c < args.channels; ++c) {
-      const __m256 y =
-          value(_mm256_set1_epi32(args.acc[at + c]), _mm256_set1_ps(args.scale[c]), _mm256_set1_ps(args.shift[c]));
-      const float single = _mm256_cvtss_f32(y);
-      if (args.values) {
-        args.values[at + c] = single;
-      } else {
-        args.codes[at + c] = CodeOne(coder, single);
-      }
+    for (; c < channels; ++c) {
+      putOne(at + c, _mm256_cvtss_f32(
+                         value(_mm256_set1_epi32(acc[at + c]), _mm256_set1_ps(scale[c]), _mm256_set1_ps(shift[c]))));
     }
   }
+}
+
+void Requantize(const RequantizeArgs& args) {
+  if (float* values = args.values) {
+    ForResults(
+        args, [&](std::ptrdiff_t at, __m256 y) { _mm256_storeu_ps(values + at, y); },
+        [&](std::ptrdiff_t at, float y) { values[at] = y; });
+    return;
+  }
+  const Coder coder(args.code);
+  std::uint8_t* codes = args.codes;
+  ForResults(
+      args, [&](std::ptrdiff_t at, __m256 y) { StoreBytes(codes + at, coder(y)); },
+      [&](std::ptrdiff_t at, float y) { codes[at] = CodeOne(coder, y); });
 }
 
 void Encode(const float* x, std::size_t count, const CodeArgs& code, std::uint8_t* codes) {

@@ -36,13 +36,18 @@ void IntegerTile(const IntegerGemmArgs& args, int row, int column, const std::in
     }
   }
   const int columns = args.n - column < kPanel ? args.n - column : kPanel;
+  const bool direct = columns == kPanel && !args.fix;
+  std::int32_t out[kM][kPanel];
+  // Unrolled, so that no sum is ever indexed by a variable: the array must not live in memory while it is added to.
+#pragma GCC unroll 16
   for (int i = 0; i < kM; ++i) {
-    std::int32_t out[kPanel];
+    std::int32_t* to = direct ? args.c + (row + i) * args.ldc + column : out[i];
+#pragma GCC unroll 2
+    for (int j = 0; j < kPanelVectors; ++j) Dot::Store(to + j * Dot::kWidth, sums[i][j]);
+  }
+  for (int i = 0; i < kM && !direct; ++i) {
     std::int32_t* c = args.c + (row + i) * args.ldc + column;
-    const bool direct = columns == kPanel && !args.fix;
-    for (int j = 0; j < kPanelVectors; ++j) Dot::Store((direct ? c : out) + j * Dot::kWidth, sums[i][j]);
-    if (direct) continue;
-    for (int j = 0; j < columns; ++j) c[j] = out[j] + (args.fix ? args.fix[column + j] : 0);
+    for (int j = 0; j < columns; ++j) c[j] = out[i][j] + (args.fix ? args.fix[column + j] : 0);
   }
 }
 
