@@ -448,6 +448,7 @@ export const contract = {
     output: z.object({ fileName: z.string(), sha256: z.string(), base64: z.string() }),
   },
   'run.cancel': { input: runId, output: runSummarySchema },
+  'run.pause': { input: runId, output: runSummarySchema },
   'run.resume': { input: runId, output: runSummarySchema },
   'run.annotate': {
     input: z

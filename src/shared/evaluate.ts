@@ -39,6 +39,7 @@ export const evaluationSchema = z.object({
   split: z.enum(['validation', 'test']),
   images: z.number().int(),
   accuracy: z.number(), // 0..1
+  top5Accuracy: z.number(), // 0..1: the label is among the five likeliest
   meanLoss: z.number(),
   layers: z.array(layerBitsSchema).nullable(), // null: float
   seconds: z.number(), // of the evaluation alone

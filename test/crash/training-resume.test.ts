@@ -1,4 +1,4 @@
-/** A training is a run like any other: live, cancelled, resumed, and then the same weights, bit for bit. */
+/** A training is a run like any other: live, paused, resumed, and then the same weights, bit for bit. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TrainRequest } from '../../src/shared/run.ts';
 import { makeDataDir, openService, removeDataDir, waitForStatus, waitUntil, type TestService } from '../support/service.ts';
@@ -44,7 +44,7 @@ describe('a training run', () => {
     expect(adam.memoryBytes - large.memoryBytes).toBeGreaterThanOrEqual(4 * params); // one more value a parameter
   }, 300_000);
 
-  it('gives the same weights and curves when it was cancelled in the middle and resumed', async () => {
+  it('gives the same weights and curves when it was paused in the middle and resumed', async () => {
     const { service } = test;
     const whole = await service.call('run.create', request);
     await waitForStatus(service, whole.id, ['completed']);
@@ -53,17 +53,18 @@ describe('a training run', () => {
     await expect(service.call('run.weights', { id: stopped.id })).rejects.toMatchObject({ code: 'not-found' });
     const points = async () => (await service.call('run.metrics', { id: stopped.id, series: 'train/loss' })).length;
     await waitUntil(async () => (await points()) >= 3, 'training has begun');
-    await service.call('run.cancel', { id: stopped.id });
-    await waitForStatus(service, stopped.id, ['cancelled']);
+    await service.call('run.pause', { id: stopped.id });
+    await waitForStatus(service, stopped.id, ['paused']);
+    await expect(service.call('run.pause', { id: stopped.id })).rejects.toMatchObject({ code: 'conflict' });
     await service.call('run.resume', { id: stopped.id });
     await waitForStatus(service, stopped.id, ['completed']);
 
     const [one, two] = [await service.call('run.export', { id: whole.id }), await service.call('run.export', { id: stopped.id })];
     expect(two.run.solutions).toEqual(one.run.solutions); // the weights' hash among them
-    // A cancel may fall into the few steps of one point of the training curves, which is then two.
+    // A pause may fall into the few steps of one point of the training curves, which is then two.
     const curves = ({ metrics }: typeof one) => metrics.filter(({ series }) => series.startsWith('validation/'));
     expect(curves(two)).toEqual(curves(one));
-    expect(curves(one)).toHaveLength(2 * 2); // loss and accuracy of two epochs
+    expect(curves(one)).toHaveLength(2 * 3); // loss, accuracy and top-5 of two epochs
     const lastLoss = ({ metrics }: typeof one) => metrics.filter(({ series }) => series === 'train/loss').at(-1);
     expect(lastLoss(two)).toEqual(lastLoss(one));
     const series = new Set(one.metrics.map((metric) => metric.series));

@@ -28,9 +28,8 @@ class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
             {InstanceAccessor<&ModelWrap::Parameters>("parameters"),
              InstanceAccessor<&ModelWrap::QuantizableOps>("quantizableOps"),
              InstanceMethod<&ModelWrap::GetState>("getState"), InstanceMethod<&ModelWrap::SetState>("setState"),
-             InstanceMethod<&ModelWrap::TrainingBytes>("trainingBytes"), InstanceMethod<&ModelWrap::Train>("train"),
-             InstanceMethod<&ModelWrap::Evaluate>("evaluate"), InstanceMethod<&ModelWrap::Calibrate>("calibrate"),
-             InstanceMethod<&ModelWrap::Cluster>("cluster"),
+             InstanceMethod<&ModelWrap::Train>("train"), InstanceMethod<&ModelWrap::Evaluate>("evaluate"),
+             InstanceMethod<&ModelWrap::Calibrate>("calibrate"), InstanceMethod<&ModelWrap::Cluster>("cluster"),
              InstanceMethod<&ModelWrap::CollectMoments>("collectMoments"),
              InstanceMethod<&ModelWrap::Reconstruct>("reconstruct"), InstanceMethod<&ModelWrap::Forward>("forward"),
              InstanceMethod<&ModelWrap::MemoryBytes>("memoryBytes")}));
@@ -143,19 +142,6 @@ class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
     };
     busy_ = true;
     return work;
-  }
-
-  Napi::Value TrainingBytes(const Napi::CallbackInfo& call) {
-    const Napi::Env env = call.Env();
-    return Guard(env, [&]() -> Napi::Value {
-      const Napi::Object options = OptionsOf(call);
-      try {
-        const std::size_t bytes = model_->TrainingBytes(ActiveKernels(), BatchSize(options), ToOptimizer(options).kind);
-        return Napi::Number::New(env, static_cast<double>(bytes));
-      } catch (const std::bad_alloc&) {
-        throw Napi::Error::New(env, "there is not enough memory for this network at this batch size");
-      }
-    });
   }
 
   Napi::Value Train(const Napi::CallbackInfo& call) {
@@ -325,13 +311,18 @@ class ModelWrap final : public Napi::ObjectWrap<ModelWrap> {
     const Napi::Env env = call.Env();
     return Guard(env, [&]() -> Napi::Value {
       RefuseWhileBusy(env);
-      const int batch = GetInt(OptionsOf(call), "batch");
+      const Napi::Object options = OptionsOf(call);
+      const int batch = GetInt(options, "batch");
       if (batch < 1 || batch > kMaxBatch) throw Napi::RangeError::New(env, "batch must be 1..65536");
-      const MemoryNeed need = model_->PeakMemory(ActiveKernels(), batch);
-      auto result = Napi::Object::New(env);
-      result.Set("training", static_cast<double>(need.training));
-      result.Set("inference", static_cast<double>(need.inference));
-      return result;
+      try {
+        const MemoryNeed need = model_->PeakMemory(ActiveKernels(), batch, ToOptimizer(options).kind);
+        auto result = Napi::Object::New(env);
+        result.Set("training", static_cast<double>(need.training));
+        result.Set("inference", static_cast<double>(need.inference));
+        return result;
+      } catch (const std::bad_alloc&) {
+        throw Napi::Error::New(env, "there is not enough memory for this network at this batch size");
+      }
     });
   }
 

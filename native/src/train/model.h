@@ -34,10 +34,6 @@ class Model {
            (pass_ ? pass_->memoryBytes() : 0);
   }
 
-  // What this will hold at most while it trains so, without the images themselves. Throws std::invalid_argument where
-  // the batch is too large, std::bad_alloc where the machine could never give so much.
-  std::size_t TrainingBytes(const Kernels& kernels, int batchSize, OptimizerKind kind) const;
-
   // Throws std::runtime_error where the loss or a gradient stops being finite; the model then stands behind the step
   // before.
   TrainResult Train(const TrainJob& job);
@@ -46,8 +42,10 @@ class Model {
   std::vector<std::shared_ptr<const Codebook>> Cluster(const ClusterJob& job) const;
   // Throws std::runtime_error after a cancel.
   ForwardResult Forward(const ForwardJob& job) const;
-  // Known before the start: follows from the program, the batch and the threads in use. Training: float, with SGD.
-  MemoryNeed PeakMemory(const Kernels& kernels, int batch) const;
+  // Known before the start: follows from the program, the batch and the threads in use; the images are not counted.
+  // Training: float. Throws std::invalid_argument where the batch is too large, std::bad_alloc where the machine could
+  // never give so much.
+  MemoryNeed PeakMemory(const Kernels& kernels, int batch, OptimizerKind kind) const;
   // Collects the moments of these operators with their weights as they stand, for Reconstruct. False after a cancel:
   // the model then has what it had before.
   bool CollectMoments(const MomentsJob& job);
@@ -58,6 +56,7 @@ class Model {
   std::vector<Calibration> Calibrate(const CalibrateJob& job);
 
  private:
+  std::size_t TrainingBytes(const Kernels& kernels, int batchSize, OptimizerKind kind) const;
   // What a thread that works on the graph's operators needs at most.
   std::size_t WorkingBytes(const Graph& graph, const Kernels& kernels) const;
   // The pass of this batch size, kept from call to call; what is quantized in it belongs to quantized_.

@@ -36,9 +36,9 @@ ForwardResult Model::Forward(const ForwardJob& job) const {
   return result;
 }
 
-MemoryNeed Model::PeakMemory(const Kernels& kernels, int batch) const {
+MemoryNeed Model::PeakMemory(const Kernels& kernels, int batch, OptimizerKind kind) const {
   MemoryNeed need;
-  need.training = TrainingBytes(kernels, batch, OptimizerKind::kSgd);
+  need.training = TrainingBytes(kernels, batch, kind);
   const MemoryCount count;
   const auto pass = MakeInference(kernels, {});
   const std::size_t perThread = pass->floatsPerThread() * sizeof(float) + WorkingBytes(pass->graph(), kernels);

@@ -288,15 +288,13 @@ export interface NativeModel {
   readonly quantizableOps: readonly string[];
   getState(): NativeModelState;
   setState(parameters: Float32Array, momentum?: Float32Array, secondMoment?: Float32Array): void; // what is left out: zeros
-  /** What the model will hold at most while it trains so, in bytes, the images not counted; nothing is used yet. */
-  trainingBytes(options: { readonly batchSize: number; readonly optimizer?: 'sgd' | 'adam' }): number;
   train(options: NativeTrainOptions): Promise<NativeTrainResult>;
   evaluate(options: NativeEvaluateOptions): Promise<NativeEvaluateResult>;
   /** The logits (batch, classes) of float inputs; with `outputs` the values of those operators instead, by name. */
   forward(options: NativeForwardOptions): Promise<Float32Array>;
   forward(options: NativeForwardOptions & { readonly outputs: readonly string[] }): Promise<Readonly<Record<string, Float32Array>>>;
-  /** What float training with SGD, and inference, hold at most, in bytes, parameters included; follows from program, batch and threads. */
-  memoryBytes(options: { readonly batch: number }): NativeMemoryNeed;
+  /** What float training, and inference, hold at most, in bytes: parameters included, images not; nothing is used yet. */
+  memoryBytes(options: { readonly batch: number; readonly optimizer?: 'sgd' | 'adam' }): NativeMemoryNeed;
   calibrate(options: {
     readonly dataset: NativeDataset;
     readonly indices: Uint32Array;

@@ -69,12 +69,6 @@ export class Model implements NativeModel {
     guard(() => this.#native.setState(parameters, momentum, secondMoment));
   }
 
-  /** Throws LatheError: bad-input, or unavailable where this machine could never give so much memory. */
-  trainingBytes({ batchSize, optimizer = 'sgd' }: Parameters<NativeModel['trainingBytes']>[0]): number {
-    checkInteger('batchSize', batchSize, 1, largestBatch);
-    return guard(() => this.#native.trainingBytes({ batchSize, optimizer }));
-  }
-
   /**
    * Trains for `learningRates.length` steps. A cancel resolves with fewer `stepsDone`. Rejects with LatheError: bad-input
    * (an argument, or the training diverged), conflict (a call is running).
@@ -149,10 +143,13 @@ export class Model implements NativeModel {
     });
   }
 
-  /** As NativeModel.memoryBytes. Throws LatheError: bad-input, or conflict while a call runs. */
-  memoryBytes(options: { readonly batch: number }): NativeMemoryNeed {
-    checkInteger('batch', options.batch, 1, largestBatch);
-    return guard(() => this.#native.memoryBytes({ batch: options.batch }));
+  /**
+   * As NativeModel.memoryBytes. Throws LatheError: bad-input, unavailable where this machine could never give so much memory,
+   * or conflict while a call runs.
+   */
+  memoryBytes({ batch, optimizer = 'sgd' }: Parameters<NativeModel['memoryBytes']>[0]): NativeMemoryNeed {
+    checkInteger('batch', batch, 1, largestBatch);
+    return guard(() => this.#native.memoryBytes({ batch, optimizer }));
   }
 
   /** Ranges and clipping thresholds of every quantizable operator. Rejects as `train`, and with LatheError: cancelled. */

@@ -69,11 +69,11 @@ export async function answerEvaluate(input: unknown, { signal }: RequestWork): P
     indices = Uint32Array.from(test.labels, (_, index) => index);
   }
   const startMs = performance.now();
-  const { accuracy, loss: meanLoss } = await tester.measure(
-    indices,
-    bits ?? undefined,
-    question.arithmetic === 'integer' ? 'integer' : 'fake',
-  );
+  const {
+    accuracy,
+    top5Accuracy,
+    loss: meanLoss,
+  } = await tester.measure(indices, bits ?? undefined, question.arithmetic === 'integer' ? 'integer' : 'fake');
   return {
     network: title,
     dataset: question.dataset.id,
@@ -83,6 +83,7 @@ export async function answerEvaluate(input: unknown, { signal }: RequestWork): P
     split: question.split,
     images: indices.length,
     accuracy,
+    top5Accuracy,
     meanLoss,
     layers: bits ? toPolicy(names, bits).layers : null,
     seconds: (performance.now() - startMs) / 1000,

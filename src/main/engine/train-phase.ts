@@ -59,7 +59,7 @@ function speedOf(training: Training, before: { readonly step: number; readonly m
 
 /** Validates the epoch that has ended, and lets the training decide whether it goes on. */
 async function judgeEpoch({ reporter }: JobContext, bench: Workbench, evaluator: Evaluator, training: Training): Promise<void> {
-  const { accuracy, loss } = await evaluator.measure(bench.validationImages);
+  const { accuracy, top5Accuracy, loss } = await evaluator.measure(bench.validationImages);
   const epoch = training.epochsDone;
   if (!Number.isFinite(loss)) {
     throw new LatheError(
@@ -69,9 +69,13 @@ async function judgeEpoch({ reporter }: JobContext, bench: Workbench, evaluator:
   }
   reporter.metrics([
     { series: 'validation/accuracy', step: training.stepsDone, value: accuracy },
+    { series: 'validation/top5Accuracy', step: training.stepsDone, value: top5Accuracy },
     { series: 'validation/loss', step: training.stepsDone, value: loss },
   ]);
-  reporter.log('info', `epoch ${String(epoch)}: validation accuracy ${(accuracy * 100).toFixed(2)} %, loss ${loss.toFixed(4)}`);
+  reporter.log(
+    'info',
+    `epoch ${String(epoch)}: validation accuracy ${(accuracy * 100).toFixed(2)} %, top-5 ${(top5Accuracy * 100).toFixed(2)} %, loss ${loss.toFixed(4)}`,
+  );
   const kept = training.judge(accuracy);
   if (kept === null) return;
   reporter.log(
@@ -92,7 +96,7 @@ async function train(
   const startMs = context.now();
   const meter = new RateMeter(context.now, training.stepsDone);
   let lastCheckpointMs = startMs;
-  const plannedBytes = bench.model.trainingBytes({ batchSize: training.batchSize, optimizer: manifest.training.optimizer });
+  const plannedBytes = bench.model.memoryBytes({ batch: training.batchSize, optimizer: manifest.training.optimizer }).training;
   reporter.metrics([{ series: 'train/plannedBytes', step: 0, value: plannedBytes }]);
   reporter.log('info', `training needs at most ${bytes(plannedBytes)} besides the program itself`);
   const seconds = (): number => secondsBefore + (context.now() - startMs) / 1000;

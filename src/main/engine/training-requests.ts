@@ -17,7 +17,7 @@ const weightsQuestionSchema = z.object({ network: questionNetworkSchema, dataDir
 export function answerTraining(input: unknown): { readonly memoryBytes: number } {
   const { network, batchSize, optimizer } = trainingQuestionSchema.parse(input);
   const model = createModel(toNativeProgram(graphOf(network)));
-  return { memoryBytes: model.trainingBytes({ batchSize, optimizer }) };
+  return { memoryBytes: model.memoryBytes({ batch: batchSize, optimizer }).training };
 }
 
 /** The file's bytes, in base64: messages between processes are JSON. */

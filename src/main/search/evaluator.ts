@@ -41,6 +41,13 @@ export interface FineTuning {
 /** Of learned activation ranges, as PACT's code decays them. */
 const rangeDecay = 1e-4;
 
+/** Shares of the images, 0..1, and the mean cross-entropy. */
+export interface Reading {
+  readonly accuracy: number;
+  readonly top5Accuracy: number; // the label is among the five likeliest
+  readonly loss: number;
+}
+
 export class Evaluator {
   private readonly model: NativeModel;
   private readonly dataset: NativeDataset;
@@ -100,7 +107,7 @@ export class Evaluator {
     indices: Uint32Array,
     bits?: BitVector,
     arithmetic: NativeArithmetic = 'fake',
-  ): Promise<{ readonly accuracy: number; readonly loss: number }> {
+  ): Promise<Reading> {
     const [reading] = await this.measureAll([{ dataset: this.dataset, indices }], bits, arithmetic);
     if (!reading) throw new Error('an evaluation of one set of images has one reading');
     return reading;
@@ -111,15 +118,16 @@ export class Evaluator {
     parts: readonly { readonly dataset: NativeDataset; readonly indices: Uint32Array }[],
     bits?: BitVector,
     arithmetic: NativeArithmetic = 'fake',
-  ): Promise<{ readonly accuracy: number; readonly loss: number }[]> {
+  ): Promise<Reading[]> {
     try {
       const quantization = bits ? await this.tuned(this.quantizationOf(bits)) : null;
       const quantized = quantization ? { quantization, arithmetic, ...(this.statistics ? { statistics: this.statistics } : {}) } : {};
-      const readings: { readonly accuracy: number; readonly loss: number }[] = [];
+      const readings: Reading[] = [];
       for (const part of parts) {
         const result = await this.model.evaluate({ ...part, batchSize: evaluationBatch, control: this.control, ...quantized });
         this.throwIfCancelled();
-        readings.push({ accuracy: result.correct / result.count, loss: result.meanLoss });
+        const { correct, correctTop5, count, meanLoss } = result;
+        readings.push({ accuracy: correct / count, top5Accuracy: correctTop5 / count, loss: meanLoss });
       }
       return readings;
     } finally {

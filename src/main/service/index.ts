@@ -248,7 +248,8 @@ function makeHandlers({
       return await store.listLog(id, afterSeq, limit);
     },
     'run.weights': async ({ id }) => trainings.weights(await runs.show(id)),
-    'run.cancel': ({ id }) => runs.cancel(id),
+    'run.cancel': ({ id }) => runs.stop(id, 'cancel'),
+    'run.pause': ({ id }) => runs.stop(id, 'pause'),
     'run.resume': ({ id }) => runs.resume(id),
     'run.annotate': (input) => runs.annotate(input),
     'study.list': () => studies.list(),

@@ -33,7 +33,7 @@ export class Runs {
   private readonly options: RunsOptions;
   private readonly owner: Owner;
   private readonly queue: string[] = [];
-  private active: { readonly id: string; readonly process: RunProcess } | null = null;
+  private active: { readonly id: string; readonly process: RunProcess; request?: StopRequest } | null = null;
   private starting = false;
   private closing = false;
   private readonly seenRevisions = new Map<string, number>();
@@ -133,20 +133,23 @@ export class Runs {
     return summary;
   }
 
-  /** Asks a run to stop at its next safe point; it keeps a checkpoint and can be resumed. */
-  async cancel(id: string): Promise<RunSummary> {
+  /**
+   * Asks a run to stop at its next safe point; it keeps a checkpoint and can be resumed. Paused says that it is to go on
+   * later, cancelled that it is not meant to: nothing else differs.
+   */
+  async stop(id: string, request: StopRequest): Promise<RunSummary> {
     const summary = await this.require(id);
     if (summary.status === 'queued') {
       const place = this.queue.indexOf(id);
       if (place >= 0) this.queue.splice(place, 1);
-      return this.changed(await this.options.store.finishRun(id, 'cancelled', null, Date.now()));
+      return this.changed(await this.options.store.finishRun(id, stopped[request], null, Date.now()));
     }
-    if (summary.status !== 'running') throw new LatheError('conflict', `run ${id} is ${summary.status}: there is nothing to cancel`);
+    if (summary.status !== 'running') throw new LatheError('conflict', `run ${id} is ${summary.status}: there is nothing to ${request}`);
     if (this.active?.id === id) {
-      this.active.process.cancel();
+      this.stopActive(request);
       return summary;
     }
-    return this.changed(await this.options.store.requestCancel(id));
+    return this.changed(await this.options.store.requestStop(id, request));
   }
 
   async annotate(change: Parsed<'run.annotate'>): Promise<RunSummary> {
@@ -220,7 +223,7 @@ export class Runs {
     } catch (error) {
       outcome = { kind: 'failed', error: toErrorPayload(error) };
     }
-    this.changed(await this.finish(id, outcome));
+    this.changed(await this.finish(id, outcome, this.active?.request ?? 'cancel'));
   }
 
   private async makeJob(id: string, dataDir: string): Promise<Job> {
@@ -286,7 +289,13 @@ export class Runs {
     await store.addNetwork(record);
   }
 
-  private async finish(id: string, outcome: RunOutcome): Promise<RunSummary> {
+  private stopActive(request: StopRequest): void {
+    if (!this.active) return;
+    this.active.request = request;
+    this.active.process.cancel();
+  }
+
+  private async finish(id: string, outcome: RunOutcome, request: StopRequest): Promise<RunSummary> {
     const { store } = this.options;
     const now = Date.now();
     switch (outcome.kind) {
@@ -295,7 +304,7 @@ export class Runs {
       case 'cancelled':
         return this.closing
           ? await store.finishRun(id, 'interrupted', 'Lathe was closed; resume continues from the checkpoint', now)
-          : await store.finishRun(id, 'cancelled', null, now);
+          : await store.finishRun(id, stopped[request], null, now);
       case 'failed':
         return await store.finishRun(id, 'failed', outcome.error.message, now);
       case 'died':
@@ -311,7 +320,7 @@ export class Runs {
   /** Another process has written: tell watchers what is new, and do what it asked of runs that are ours. */
   private async followOthers(): Promise<void> {
     for (const request of await this.options.store.takeRequests(this.owner)) {
-      if (this.active?.id === request.id) this.active.process.cancel();
+      if (this.active?.id === request.id) this.stopActive(request.request);
     }
     for (const summary of await this.options.store.listRuns()) {
       if (this.active?.id === summary.id || this.seenRevisions.get(summary.id) === summary.revision) continue;
@@ -326,6 +335,9 @@ export class Runs {
     return summary;
   }
 }
+
+const stopped = { cancel: 'cancelled', pause: 'paused' } as const;
+type StopRequest = keyof typeof stopped;
 
 function unknownRun(id: string): LatheError {
   return new LatheError('not-found', `run ${id}: there is no such run; run list shows those there are`);

@@ -260,7 +260,7 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
       const summary = write(db, () => {
         const run = requireRun(id);
         // A waiting run has no owner; anybody may call it off.
-        const calledOff = run.status === 'queued' && (status === 'cancelled' || status === 'failed');
+        const calledOff = run.status === 'queued' && (status === 'cancelled' || status === 'paused' || status === 'failed');
         end(calledOff ? run : requireClaimed(id), status, error, atMs);
         return summaryOf(id);
       });
@@ -277,13 +277,13 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
       });
     },
 
-    requestCancel(id) {
+    requestStop(id, request) {
       return write(db, () => {
         const run = requireRun(id);
         if (run.status !== 'running')
           throw new LatheError('conflict', `run ${id} is ${run.status}: only a running run can be asked to stop`);
         runs.touch(run.key);
-        runs.setRequest(run.key, 'cancel');
+        runs.setRequest(run.key, request);
         return summaryOf(id);
       });
     },

@@ -24,6 +24,7 @@ import {
 import { blobPath, writeBlob } from './blobs.ts';
 import { openDatabase, write } from './database.ts';
 import { RunRepository } from './repositories/runs.ts';
+import { migrations } from './migrations/index.ts';
 import { openStore } from './store.ts';
 import type { CheckpointRecord, RunBatch, Store } from './types.ts';
 
@@ -75,7 +76,7 @@ describe('misuse', () => {
       store.rewindToCheckpoint('q-none', 1),
       store.finishRun('q-none', 'completed', null, 1),
       store.annotateRun('q-none', { star: true }),
-      store.requestCancel('q-none'),
+      store.requestStop('q-none', 'cancel'),
     ];
     for (const call of calls)
       await expect(call).rejects.toMatchObject({
@@ -249,7 +250,7 @@ describe('a run', () => {
       await store.annotateRun('q-1', { star: true }),
       await store.claimRun('q-1', me, 2),
       (await store.applyBatch({ id: 'q-1', trials: [trial(0)] })).summary,
-      await store.requestCancel('q-1'),
+      await store.requestStop('q-1', 'cancel'),
       (await store.rewindToCheckpoint('q-1', 3)).summary,
       await store.finishRun('q-1', 'cancelled', null, 4),
     ].map((summary) => summary?.revision ?? 0);
@@ -358,17 +359,22 @@ describe('requests between processes', () => {
   it('reach the owner alone, stand until the run ends, and do not follow it into its next life', async () => {
     await runningRun('q-1');
     await store.createRun(newRun('q-2'));
-    await expect(store.requestCancel('q-2')).rejects.toMatchObject({
+    await expect(store.requestStop('q-2', 'cancel')).rejects.toMatchObject({
       code: 'conflict',
       message: expect.stringContaining('q-2 is queued') as unknown,
     });
     expect(await store.takeRequests(me)).toEqual([]);
-    await store.requestCancel('q-1');
+    await store.requestStop('q-1', 'cancel');
     expect(await store.takeRequests(owner(5))).toEqual([]);
     expect(await store.takeRequests({ ...me, startedAt: 'later' })).toEqual([]);
     expect(await store.takeRequests(me)).toEqual([{ id: 'q-1', request: 'cancel' }]);
     expect(await store.takeRequests(me)).toEqual([{ id: 'q-1', request: 'cancel' }]);
-    await store.finishRun('q-1', 'cancelled', null, 1);
+    await store.requestStop('q-1', 'pause'); // the last word counts
+    expect(await store.takeRequests(me)).toEqual([{ id: 'q-1', request: 'pause' }]);
+    await store.requestStop('q-1', 'cancel');
+    expect(await store.takeRequests(me)).toEqual([{ id: 'q-1', request: 'cancel' }]);
+    await store.requestStop('q-1', 'pause');
+    await store.finishRun('q-1', 'paused', null, 1);
     expect(await store.takeRequests(me)).toEqual([]);
     await store.claimRun('q-1', me, 2);
     expect(await store.takeRequests(me)).toEqual([]);
@@ -647,7 +653,7 @@ describe('several on one database', () => {
 
   it('stop writing when a newer Lathe has migrated the database meanwhile', async () => {
     await store.createRun(newRun('q-1'));
-    tamper('PRAGMA user_version = 9');
+    tamper(`PRAGMA user_version = ${String(migrations.length + 1)}`);
     await expect(store.annotateRun('q-1', { star: true })).rejects.toMatchObject({ code: 'newer-version' });
   });
 

@@ -68,7 +68,7 @@ function createFace(calls: WorkerCalls, path: string, sqliteVersion: string): St
     rewindToCheckpoint: (id, atMs) => calls.call('rewindToCheckpoint', id, atMs),
     finishRun: (id, status, error, atMs) => calls.call('finishRun', id, status, error, atMs),
     annotateRun: (id, change) => calls.call('annotateRun', id, change),
-    requestCancel: (id) => calls.call('requestCancel', id),
+    requestStop: (id, request) => calls.call('requestStop', id, request),
     async interruptOrphans(isAlive, atMs) {
       const owners = await calls.call('listOwners');
       const alive = await Promise.all(owners.map(async (owner) => await isAlive(owner)));

@@ -75,7 +75,7 @@ export interface WeightsRecord {
 /** A request that another process made of a run that this process owns. */
 export interface RunRequestRecord {
   readonly id: string;
-  readonly request: 'cancel';
+  readonly request: 'cancel' | 'pause';
 }
 
 export interface Store {
@@ -109,7 +109,7 @@ export interface Store {
   ): Promise<RunSummary>;
   annotateRun(id: string, change: { name?: string; note?: string; star?: boolean }): Promise<RunSummary>;
   /** Asks the owner, wherever it is, to stop. */
-  requestCancel(id: string): Promise<RunSummary>;
+  requestStop(id: string, request: RunRequestRecord['request']): Promise<RunSummary>;
   /** Every `running` run whose owner is gone becomes `interrupted`; returns those. */
   interruptOrphans(isAlive: (owner: Owner) => boolean | Promise<boolean>, atMs: number): Promise<RunSummary[]>;
   /** Requests for running runs of this owner. They stand until the run ends or is claimed again: acting on one twice must be harmless. */

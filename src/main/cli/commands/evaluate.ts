@@ -62,7 +62,7 @@ export function addEvaluateCommand(program: Command): void {
       if (options.json) printJson(result);
       else {
         printLine(
-          `${percentUnit(result.accuracy)} of ${count(result.images)} ${result.split} images, ${result.arithmetic} arithmetic, in ${result.seconds.toFixed(1)} s  (weights of run ${result.run})`,
+          `${percentUnit(result.accuracy)} (top-5 ${percentUnit(result.top5Accuracy)}) of ${count(result.images)} ${result.split} images, ${result.arithmetic} arithmetic, in ${result.seconds.toFixed(1)} s  (weights of run ${result.run})`,
         );
       }
     });

@@ -78,15 +78,11 @@ export function addRunCommands(program: Command): void {
   run
     .command('cancel <id>')
     .description('stop at the next safe point, with a checkpoint')
-    .action(async (id: string, _own, command: Command) => {
-      const options = globalOptions(command);
-      const summary = await withService(options, async (service) => {
-        await service.call('run.cancel', { id });
-        return await waitUntilStopped(service, id);
-      });
-      if (options.json) printJson(summary);
-      else printLine(`${summary.id} is ${summary.status}`);
-    });
+    .action(async (id: string, _own, command: Command) => stop('run.cancel', id, command));
+  run
+    .command('pause <id>')
+    .description('the same, to be resumed later')
+    .action(async (id: string, _own, command: Command) => stop('run.pause', id, command));
   run
     .command('resume <id>')
     .description('go on from the last checkpoint')
@@ -131,6 +127,16 @@ async function write(file: string, content: string | Buffer): Promise<void> {
       `${file}: cannot be written (${error instanceof Error ? error.message : String(error)}); choose another place`,
     );
   }
+}
+
+async function stop(method: 'run.cancel' | 'run.pause', id: string, command: Command): Promise<void> {
+  const options = globalOptions(command);
+  const summary = await withService(options, async (service) => {
+    await service.call(method, { id });
+    return await waitUntilStopped(service, id);
+  });
+  if (options.json) printJson(summary);
+  else printLine(`${summary.id} is ${summary.status}`);
 }
 
 async function waitUntilStopped(service: Service, id: string): Promise<RunSummary> {

@@ -10,6 +10,7 @@ import { prune } from './0007-prune.ts';
 import { studies } from './0008-studies.ts';
 import { architectures } from './0009-architectures.ts';
 import { fineTuning } from './0010-fine-tuning.ts';
+import { pause } from './0011-pause.ts';
 
 export const migrations: readonly Migration[] = [
   firstTables,
@@ -22,4 +23,5 @@ export const migrations: readonly Migration[] = [
   studies,
   architectures,
   fineTuning,
+  pause,
 ];

@@ -84,7 +84,7 @@ export class RunRepository {
         baselineAccuracy = @baselineAccuracy, baselineTestAccuracy = @baselineTestAccuracy
       WHERE key = @key`);
     this.#setStatus = db.prepare(`
-      UPDATE run SET status = @status, ownerPid = @ownerPid, ownerStartedAt = @ownerStartedAt, ownerBootId = @ownerBootId, request = NULL,
+      UPDATE run SET status = @status, ownerPid = @ownerPid, ownerStartedAt = @ownerStartedAt, ownerBootId = @ownerBootId, request = NULL, pause = 0,
         startedAtMs = coalesce(startedAtMs, @startedAtMs), finishedAtMs = @finishedAtMs, error = @error
       WHERE key = @key`);
   }
@@ -190,12 +190,14 @@ export class RunRepository {
   }
 
   setRequest(key: number, request: RunRequestRecord['request']): void {
-    this.#db.prepare('UPDATE run SET request = ? WHERE key = ?').run(request, key);
+    this.#db.prepare("UPDATE run SET request = 'cancel', pause = ? WHERE key = ?").run(request === 'pause' ? 1 : 0, key);
   }
 
   requestsOf(owner: Owner): RunRequestRecord[] {
     return this.#db
-      .prepare<[Owner], RunRequestRecord>(`SELECT id, request FROM run WHERE ${isOwner} AND request IS NOT NULL ORDER BY key`)
+      .prepare<[Owner], RunRequestRecord>(
+        `SELECT id, CASE pause WHEN 1 THEN 'pause' ELSE request END AS request FROM run WHERE ${isOwner} AND request IS NOT NULL ORDER BY key`,
+      )
       .all(owner);
   }
 
