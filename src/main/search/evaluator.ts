@@ -103,11 +103,7 @@ export class Evaluator {
   }
 
   /** The same with the mean cross-entropy. `arithmetic` is of a quantized network. */
-  async measure(
-    indices: Uint32Array,
-    bits?: BitVector,
-    arithmetic: NativeArithmetic = 'fake',
-  ): Promise<Reading> {
+  async measure(indices: Uint32Array, bits?: BitVector, arithmetic: NativeArithmetic = 'fake'): Promise<Reading> {
     const [reading] = await this.measureAll([{ dataset: this.dataset, indices }], bits, arithmetic);
     if (!reading) throw new Error('an evaluation of one set of images has one reading');
     return reading;
