@@ -92,6 +92,7 @@ export const quantizeManifestSchema = z.object({
   target: z.string(),
   targetSha256: z.string(),
   agentRun: z.string().optional(), // of method transfer: the completed run whose agent decides
+  start: quantizePolicySchema.optional(), // a policy that is tried first, lowered where it is over a budget
   batch: z.number().int().positive(), // images at once on the target
   budgets: z.array(budgetSchema).min(1),
   // What a manifest of an older version lacks: before there was any.
@@ -154,6 +155,7 @@ export const quantizeRequestSchema = z.object({
   method: z.literal('quantize'),
   ...requestBase,
   target: z.string().min(1),
+  start: quantizePolicySchema.optional(), // a policy that is tried first, lowered where it is over a budget
   agentRun: z.string().min(1).optional(), // of method transfer: the run whose agent decides; completed when this one starts
   batch: z.number().int().min(1).max(4096).optional(), // default: the target's
   budgets: z.array(budgetSchema).min(1),

@@ -1,6 +1,6 @@
 /** The result of a run as the terminal shows it. */
 import { bytes, millijoules, ms, percent, points } from '../../shared/format.ts';
-import type { RunDetail, Solution } from '../../shared/run.ts';
+import type { Metric, RunDetail, Solution } from '../../shared/run.ts';
 import { printLine, printTable } from './output.ts';
 
 const roles: Readonly<Record<Solution['role'], number>> = { best: 0, baseline: 1, float: 2 };
@@ -88,5 +88,29 @@ export function printPolicy(detail: RunDetail): void {
       '█'.repeat(layer.activationBits),
     ]),
     [2, 4],
+  );
+}
+
+/** The accuracy that each layer loses at each width alone, where the run has measured it. */
+export function printSensitivity(detail: RunDetail, metrics: readonly Metric[]): void {
+  const sides = [
+    ['w', 'sensitivity/accuracy/weights/'],
+    ['a', 'sensitivity/accuracy/activations/'],
+  ] as const;
+  const widths = [...new Set(metrics.map(({ step }) => step))].sort((a, b) => a - b);
+  if (widths.length === 0) return;
+  printLine('\nAccuracy lost (points) when one side of one layer alone has these bits');
+  printTable(
+    ['layer', ...sides.flatMap(([side]) => widths.map((bits) => `${side}${String(bits)}`))],
+    detail.layers.map(({ name }) => [
+      name,
+      ...sides.flatMap(([, prefix]) =>
+        widths.map((bits) => {
+          const found = metrics.find(({ series, step }) => series === `${prefix}${name}` && step === bits);
+          return found ? points(found.value) : '';
+        }),
+      ),
+    ]),
+    Array.from({ length: 2 * widths.length }, (_, index) => index + 1),
   );
 }

@@ -10,7 +10,16 @@ import { quantizableLayerInfos } from '../network/describe.ts';
 import { Evaluator } from '../search/evaluator.ts';
 import { uniformPolicies } from '../search/quantize/baselines.ts';
 import { meetsBudgets } from '../search/budgets.ts';
-import { absoluteBudgets, lockedLayers, requireFeasible, toPolicy, uniformBits, type BitVector } from '../search/quantize/bits.ts';
+import {
+  absoluteBudgets,
+  enforceBudgets,
+  fromPolicy,
+  lockedLayers,
+  requireFeasible,
+  toPolicy,
+  uniformBits,
+  type BitVector,
+} from '../search/quantize/bits.ts';
 import type { DdpgState } from '../search/agent/ddpg.ts';
 import { sensitivityMetrics, sensitivityPolicies, type Sensitivity } from '../search/quantize/sensitivity.ts';
 import { createRivalBitSearch } from '../search/quantize/rival.ts';
@@ -158,13 +167,22 @@ async function makeSearch(setting: Setting, prelude: Prelude): Promise<AnySearch
     accuracyOf: (bits: BitVector) => evaluator.measure(rewardImages, bits),
     now: context.now,
   };
-  const seeds = prelude.baselines.filter((baseline) => baseline.withinBudget).map((baseline) => baseline.bits);
+  const seeds = seedsOf(setting, prelude);
   const random = bench.random.derive('search');
   if (method === 'ddpg' || method === 'transfer') {
     const foreign = method === 'transfer' ? await foreignAgent(context) : null;
     return new QuantizeSearch(environment, manifest.search, limits, seeds, prelude.referenceAccuracy, random, createMlp, foreign);
   }
   return await createRivalBitSearch(method, environment, manifest.search, limits, seeds, prelude.referenceAccuracy, random);
+}
+
+/** What is tried first: the uniform policies within the budget, and the policy to start from, lowered where it is over a budget. */
+function seedsOf({ manifest, layers, costs, limits, locked }: Setting, prelude: Prelude): BitVector[] {
+  const uniform = prelude.baselines.filter((baseline) => baseline.withinBudget).map((baseline) => baseline.bits);
+  if (!manifest.start) return uniform;
+  const names = layers.map((layer) => layer.name);
+  const start = enforceBudgets(fromPolicy(names, manifest.start), manifest.search.minimumBits, locked, limits, costs.costOf);
+  return [...uniform, start];
 }
 
 /** The agent of the run that the manifest names, as that run's last checkpoint holds it. */

@@ -5,6 +5,7 @@
 import type { Output, Parsed } from '../../shared/contract.ts';
 import type { DatasetRecord } from '../../shared/dataset.ts';
 import { budget as budgetText } from '../../shared/format.ts';
+import type { QuantizePolicy } from '../../shared/policy.ts';
 import type { LayerInfo, NetworkRef } from '../../shared/network.ts';
 import { quantizeParametersSchema, trainingParametersSchema, type Manifest, type QuantizeParameters } from '../../shared/run.ts';
 import { LatheError } from '../../shared/errors.ts';
@@ -13,7 +14,7 @@ import type { TargetInfo } from '../../shared/target.ts';
 import { networkLabel, quantizableLayerInfos } from '../network/describe.ts';
 import { graphSha256 } from '../network/graph-form.ts';
 import type { Graph } from '../network/graph.ts';
-import { absoluteBudgets, lockedLayers, requireFeasible } from '../search/quantize/bits.ts';
+import { absoluteBudgets, fromPolicy, lockedLayers, protectedBits, requireFeasible } from '../search/quantize/bits.ts';
 import { fewestTrials } from '../search/rivals/sensitivity.ts';
 import { makePruneManifest } from './prunings.ts';
 import type { FoundNetwork } from './own-networks.ts';
@@ -94,6 +95,7 @@ export class ManifestMaker {
       target: target.id,
       targetSha256,
       ...(request.agentRun === undefined ? {} : { agentRun: request.agentRun }),
+      ...(request.start === undefined ? {} : { start: request.start }),
       batch: request.batch ?? target.defaultBatch,
       budgets: request.budgets,
       search,
@@ -135,6 +137,7 @@ export class ManifestMaker {
       );
     }
     requireTrials(search, layerCount);
+    if (manifest.start) requireStart(manifest.start, graph, search);
     const duplicate = manifest.budgets.find((budget, index) =>
       manifest.budgets.some((other, at) => at < index && other.resource === budget.resource),
     );
@@ -152,11 +155,28 @@ export class ManifestMaker {
   }
 }
 
+/** A policy to start from fits the network, and has the bits that the search may give. */
+function requireStart(start: QuantizePolicy, graph: Graph, search: QuantizeParameters): void {
+  const names = quantizableLayerInfos(graph).map((layer) => layer.name);
+  fromPolicy(names, start);
+  const locked = lockedLayers(names.length, search.protectFirstAndLast);
+  start.layers.forEach((layer, index) => {
+    const [low, high] = locked[index] === true ? [protectedBits, protectedBits] : [search.minimumBits, search.maximumBits];
+    for (const bits of [layer.weightBits, layer.activationBits]) {
+      if (bits >= low && bits <= high) continue;
+      throw new LatheError(
+        'bad-input',
+        `start policy, layer ${layer.name}: expected ${low === high ? String(low) : `${String(low)} to ${String(high)}`} bits${locked[index] === true ? ', as the layer is protected' : ''}, found ${String(bits)}; change the policy or the search`,
+      );
+    }
+  });
+}
+
 /** A search by sensitivity measures every decision first, besides the uniform policies: at most the widths twice. */
 function requireTrials(search: QuantizeParameters, layerCount: number): void {
   if (search.method !== 'greedy' && search.method !== 'integer-program') return;
   const free = lockedLayers(layerCount, search.protectFirstAndLast).filter((locked) => !locked).length;
-  const needed = fewestTrials(2 * free) + 2 * (search.maximumBits - search.minimumBits + 1);
+  const needed = fewestTrials(2 * free) + 2 * (search.maximumBits - search.minimumBits + 1) + 1; // and a policy to start from
   if (search.trials >= needed) return;
   throw new LatheError(
     'bad-input',

@@ -3,12 +3,13 @@ import type { Command } from 'commander';
 import { writeFile } from 'node:fs/promises';
 import { LatheError } from '../../../shared/errors.ts';
 import { budget, bytes, dateTime, duration, ms, percent } from '../../../shared/format.ts';
-import type { RunSummary } from '../../../shared/run.ts';
+import type { QuantizePolicy } from '../../../shared/policy.ts';
+import type { RunDetail, RunSummary } from '../../../shared/run.ts';
 import type { Service } from '../../service/index.ts';
 import { globalOptions, withService } from '../context.ts';
 import { followRun } from '../follow.ts';
 import { printJson, printLine, printTable } from '../output.ts';
-import { printPolicy, printSolutions, searchResult } from '../results.ts';
+import { printPolicy, printSensitivity, printSolutions, searchResult } from '../results.ts';
 
 const cancelPatienceMs = 20_000;
 
@@ -63,9 +64,12 @@ export function addRunCommands(program: Command): void {
     .description('one run: policies, accuracy, cost')
     .action(async (id: string, _own, command: Command) => {
       const options = globalOptions(command);
-      const detail = await withService(options, (service) => service.call('run.show', { id }));
+      const { detail, sensitivity } = await withService(options, async (service) => ({
+        detail: await service.call('run.show', { id }),
+        sensitivity: (await service.call('run.metrics', { id })).filter(({ series }) => series.startsWith('sensitivity/')),
+      }));
       if (options.json) {
-        printJson({ ...searchResult(detail), summary: detail.summary, layers: detail.layers, checkpoint: detail.checkpoint });
+        printJson({ ...searchResult(detail), summary: detail.summary, layers: detail.layers, checkpoint: detail.checkpoint, sensitivity });
         return;
       }
       const { summary } = detail;
@@ -74,6 +78,7 @@ export function addRunCommands(program: Command): void {
       );
       printSolutions(detail.solutions);
       printPolicy(detail);
+      printSensitivity(detail, sensitivity);
     });
   run
     .command('cancel <id>')
@@ -106,6 +111,23 @@ export function addRunCommands(program: Command): void {
       else printLine(`${file}: run ${id} with ${String(document.trials.length)} trials`);
     });
   run
+    .command('policy <id>')
+    .description('the found policy as JSON, or as CSV where the file is named so; --policy and --start read the JSON again')
+    .requiredOption('--out <file>', 'the file to write: policy.json or policy.csv')
+    .action(async (id: string, own: { readonly out: string }, command: Command) => {
+      const options = globalOptions(command);
+      const detail = await withService(options, (service) => service.call('run.show', { id }));
+      const policy = detail.solutions.find((solution) => solution.role === 'best')?.policy;
+      if (!policy)
+        throw new LatheError(
+          'not-found',
+          `run ${id} has no policy (it is ${detail.summary.status}, ${detail.summary.method}); let it complete first`,
+        );
+      await write(own.out, own.out.toLowerCase().endsWith('.csv') ? policyCsv(detail, policy) : `${JSON.stringify(policy, null, 2)}\n`);
+      if (options.json) printJson({ run: id, file: own.out, layers: policy.layers.length });
+      else printLine(`${own.out}: bits of ${String(policy.layers.length)} layers`);
+    });
+  run
     .command('weights <id> <file>')
     .description('the trained float weights as a .safetensors file, which PyTorch and NumPy read')
     .action(async (id: string, file: string, _own, command: Command) => {
@@ -116,6 +138,15 @@ export function addRunCommands(program: Command): void {
       if (options.json) printJson({ run: id, file, weights: sha256, sizeBytes: data.length });
       else printLine(`${file}: ${bytes(data.length)}, weights ${sha256.slice(0, 12)} of run ${id}`);
     });
+}
+
+/** A row a layer; names hold no commas or quotes unless a file brought them, so they are quoted where they do. */
+function policyCsv(detail: RunDetail, policy: QuantizePolicy): string {
+  const quoted = (text: string): string => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  const rows = policy.layers.map(({ name, weightBits, activationBits }, index) =>
+    [quoted(name), detail.layers[index]?.kind ?? '', weightBits, activationBits].map(String).join(','),
+  );
+  return `${['layer,kind,weightBits,activationBits', ...rows].join('\n')}\n`;
 }
 
 async function write(file: string, content: string | Buffer): Promise<void> {

@@ -6,7 +6,7 @@ import { LatheError } from '../../../shared/errors.ts';
 import { comparisonRequestSchema } from '../../../shared/study.ts';
 import type { Budget } from '../../../shared/policy.ts';
 import { quantizeMethodSchema, type QuantizeMethod } from '../../../shared/run.ts';
-import { budgets, integer, networkRef, oneOf, positive, withVariantOptions, type VariantOptions } from '../arguments.ts';
+import { budgets, integer, networkRef, oneOf, positive, withVariantOptions, type VariantOptions, readPolicy } from '../arguments.ts';
 import { trainingOf, withTrainingFlags, type TrainingFlags } from '../training-flags.ts';
 import { globalOptions, withService } from '../context.ts';
 import { followRun } from '../follow.ts';
@@ -30,6 +30,7 @@ interface QuantizeOptions extends TrainingOptions {
   readonly protect: boolean;
   readonly method?: QuantizeMethod;
   readonly agent?: string;
+  readonly start?: string;
   readonly rewardImages?: number;
   readonly thresholds?: 'mse' | 'maximum' | 'kl';
   readonly perChannel?: boolean;
@@ -91,6 +92,7 @@ export function addSearchCommands(program: Command): void {
     .option('--finetune-epochs <n>', 'epochs of quantized training (PACT) of the winner and of uniform policies', integer(0, 1000))
     .option('--finetune-rate <rate>', 'learning rate of both', positive)
     .option('--sensitivity', 'measure each layer at each width alone, besides the trials')
+    .option('--start <file>', 'a policy file that is tried first, lowered where it is over a budget')
     .option('--agent <run>', 'with --method transfer: the completed run whose agent decides')
     .option(
       '--rivals <methods>',
@@ -103,7 +105,8 @@ export function addSearchCommands(program: Command): void {
     .option('--no-protect', 'let the search choose the bits of the first and the last layer too')
     .action(async (id: string, own: QuantizeOptions, command: Command) => {
       const options = globalOptions(command);
-      const request = quantizeInput(id, own);
+      const start = own.start === undefined ? {} : { start: await readPolicy(own.start) };
+      const request = { ...quantizeInput(id, own), ...start };
       if (own.rivals !== undefined) {
         const first = own.seed ?? 1;
         const seeds = Array.from({ length: own.seeds ?? 1 }, (_, index) => first + index);

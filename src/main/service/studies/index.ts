@@ -63,7 +63,7 @@ export class Studies {
         cells.push(await this.cell({ method, seed: String(seed) }, { ...request, seed, search: { ...request.search, method } }));
       }
     }
-    const title = `${methods.join(', ')} on ${request.network.id}, ${request.target}, ${String(seeds.length)} seeds`;
+    const title = `${methods.join(', ')}: ${request.network.id} on ${request.target}, ${seeds.length === 1 ? 'one seed' : `${String(seeds.length)} seeds`}`;
     return await this.keep(comparisonKind, title, null, cells);
   }
 

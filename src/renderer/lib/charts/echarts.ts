@@ -1,18 +1,20 @@
 /** The parts of ECharts that are used, registered once. Canvas to draw, SVG to save. */
-import { BarChart, CustomChart, LineChart, ScatterChart } from 'echarts/charts';
-import { AriaComponent, DataZoomComponent, GridComponent, MarkLineComponent } from 'echarts/components';
+import { BarChart, CustomChart, HeatmapChart, LineChart, ScatterChart } from 'echarts/charts';
+import { AriaComponent, DataZoomComponent, GridComponent, MarkLineComponent, VisualMapComponent } from 'echarts/components';
 import { init, use, type ECharts, type EChartsCoreOption } from 'echarts/core';
 import { CanvasRenderer, SVGRenderer } from 'echarts/renderers';
 
 use([
   BarChart,
   CustomChart,
+  HeatmapChart,
   LineChart,
   ScatterChart,
   AriaComponent,
   DataZoomComponent,
   GridComponent,
   MarkLineComponent,
+  VisualMapComponent,
   CanvasRenderer,
   SVGRenderer,
 ]);

@@ -17,6 +17,7 @@ export function commandsOf(app: AppState): readonly Command[] {
       app.router.go(path);
   return [
     { id: 'go-runs', group: 'Go to', label: 'Runs', keys: 'g r', run: go('runs') },
+    { id: 'go-studies', group: 'Go to', label: 'Studies', keys: 'g u', run: go('studies') },
     { id: 'go-networks', group: 'Go to', label: 'Networks', keys: 'g n', run: go('networks') },
     { id: 'go-targets', group: 'Go to', label: 'Targets', keys: 'g t', run: go('targets') },
     { id: 'go-datasets', group: 'Go to', label: 'Data sets', keys: 'g d', run: go('datasets') },

@@ -1,4 +1,5 @@
 /** What the charts of a run draw, taken from its trials. Pure; a search of 100,000 trials takes milliseconds. */
+import type { Resource } from '../../../shared/policy.ts';
 import type { RunDetail, Solution, Trial } from '../../../shared/run.ts';
 
 export interface TrialSeries {
@@ -88,11 +89,12 @@ export interface ShownPolicy {
   readonly activationBits: readonly number[];
   readonly askedWeightBits: readonly number[] | null;
   readonly askedActivationBits: readonly number[] | null;
+  readonly clippedBy: readonly Resource[]; // the budgets that what was asked for did not meet
 }
 
 export function policyOfTrial(trial: Trial, title: string): ShownPolicy {
-  const { weightBits, activationBits, askedWeightBits, askedActivationBits } = trial;
-  return { title, weightBits, activationBits, askedWeightBits, askedActivationBits };
+  const { weightBits, activationBits, askedWeightBits, askedActivationBits, clippedBy } = trial;
+  return { title, weightBits, activationBits, askedWeightBits, askedActivationBits, clippedBy };
 }
 
 /** A solution's bits in the order of the run's layers, matched by name; null for one without a policy. */
@@ -105,5 +107,6 @@ export function policyOfSolution(solution: Solution, layers: RunDetail['layers']
     activationBits: layers.map((layer) => byName.get(layer.name)?.activationBits ?? 0),
     askedWeightBits: null,
     askedActivationBits: null,
+    clippedBy: [],
   };
 }
