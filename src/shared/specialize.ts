@@ -42,5 +42,6 @@ export const architectureResultSchema = z.object({
   graph: z.string(), // SHA-256 of the blob that holds the network's graph
   decisions: z.array(decisionSchema), // empty but for the found network
   params: z.number(),
+  network: z.string().nullable().default(null), // id of the user's network that it became
 });
 export type ArchitectureResult = z.infer<typeof architectureResultSchema>;

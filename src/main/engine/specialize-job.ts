@@ -6,6 +6,7 @@ import { canonicalJson } from '../../shared/canonical.ts';
 import { LatheError } from '../../shared/errors.ts';
 import { bytes } from '../../shared/format.ts';
 import type { Budget, Cost } from '../../shared/policy.ts';
+import type { NetworkRecord } from '../../shared/network.ts';
 import { Random } from '../../shared/random.ts';
 import type { Metric, Solution, SpecializeManifest } from '../../shared/run.ts';
 import type { Decision } from '../../shared/specialize.ts';
@@ -344,6 +345,8 @@ async function solutionOf(
   const graph = graphFromJson(contender.graphJson);
   const cost = priceOf(graph);
   const { sha256 } = await writeBlob(context.job.dataDir, new TextEncoder().encode(canonicalJson(graphToJson(graph))));
+  const network = contender.role === 'best' && testAccuracy !== null ? networkOf(setting, graph, sha256, contender.weights) : null;
+  if (network) context.reporter.network(network);
   return {
     ...cost,
     role: contender.role,
@@ -361,7 +364,33 @@ async function solutionOf(
       graph: sha256,
       decisions: contender.role === 'best' ? [...state.decisions] : [],
       params: graph.params,
+      network: network?.id ?? null,
     },
+  };
+}
+
+/** The found network as one of the user's, with its weights: where any network is asked for, it can be named. */
+function networkOf({ context, manifest }: Setting, graph: Graph, graphBlob: string, weights: string | null): NetworkRecord | null {
+  const { job } = context;
+  if (weights === null) return null;
+  return {
+    id: `${manifest.space.id}-${job.runId}`.slice(0, 100),
+    source: `run ${job.runId}`,
+    fileSha256: graphBlob,
+    graph: graphBlob,
+    weights,
+    inputShape: [...graph.inputShape],
+    classes: graph.classes,
+    classNames: job.dataset.classes === graph.classes ? [...job.dataset.classNames] : null,
+    macs: graph.macs,
+    params: graph.params,
+    report: {
+      producer: 'Lathe',
+      opset: 0,
+      notes: [`found in space ${manifest.space.id} for ${manifest.target} by run ${job.runId}, trained on ${manifest.dataset}`],
+      bits: [],
+    },
+    atMs: context.now(),
   };
 }
 

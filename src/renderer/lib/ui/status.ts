@@ -8,8 +8,10 @@ export const phaseWords = {
   training: 'training',
   calibrating: 'calibrating',
   baselines: 'measuring before the search',
+  warmup: 'warming the supernet up',
   searching: 'searching',
   tuning: 'fine-tuning',
+  retraining: 'training the networks',
   testing: 'testing on the test split',
   done: 'done',
 } as const satisfies Record<Progress['phase'], string>;
@@ -21,8 +23,10 @@ export const phaseUnits = {
   training: 'steps',
   calibrating: 'images',
   baselines: 'policies',
+  warmup: 'steps',
   searching: 'trials',
   tuning: 'steps',
+  retraining: 'steps',
   testing: 'policies',
   done: '',
 } as const satisfies Record<Progress['phase'], string>;
