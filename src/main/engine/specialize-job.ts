@@ -35,7 +35,7 @@ import { trainingKey } from './training-key.ts';
 import { openOptions, openTest, openTraining, type TrainingImages } from './workbench.ts';
 
 /** Seconds of work that a crash may cost, at most about twice this. */
-const checkpointIntervalMs = 15_000;
+const checkpointIntervalMs = 10_000;
 
 interface Setting {
   readonly context: JobContext;
@@ -139,6 +139,7 @@ async function runSearch(setting: Setting, search: SpecializeSearch, training: S
     if (wasWarmup && !search.warmingUp) {
       meter = new RateMeter(context.now, search.stepsDone); // architecture steps take their time
       wasWarmup = false;
+      await checkpoint();
     }
     try {
       reporter.metrics(await search.advance());
@@ -251,6 +252,7 @@ async function retrain(setting: Setting, start: RetrainingCheckpoint): Promise<R
     const blob = await saveState(job.dataDir, state);
     await reporter.checkpoint({ phase: 'retraining', step, ...blob, atMs: context.now() });
   };
+  if (start.contenders.every(({ weights }) => weights === null) && start.training === null) await checkpoint(0, start);
   for (const [index, contender] of start.contenders.entries()) {
     reporter.solution(await solutionOf(setting, state, contender, null));
     if (contender.weights !== null) continue;

@@ -1,5 +1,6 @@
 /** The new-run form: what it refuses, what it says, and the request it makes. */
 import { pruneParametersSchema } from '../../../shared/prune.ts';
+import { specializeParametersSchema } from '../../../shared/specialize.ts';
 import { describe, expect, it } from 'vitest';
 import type { DatasetInfo } from '../../../shared/dataset.ts';
 import { quantizeManifestSchema, quantizeParametersSchema, runRequestSchema, trainingParametersSchema } from '../../../shared/run.ts';
@@ -28,6 +29,7 @@ function filled(): RunForm {
     training: trainingParametersSchema.parse({}),
     quantize: quantizeParametersSchema.parse({}),
     prune: pruneParametersSchema.parse({}),
+    specialize: specializeParametersSchema.parse({}),
   });
   form.networkId = 'mobilenet-v1';
   form.width = '0.25';
