@@ -11,8 +11,8 @@ const request: Extract<RunRequest, { method: 'specialize' }> = {
   dataset: 'generated',
   target: 'bismo-cloud',
   budgets: [{ resource: 'latency', kind: 'absolute', value: 1.2 }],
-  training: { epochs: 2, warmupSteps: 20 },
-  search: { warmupEpochs: 1, searchEpochs: 1, batchSize: 32, validationImages: 1000, widthRival: false, randomRivals: 1, snapshotEvery: 5 },
+  training: { epochs: 1, warmupSteps: 20 },
+  search: { warmupEpochs: 1, searchEpochs: 1, batchSize: 64, validationImages: 1000, widthRival: false, randomRivals: 1, snapshotEvery: 5 },
   seed: 5,
   threads: 1,
 };

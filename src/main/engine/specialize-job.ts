@@ -201,10 +201,18 @@ function contendersOf(setting: Setting, path: Path): Contender[] {
     return [{ cost, most, least: most * (1 - targetTolerance) }];
   });
   const counts = new SpacePrograms(space, fit).blocks.map(({ candidates }) => candidates.length);
-  for (let i = 0; i < search.randomRivals; i++) {
-    const rival = randomPath(counts, equal, random.derive(`random rival ${String(i)}`));
-    if (rival) list.push(contender('baseline', `random ${String(i + 1)}`, rival));
-    else context.reporter.log('warn', `random rival ${String(i + 1)}: no random network of equal cost was found`);
+  const taken = new Set([path.join()]);
+  for (let tries = 0; taken.size <= search.randomRivals && tries < triesOfARival * search.randomRivals; tries++) {
+    const rival = randomPath(counts, equal, random.derive(`random rival ${String(tries)}`));
+    if (!rival || taken.has(rival.join())) continue;
+    list.push(contender('baseline', `random ${String(taken.size)}`, rival));
+    taken.add(rival.join());
+  }
+  if (taken.size <= search.randomRivals) {
+    context.reporter.log(
+      'warn',
+      `only ${String(taken.size - 1)} other networks of equal cost were found by chance, ${String(search.randomRivals)} were asked for`,
+    );
   }
   if (search.widthRival) {
     const spent = limits.map((limit) => {
@@ -217,6 +225,7 @@ function contendersOf(setting: Setting, path: Path): Contender[] {
   return list;
 }
 
+const triesOfARival = 20;
 const widthStep = 0.01;
 const largestWidth = 2;
 

@@ -3,7 +3,7 @@ import type { Output } from '../../../shared/contract.ts';
 import type { DatasetInfo } from '../../../shared/dataset.ts';
 import { resource as amount } from '../../../shared/format.ts';
 import type { Resource } from '../../../shared/policy.ts';
-import type { RunRequest } from '../../../shared/run.ts';
+import type { Manifest, RunRequest } from '../../../shared/run.ts';
 import type { SpacePreview } from '../../../shared/space.ts';
 import type { SpecializeParameters } from '../../../shared/specialize.ts';
 import { parseNumber } from '../../lib/ui/numbers.ts';
@@ -42,7 +42,7 @@ export const numberFields: readonly NumberField[] = [
   search('warmupEpochs', 'Warm-up epochs', 'Of the supernet, on random paths, before the architecture learns.', true, 0),
   search('searchEpochs', 'Search epochs', 'Weights and architecture learn in turn, on images of their own.', true, 1),
   search('batchSize', 'Batch size', 'Images of a step of the supernet.', true, 2),
-  search('architectureEvery', 'Weight steps between', 'Steps of the weights between two of the architecture.', true, 1),
+  search('architectureEvery', 'Steps between', 'Steps of the weights between two of the architecture.', true, 1),
   search('architectureRate', 'Architecture rate', 'Adam’s: about so much a step moves each alpha.', false, 0),
   search('costWeight', 'Weight of the cost', 'How strongly the objective holds to the budget.', false, 0),
   {
@@ -88,6 +88,26 @@ export function problemsOf(choice: SpecializeChoice, preview: SpacePreview | nul
     found.push({ field: 'seed', text: `Seed: expected a whole number from 0, found “${choice.seed}”.` });
   }
   return found;
+}
+
+/** The choice that another run was made of; null: it was no search of an architecture. */
+export function choiceOf(manifest: Manifest, note: string): SpecializeChoice | null {
+  const [budget] = manifest.method === 'specialize' ? manifest.budgets : [];
+  if (manifest.method !== 'specialize' || budget === undefined) return null;
+  const { search, training } = manifest;
+  const numbers = numberFields.map(({ id }) => [id, String(id === 'epochs' ? training.epochs : search[id])]);
+  return {
+    space: manifest.space.id,
+    dataset: manifest.dataset,
+    target: manifest.target,
+    resource: budget.resource,
+    limit: budget.kind === 'absolute' ? String(budget.value) : '', // a fraction is of what the preview says
+    objective: search.objective,
+    algorithm: search.algorithm,
+    numbers: Object.fromEntries(numbers) as Record<string, string>,
+    seed: String(manifest.seed),
+    note,
+  };
 }
 
 /** The request; only what was typed is named. Ask for `problemsOf` first. */
