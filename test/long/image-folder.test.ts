@@ -97,21 +97,19 @@ it('trains from it as fast as from IDX files of the same pixels, behind the firs
     await model.train({ dataset, order, batchSize, learningRates: new Float32Array(steps).fill(0.01), momentum: 0.9, weightDecay: 0 });
     return (performance.now() - startMs) / 1000;
   };
-  const whole = Math.floor(added.train / batchSize) * batchSize;
-  const random = Random.fromSeed(2);
-  const epoch = (): Uint32Array => random.permutation(whole);
-  const first = { folder: await train(sets.folder, epoch()), idx: await train(sets.idx, epoch()) };
-  // The second epoch of both by turns, a few steps each: whatever else the machine does meets them alike.
+  // Both were just written and read, as they are behind a first epoch. By turns, a few steps each: what else the machine does meets
+  // both alike.
+  const turns = 12;
+  const imagesATurn = 20 * batchSize;
+  const order = Random.fromSeed(2).permutation(added.train);
+  await train(sets.folder, order.slice(0, imagesATurn));
   const seconds = { folder: 0, idx: 0 };
-  const order = epoch();
-  for (let from = 0; from < whole; from += 40 * batchSize) {
-    const some = order.slice(from, from + 40 * batchSize);
+  for (let turn = 0; turn < turns; turn += 1) {
+    const some = order.slice(turn * imagesATurn, (turn + 1) * imagesATurn);
     seconds.folder += await train(sets.folder, some);
     seconds.idx += await train(sets.idx, some);
   }
-  const rate = (time: number): string => `${(whole / time).toFixed(0)} images/s`;
-  console.log(
-    `training, second epoch: folder ${rate(seconds.folder)}, IDX ${rate(seconds.idx)}; first: ${rate(first.folder)}, ${rate(first.idx)}`,
-  );
+  const rate = (time: number): string => `${((turns * imagesATurn) / time).toFixed(0)} images/s`;
+  console.log(`training: from the folder ${rate(seconds.folder)}, from IDX ${rate(seconds.idx)}`);
   expect(seconds.folder).toBeLessThan(1.05 * seconds.idx);
 });

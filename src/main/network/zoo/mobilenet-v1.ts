@@ -71,63 +71,54 @@ export const mobilenetV1: Family = {
     ),
 };
 
-export const mobilenetV1Amc50Flops: Family = {
-  id: 'mobilenet-v1-amc-50-flops',
-  title: 'MobileNet-V1 AMC 50 % FLOPs',
-  source: 'He et al. 2018, arXiv 1802.03494; channels of mit-han-lab/amc-models',
-  defaults: imagenet,
-  listedWidths: null,
-  published: [
-    {
-      macs: 285e6,
-      top1: 0.705,
-      top5: 0.893,
-      latencies: [
-        { device: 'NVIDIA Titan XP, batch 50', ms: 0.32 },
-        { device: 'Google Pixel 1', ms: 68.3 },
-      ],
-      memoryBytes: 14.3e6,
-      source: `${automation}, table 3`,
-    },
-    {
-      macs: 285e6,
-      top1: 0.70494,
-      top5: 0.89306,
-      latencies: [{ device: 'Google Pixel 1', ms: 68.9 }],
-      source: `${amcModels}; mit-han-lab/amc, README`,
-    },
-  ],
-  build: (variant) => build(variant, [24, 48, 96, 80, 192, 200, 328, 352, 368, 360, 328, 400, 736, 752]),
-};
+/** What AMC made for a budget: channels of the released model, and its figures in the paper and beside the release. */
+function amcFamily(
+  budget: 'FLOPs' | 'time',
+  widthOf: readonly number[],
+  macs: number,
+  inPaper: { readonly top1: number; readonly top5: number; readonly gpuMs: number; readonly phoneMs: number; readonly memoryBytes: number },
+  released: { readonly top1: number; readonly top5: number; readonly phoneMs: number },
+): Family {
+  const { top1, top5, gpuMs, phoneMs, memoryBytes } = inPaper;
+  const latencies = [
+    { device: 'NVIDIA Titan XP, batch 50', ms: gpuMs },
+    { device: 'Google Pixel 1', ms: phoneMs },
+  ];
+  return {
+    id: `mobilenet-v1-amc-50-${budget.toLowerCase()}`,
+    title: `MobileNet-V1 AMC 50 % ${budget}`,
+    source: 'He et al. 2018, arXiv 1802.03494; channels of mit-han-lab/amc-models',
+    defaults: imagenet,
+    listedWidths: null,
+    published: [
+      { macs, top1, top5, latencies, memoryBytes, source: `${automation}, table 3` },
+      {
+        macs,
+        top1: released.top1,
+        top5: released.top5,
+        latencies: [{ device: 'Google Pixel 1', ms: released.phoneMs }],
+        source: `${amcModels}; mit-han-lab/amc, README`,
+      },
+    ],
+    build: (variant) => build(variant, widthOf),
+  };
+}
 
-export const mobilenetV1Amc50Time: Family = {
-  id: 'mobilenet-v1-amc-50-time',
-  title: 'MobileNet-V1 AMC 50 % time',
-  source: 'He et al. 2018, arXiv 1802.03494; channels of mit-han-lab/amc-models',
-  defaults: imagenet,
-  listedWidths: null,
-  published: [
-    {
-      macs: 272e6,
-      top1: 0.702,
-      top5: 0.892,
-      latencies: [
-        { device: 'NVIDIA Titan XP, batch 50', ms: 0.3 },
-        { device: 'Google Pixel 1', ms: 63.3 },
-      ],
-      memoryBytes: 13.2e6,
-      source: `${automation}, table 3`,
-    },
-    {
-      macs: 272e6,
-      top1: 0.702,
-      top5: 0.8943,
-      latencies: [{ device: 'Google Pixel 1', ms: 63.2 }],
-      source: `${amcModels}; mit-han-lab/amc, README`,
-    },
-  ],
-  build: (variant) => build(variant, [16, 48, 88, 80, 192, 168, 336, 360, 360, 352, 352, 368, 768, 680]),
-};
+export const mobilenetV1Amc50Flops = amcFamily(
+  'FLOPs',
+  [24, 48, 96, 80, 192, 200, 328, 352, 368, 360, 328, 400, 736, 752],
+  285e6,
+  { top1: 0.705, top5: 0.893, gpuMs: 0.32, phoneMs: 68.3, memoryBytes: 14.3e6 },
+  { top1: 0.70494, top5: 0.89306, phoneMs: 68.9 },
+);
+
+export const mobilenetV1Amc50Time = amcFamily(
+  'time',
+  [16, 48, 88, 80, 192, 168, 336, 360, 360, 352, 352, 368, 768, 680],
+  272e6,
+  { top1: 0.702, top5: 0.892, gpuMs: 0.3, phoneMs: 63.3, memoryBytes: 13.2e6 },
+  { top1: 0.702, top5: 0.8943, phoneMs: 63.2 },
+);
 
 /** Rounded down, at least 8, as in the authors' code (TF-Slim, mobilenet_v1.py). */
 function scaled(count: number, width: number): number {

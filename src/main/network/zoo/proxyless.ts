@@ -76,17 +76,20 @@ export const proxylessCpu: Family = {
   published: [specialized(0.753, 7.4, 138.7, 116), { params: 4_361_648, source: counted }],
 };
 
+/** Of the network for phones and of its wider form. */
+const mobileChoices: readonly Choice[] = [
+  ...(['k5e3', 'k3e3', '-', '-'] as const),
+  ...(['k7e3', 'k3e3', 'k5e3', 'k5e3'] as const),
+  ...(['k7e6', 'k5e3', 'k5e3', 'k5e3'] as const),
+  ...(['k5e6', 'k5e3', 'k5e3', 'k5e3'] as const),
+  ...(['k7e6', 'k7e6', 'k7e3', 'k7e3'] as const),
+  'k7e6',
+];
+
 export const proxylessMobile: Family = {
   ...family('mobile', 'Mobile', {
     channels: [32, 16, 32, 40, 80, 96, 192, 320, 1280],
-    choices: [
-      ...(['k5e3', 'k3e3', '-', '-'] as const),
-      ...(['k7e3', 'k3e3', 'k5e3', 'k5e3'] as const),
-      ...(['k7e6', 'k5e3', 'k5e3', 'k5e3'] as const),
-      ...(['k5e6', 'k5e3', 'k5e3', 'k5e3'] as const),
-      ...(['k7e6', 'k7e6', 'k7e3', 'k7e3'] as const),
-      'k7e6',
-    ],
+    choices: mobileChoices,
     dropout: 0.1,
   }),
   published: [
@@ -99,14 +102,7 @@ export const proxylessMobile: Family = {
 export const proxylessMobile14: Family = {
   ...family('mobile-14', 'Mobile 1.4', {
     channels: [48, 24, 40, 56, 112, 136, 256, 448, 1792],
-    choices: [
-      ...(['k5e3', 'k3e3', '-', '-'] as const),
-      ...(['k7e3', 'k3e3', 'k5e3', 'k5e3'] as const),
-      ...(['k7e6', 'k5e3', 'k5e3', 'k5e3'] as const),
-      ...(['k5e6', 'k5e3', 'k5e3', 'k5e3'] as const),
-      ...(['k7e6', 'k7e6', 'k7e3', 'k7e3'] as const),
-      'k7e6',
-    ],
+    choices: mobileChoices,
     dropout: 0.3,
   }),
   published: [
