@@ -33,6 +33,22 @@ describe('studies', () => {
   });
 
   it(
+    'stop with all their runs, and go on with them',
+    async () => {
+      const request = smallSearch(14, 11);
+      const { id, cells } = await test.service.call('study.compare', { request, methods: ['ddpg', 'random'], seeds: [11] });
+      await test.service.call('study.cancel', { id });
+      for (const { run } of cells) await waitForStatus(test.service, run, ['cancelled'], completionMs);
+      const resumed = await test.service.call('study.resume', { id });
+      expect(resumed.cells.every(({ status }) => status === 'queued' || status === 'running')).toBe(true);
+      await test.service.call('study.cancel', { id });
+      for (const { run } of cells) await waitForStatus(test.service, run, ['cancelled'], completionMs);
+      expect((await test.service.call('study.show', { id })).study.done).toBe(0);
+    },
+    completionMs,
+  );
+
+  it(
     'compare methods on the same weights, take over runs that are there, and lend an agent',
     async () => {
       const request = smallSearch(14);
