@@ -5,7 +5,7 @@ import type { Budget } from '../../../shared/policy.ts';
 import { resourceUnits } from '../../../shared/policy.ts';
 import type { RunDetail } from '../../../shared/run.ts';
 import type { SpecializeParameters } from '../../../shared/specialize.ts';
-import { budgets, integer, networkRef, oneOf, positive, withVariantOptions, type VariantOptions } from '../arguments.ts';
+import { budgets, integer, networkRef, oneOf, positive, withVariantOptions } from '../arguments.ts';
 import { globalOptions, withService } from '../context.ts';
 import { followRun } from '../follow.ts';
 import { note, printJson, printLine, printTable } from '../output.ts';
@@ -72,7 +72,7 @@ export function addSpecializeCommands(program: Command): void {
     .option('--no-width-rival', 'do not train the reference network at the width that meets the budget')
     .action(async (id: string | undefined, own: SpecializeOptions, command: Command) => {
       const options = globalOptions(command);
-      const input = { ...trainingInput(id ?? 'mobilenet-v2', own), network: networkRef(id ?? 'mobilenet-v2', own as VariantOptions) };
+      const input = { ...trainingInput(id ?? 'mobilenet-v2', own), network: networkRef(id ?? 'mobilenet-v2', own) };
       const detail = await withService(options, (service) =>
         followRun(service, () =>
           service.call('run.create', {

@@ -54,7 +54,7 @@ interface State {
 
 function pathOf(state: State): number[] {
   const path: number[] = [];
-  for (let at: State | null = state; at?.before; at = at.before) path.unshift(at.choice);
+  for (let at: State = state; at.before; at = at.before) path.unshift(at.choice);
   return path;
 }
 

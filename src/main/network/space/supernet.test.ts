@@ -1,13 +1,13 @@
 /** The supernet against a model of the same path, and its gates against finite differences. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Random } from '../../shared/random.ts';
-import type { SearchSpace } from '../../shared/space.ts';
-import { createGraph, type NodeSpec } from '../network/graph.ts';
-import { initialParameters, toNativeProgram } from '../network/program.ts';
-import { SpacePrograms } from '../network/space/programs.ts';
-import { pathGraph, type Path, type SpaceFit } from '../network/space/space.ts';
-import { addonInfo, createModel, createSupernet, setThreads, type Supernet } from './index.ts';
-import { firstIndices, randomImages } from './test-kit.ts';
+import { Random } from '../../../shared/random.ts';
+import type { SearchSpace } from '../../../shared/space.ts';
+import { createGraph, type NodeSpec } from '../graph.ts';
+import { initialParameters, toNativeProgram } from '../program.ts';
+import { SpacePrograms } from './programs.ts';
+import { pathGraph, type Path, type SpaceFit } from './space.ts';
+import { addonInfo, createModel, createSupernet, setThreads, type Supernet } from '../../compute/index.ts';
+import { firstIndices, randomImages } from '../../compute/test-kit.ts';
 
 const space: SearchSpace = {
   id: 'test',
@@ -62,7 +62,7 @@ describe('a supernet', () => {
       /paths must have 1/,
     );
     const { program, edges } = programs.path([0, 0, 0, 0]);
-    const wrong = [{ ...edges[0]!, others: [programs.candidate(3, 0)] }];
+    const wrong = edges.slice(0, 1).map((edge) => ({ ...edge, others: [programs.candidate(3, 0)] }));
     await expect(makeSupernet().gates({ dataset: images.dataset, order: order(1), path: program, edges: wrong })).rejects.toThrow();
   });
 
