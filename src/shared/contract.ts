@@ -23,6 +23,7 @@ import {
   measuredNetworkSchema,
   operatorModelSchema,
   predictionSchema,
+  tableAccuracySchema,
   tableFormatSchema,
   tableIdSchema,
   tableProgressSchema,
@@ -315,6 +316,7 @@ export const contract = {
       .refine(({ table, target }) => (table === undefined) !== (target === undefined), 'expected either a table or a target'),
     output: predictionSchema,
   },
+  'table.accuracy': { input: z.object({ id: z.string() }).strict(), output: tableAccuracySchema },
   'table.build': {
     // Measures on this machine (targets host-cpu...) or simulates whatever keys of the networks the table lacks; answered when all is there.
     // `table.progress` tells how far it is, `table.cancel` stops it: what is there by then stays, and the same call goes on from it.

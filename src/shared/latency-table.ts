@@ -1,5 +1,6 @@
 /** Latency tables: what operators or blocks take on a device, key by key, with how that was found out. */
 import { z } from 'zod';
+import { networkRefSchema } from './network.ts';
 
 /**
  * What the keys of a table name. `operators`: every operator with what is fused into it, in float; `layers`: convolutions and linear
@@ -69,6 +70,7 @@ export type LatencyTableInfo = z.infer<typeof latencyTableInfoSchema>;
 
 /** A whole network that was timed on the device of a table. */
 export const measuredNetworkSchema = z.object({
+  network: networkRefSchema.optional(), // which network it is; absent: not told
   label: z.string().min(1).max(300),
   graph: z.string(), // SHA-256
   count: z.number().int().positive(),
@@ -148,3 +150,21 @@ export const tableProgressSchema = z.object({
   etaSeconds: z.number().nonnegative().nullable(),
 });
 export type TableProgress = z.infer<typeof tableProgressSchema>;
+
+/** The sums over a table beside what whole networks took on its device. */
+export const tableAccuracySchema = z.object({
+  table: z.string(),
+  points: z.array(
+    z.object({
+      network: z.string(),
+      measuredMs: z.number(), // median
+      measuredMinMs: z.number(),
+      noisy: z.boolean(),
+      predictedMs: z.number().nullable(), // null: keys are missing, or the network is not known any more
+    }),
+  ),
+  meanError: z.number().nullable(), // mean of the absolute relative errors, 0..1; null: nothing to compare
+  largestError: z.number().nullable(),
+  spearman: z.number().nullable(), // rank correlation, -1..1; null: fewer than three networks
+});
+export type TableAccuracy = z.infer<typeof tableAccuracySchema>;

@@ -208,6 +208,7 @@ function makeHandlers({
     'table.target': (input) => tables.makeTarget(input),
     'table.coverage': (input) => tables.coverage(input),
     'table.predict': (input) => tables.predict(input),
+    'table.accuracy': ({ id }) => tables.accuracy(id),
     'table.build': (input) => tableBuilds.build(input),
     'table.building': async () => tableBuilds.underWay(),
     'table.cancel': async ({ id }) => tableBuilds.cancel(id),

@@ -140,12 +140,10 @@ export class TableBuilds {
     const { id } = build.progress;
     const measured = new Set((await store.listMeasuredNetworks(id)).filter(({ noisy }) => !noisy).map(({ graph }) => graph));
     const left = networks.filter(({ graph }) => !measured.has(graphSha256(graph)));
-    for (const [done, { question }] of left.entries()) {
+    for (const [done, { ref, question }] of left.entries()) {
       this.report(build, 'networks', done, left.length);
-      await store.putMeasuredNetwork(
-        id,
-        measuredNetworkSchema.parse(await build.engine.ask('host.network', { ...host, network: question })),
-      );
+      const timing = measuredNetworkSchema.parse(await build.engine.ask('host.network', { ...host, network: question }));
+      await store.putMeasuredNetwork(id, { ...timing, network: ref });
     }
     this.report(build, 'networks', left.length, left.length);
   }

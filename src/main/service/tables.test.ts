@@ -133,6 +133,12 @@ describe('building a table', () => {
     expect(again).toMatchObject({ added: 1, reused: built.added }); // the last layer is another
     const { measured } = await call('table.show', { id: 'host-cpu' });
     expect(measured).toHaveLength(2);
+    const accuracy = await call('table.accuracy', { id: 'host-cpu' });
+    expect(accuracy.points.map(({ predictedMs }) => predictedMs)).toContain(
+      (await call('table.predict', { table: 'host-cpu', network: small })).latencyMs,
+    );
+    expect(accuracy.spearman).toBeNull(); // of two networks
+    expect(accuracy.meanError).toBeGreaterThanOrEqual(0);
     const { target } = await call('target.show', { id: 'host-cpu' });
     await expect(call('target.add', { target })).rejects.toThrow(/is this machine: it is measured, not written/);
   });

@@ -14,11 +14,14 @@ import {
   type FittedModel,
   type LatencyTableInfo,
   type Prediction,
+  type TableAccuracy,
 } from '../../shared/latency-table.ts';
+import type { NetworkRef } from '../../shared/network.ts';
 import { suggest } from '../../shared/nearest.ts';
 import type { TableTarget, TargetInfo } from '../../shared/target.ts';
 import type { EngineRequests } from '../engine/host.ts';
 import type { TableQuestion } from '../engine/table-requests.ts';
+import { agreement } from '../hardware/tables/accuracy.ts';
 import { graphSha256 } from '../network/graph-form.ts';
 import type { Store } from '../store/types.ts';
 import type { Datasets } from './datasets.ts';
@@ -130,6 +133,29 @@ export class Tables {
     const tableId = input.table ?? this.targetOf(input.target ?? '').table.id;
     const measured = (await this.options.store.listMeasuredNetworks(tableId)).find(({ graph }) => graph === sha256) ?? null;
     return { ...predicted, measured };
+  }
+
+  /** The sums over the table beside every whole network that was timed on its device. */
+  async accuracy(id: string): Promise<TableAccuracy> {
+    const { measured } = await this.show(id);
+    const points: TableAccuracy['points'] = [];
+    for (const { network, label, graph, medianMs, minMs, noisy } of measured) {
+      const predictedMs = network === undefined ? null : await this.sumOf(id, network, graph);
+      points.push({ network: label, measuredMs: medianMs, measuredMinMs: minMs, noisy, predictedMs });
+    }
+    return { table: id, points, ...agreement(points) };
+  }
+
+  /** Null where keys are missing, or a network of the user's is gone or another one by now. */
+  private async sumOf(table: string, network: NetworkRef, graph: string): Promise<number | null> {
+    try {
+      const found = await this.network(network, undefined);
+      if (graphSha256(found.graph) !== graph) return null;
+      return (await this.predict({ table, network, filling: 'none', weightBits: 8, activationBits: 8 })).latencyMs;
+    } catch (error) {
+      if (error instanceof LatheError && error.code === 'not-found') return null;
+      throw error;
+    }
   }
 
   async fit(id: string): Promise<FittedModel> {

@@ -326,6 +326,33 @@ function addAsking(table: Command): void {
       requireWhole(found, `--interpolate or --fit fill them in, and table coverage ${id} ${network} lists them`);
     });
   table
+    .command('accuracy <table>')
+    .description('the sums over a table beside the whole networks that were timed on its device')
+    .action(async (id: string, _own, command: Command) => {
+      const options = globalOptions(command);
+      const found = await withService(options, (service) => service.call('table.accuracy', { id }));
+      if (options.json) {
+        printJson(found);
+        return;
+      }
+      printTable(
+        ['network', 'measured (ms)', 'predicted (ms)', 'off by (%)', ''],
+        found.points.map((point) => [
+          point.network,
+          ms(point.measuredMs),
+          point.predictedMs === null ? 'unknown' : ms(point.predictedMs),
+          point.predictedMs === null ? '' : fixed(100 * (point.predictedMs / point.measuredMs - 1), 1),
+          point.noisy ? 'noisy' : '',
+        ]),
+        [1, 2, 3],
+      );
+      if (found.meanError !== null)
+        printLine(
+          `\nmean error ${percent(found.meanError, 1)} %, largest ${percent(found.largestError ?? 0, 1)} %` +
+            (found.spearman === null ? '' : `, rank correlation (Spearman) ${fixed(found.spearman, 3)}`),
+        );
+    });
+  table
     .command('fit <table>')
     .description('the operator-class model of a table: latency affine in work, class by class, with its error')
     .action(async (id: string, _own, command: Command) => {

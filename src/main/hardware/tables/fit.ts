@@ -44,8 +44,10 @@ export interface OperatorModel {
   readonly predict: (work: Work) => number | null;
 }
 
+/** Of a table's entries; what a run takes apart from its operators is no work. */
 export function fitRows(latencies: Iterable<readonly [key: string, latencyMs: number]>): FitRow[] {
-  return Array.from(latencies, ([key, latencyMs]) => ({ key, work: workOf(parseKey(key)), latencyMs }));
+  const rows = Array.from(latencies, ([key, latencyMs]) => ({ key, work: workOf(parseKey(key)), latencyMs }));
+  return rows.filter(({ work }) => work.class !== 'session');
 }
 
 /** Throws LatheError bad-input where there is no row. */

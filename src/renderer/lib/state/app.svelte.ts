@@ -18,6 +18,7 @@ export class AppState {
   readonly info: Loader<Output<'system.info'>>;
   readonly networks: Loader<Output<'network.list'>>;
   readonly targets: Loader<Output<'target.list'>>;
+  readonly tables: Loader<Output<'table.list'>>;
   readonly datasets: Loader<Output<'dataset.list'>>;
   connection = $state<ConnectionStatus>('connecting');
   /** Grows with every reconnection: what was read before may be old. */
@@ -33,6 +34,7 @@ export class AppState {
     this.info = new Loader(() => client.call('system.info', {}));
     this.networks = new Loader(() => client.call('network.list', {}));
     this.targets = new Loader(() => client.call('target.list', {}));
+    this.tables = new Loader(() => client.call('table.list', {}));
     this.datasets = new Loader(() => client.call('dataset.list', {}));
     this.connection = client.status;
     let opened = client.status === 'open';
@@ -76,6 +78,7 @@ export class AppState {
     void this.runs.load();
     if (this.networks.value !== null) void this.networks.load();
     if (this.targets.value !== null) void this.targets.load();
+    if (this.tables.value !== null) void this.tables.load();
     void this.datasets.load();
   }
 }

@@ -20,6 +20,7 @@ export function commandsOf(app: AppState): readonly Command[] {
     { id: 'go-studies', group: 'Go to', label: 'Studies', keys: 'g u', run: go('studies') },
     { id: 'go-networks', group: 'Go to', label: 'Networks', keys: 'g n', run: go('networks') },
     { id: 'go-targets', group: 'Go to', label: 'Targets', keys: 'g t', run: go('targets') },
+    { id: 'go-tables', group: 'Go to', label: 'Latency tables', keys: 'g l', run: go('tables') },
     { id: 'go-datasets', group: 'Go to', label: 'Data sets', keys: 'g d', run: go('datasets') },
     { id: 'go-system', group: 'Go to', label: 'System', keys: 'g s', run: go('system') },
     { id: 'new-run', group: 'Do', label: 'New run', keys: 'n', run: go('new') },
