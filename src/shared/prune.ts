@@ -6,6 +6,10 @@ import { agentParametersSchema } from './agent.ts';
 export const importanceSchema = z.enum(['l1', 'l2', 'batch-norm', 'fpgm', 'taylor']);
 export type Importance = z.infer<typeof importanceSchema>;
 
+/** How channels are found: AMC's agent with the uniform width before it, or a rival at equal trials. */
+export const pruneMethodSchema = z.enum(['ddpg', 'random', 'evolutionary', 'greedy']);
+export type PruneMethod = z.infer<typeof pruneMethodSchema>;
+
 /**
  * `accuracy`: under a budget. The others guarantee accuracy instead of a budget: minus the error times the logarithm of a
  * resource (AMC, R_FLOPs and R_Param, and the same for latency).
@@ -32,6 +36,7 @@ const pruneAgentSchema = agentParametersSchema.extend({
 
 /** Every default stands here, once. The agent's are AMC's. */
 export const pruneParametersSchema = z.object({
+  method: pruneMethodSchema.default('ddpg'),
   trials: z.number().int().min(1).max(1_000_000).default(400),
   importance: importanceSchema.default('l1'),
   reward: pruneRewardSchema.default('accuracy'),
@@ -41,7 +46,7 @@ export const pruneParametersSchema = z.object({
   groups: z.array(groupBoundsSchema).default([]), // bounds of single groups
   validationImages: z.number().int().min(1).default(5000), // split off the training images
   rewardImages: z.number().int().min(1).default(2000), // of the validation images, read by each trial
-  statisticsImages: z.number().int().min(0).max(100_000).default(256), // training images for batch norm's statistics of each pruned network; 0: the whole network's
+  statisticsImages: z.number().int().min(0).max(100_000).default(128), // training images for batch norm's statistics of each pruned network; 0: the whole network's
   reconstructionImages: z.number().int().min(0).max(1_000_000).default(2000), // training images for least squares; 0: weights stay as they are
   reconstructionSamples: z.number().int().min(1).max(65_536).default(10), // output positions of each of them
   sensitivitySteps: z.number().int().min(0).max(100).default(4), // accuracies that are measured of each group alone, from its fewest channels up; 0: none

@@ -49,7 +49,7 @@ interface PrunePrelude {
 /** A pruning among its trials. */
 export interface PruneCheckpoint extends PrunePrelude {
   readonly kind: 'prune-search';
-  readonly search: PruneSearchState;
+  readonly search: PruneSearchState | RivalSearchState;
 }
 
 /** A network that a pruning fine-tunes: the one that was found, then its rivals. */

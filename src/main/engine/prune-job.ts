@@ -9,7 +9,10 @@ import { absoluteLimits, requireReachable, type ClipSetting } from '../search/pr
 import { onTarget, pricing, type Pricing } from '../search/prune/pricing.ts';
 import { Pruner } from '../search/prune/pruned.ts';
 import { Reconstruction } from '../search/prune/reconstruct.ts';
-import { PruneSearch, type PruneSearchState } from '../search/prune/search.ts';
+import { createRivalPruneSearch } from '../search/prune/rival.ts';
+import { PruneSearch, type ChannelSearch, type PruneEnvironment, type PruneSearchState } from '../search/prune/search.ts';
+import { taylorOf } from '../search/prune/taylor.ts';
+import type { RivalSearchState } from '../search/rivals/search.ts';
 import { uniformWidth } from '../search/prune/uniform.ts';
 import { loadState, saveState, type PruneCheckpoint, type TunedNetwork, type TuningCheckpoint } from './checkpoint.ts';
 import { throwIfCancelled, type JobContext } from './job.ts';
@@ -52,7 +55,8 @@ export async function runPrune(context: JobContext, manifest: PruneManifest): Pr
   context.reporter.progress({ phase: 'calibrating', done: 0, total: 1, ratePerSecond: null, etaSeconds: null });
   const statistics = search.statisticsImages > 1 ? bench.trainImages.slice(0, search.statisticsImages) : null;
   const reconstruction = search.reconstructionImages > 0 ? await collectMoments(context, manifest, bench, coupling) : null;
-  const pruner = new Pruner({
+  const taylor = search.importance === 'taylor' ? await taylorOf(bench.model, bench.dataset, bench.trainImages, context.control) : null;
+  const options = {
     graph: bench.graph,
     coupling,
     model: bench.model,
@@ -61,7 +65,8 @@ export async function runPrune(context: JobContext, manifest: PruneManifest): Pr
     statistics: statistics ? { dataset: bench.dataset, indices: statistics } : null,
     reconstruction,
     control: context.control,
-  });
+  };
+  const pruner = new Pruner(options, taylor);
   const rewardImages = bench.validationImages.slice(0, search.rewardImages);
   const setting: PruneSetting = { context, manifest, bench, counts, pricing: prices, clip, pruner, rewardImages, weights };
   if (resumed?.kind === 'prune-tuning') {
@@ -148,25 +153,16 @@ async function accuracyOnValidation({ pruner, bench }: PruneSetting, counts: Cou
 }
 
 /** Trials from the first, or from where a checkpoint stands; returns the networks that are worth fine-tuning. */
-async function searchNetworks(setting: PruneSetting, wholeAccuracy: number, state: PruneSearchState | null): Promise<TunedNetwork[]> {
-  const { context, manifest, bench, counts, pricing: prices, clip, pruner, rewardImages } = setting;
+async function searchNetworks(
+  setting: PruneSetting,
+  wholeAccuracy: number,
+  state: PruneCheckpoint['search'] | null,
+): Promise<TunedNetwork[]> {
+  const { context, manifest, clip } = setting;
   const uniform = uniformWidth(clip);
-  const search = new PruneSearch(
-    {
-      counts,
-      price: prices.price,
-      costOf: prices.costOf,
-      accuracyOf: async (units) => await pruner.accuracyOf(await pruner.prune(units), bench.dataset, rewardImages),
-      now: context.now,
-    },
-    manifest.search,
-    clip.limits,
-    uniform && clip.limits.length > 0 ? [uniform.counts] : [],
-    bench.random.derive('search'),
-    createMlp,
-  );
+  const search = await makeSearch(setting, uniform && clip.limits.length > 0 ? [uniform.counts] : []);
   if (state) {
-    search.restore(state);
+    search.restore(state as never); // of this run's own method: the manifest says which
     context.reporter.log('info', `search continues at trial ${String(search.step)} of ${String(manifest.search.trials)}`);
   }
   await runTrials(setting, wholeAccuracy, search);
@@ -184,6 +180,23 @@ async function searchNetworks(setting: PruneSetting, wholeAccuracy: number, stat
   return networks;
 }
 
+type AnySearch = ChannelSearch<PruneSearchState> | ChannelSearch<RivalSearchState>;
+
+async function makeSearch(setting: PruneSetting, seeds: readonly Counts[]): Promise<AnySearch> {
+  const { context, manifest, bench, counts, pricing: prices, clip, pruner, rewardImages } = setting;
+  const environment: PruneEnvironment = {
+    counts,
+    price: prices.price,
+    costOf: prices.costOf,
+    measure: async (units) => await pruner.measure(await pruner.prune(units), bench.dataset, rewardImages),
+    now: context.now,
+  };
+  const { search } = manifest;
+  const random = bench.random.derive('search');
+  if (search.method === 'ddpg') return new PruneSearch(environment, search, clip.limits, seeds, random, createMlp);
+  return await createRivalPruneSearch(search.method, environment, search, clip.limits, seeds, random);
+}
+
 function groupsOf({ counts }: PruneSetting, units: Counts): GroupDecision[] {
   return counts.decisions.map(({ name, units: all }, t) => {
     const kept = units[t] ?? all;
@@ -191,13 +204,13 @@ function groupsOf({ counts }: PruneSetting, units: Counts): GroupDecision[] {
   });
 }
 
-async function runTrials(setting: PruneSetting, wholeAccuracy: number, search: PruneSearch): Promise<void> {
+async function runTrials(setting: PruneSetting, wholeAccuracy: number, search: AnySearch): Promise<void> {
   const { context, manifest, weights } = setting;
   const { reporter, control, job } = context;
   const total = manifest.search.trials;
   const meter = new RateMeter(context.now, search.step);
   let lastCheckpointMs = context.now();
-  const checkpoint = async (state: PruneSearchState): Promise<void> => {
+  const checkpoint = async (state: PruneCheckpoint['search']): Promise<void> => {
     const blob = await saveState(job.dataDir, { kind: 'prune-search', weights, wholeAccuracy, search: state });
     await reporter.checkpoint({ phase: 'searching', step: state.nextStep, ...blob, atMs: context.now() });
     lastCheckpointMs = context.now();
@@ -224,7 +237,7 @@ async function runTrials(setting: PruneSetting, wholeAccuracy: number, search: P
  * The best trials once more, on validation images that no reward was read from: the best of many noisy readings is flattered by
  * its luck. Where the rewards used all validation images, or accuracy is traded against a resource, the search's own order stands.
  */
-async function chooseWinner(setting: PruneSetting, search: PruneSearch): Promise<TunedNetwork> {
+async function chooseWinner(setting: PruneSetting, search: AnySearch): Promise<TunedNetwork> {
   const { context, manifest, bench, pruner, rewardImages } = setting;
   const fresh = bench.validationImages.slice(rewardImages.length);
   const [first] = search.best;

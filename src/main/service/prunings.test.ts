@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { smallPruning } from '../../../test/support/prunings.ts';
 import { makeDataDir, openService, removeDataDir, waitForStatus, type TestService } from '../../../test/support/service.ts';
@@ -65,5 +66,29 @@ describe('a pruning', () => {
     const kept = await service.call('network.show', { network: { id } });
     expect(kept.macs).toBe(best?.macs);
     expect(kept.params).toBe(best?.prune?.params);
+  });
+
+  it("prunes a user's own ONNX network with residuals, whose export ONNX Runtime computes alike", { timeout: 240_000 }, async () => {
+    const { service } = lathe;
+    const file = join(dataDir, 'mine.onnx');
+    await service.call('network.export', {
+      network: { id: 'mobilenet-v2', width: 0.1, inputSize: 32, inputChannels: 1, classes: 10, stem: 'small' },
+      path: file,
+    });
+    const mine = await service.call('network.import', { path: file, name: 'mine' });
+    const run = await service.call('run.create', { ...smallPruning(4), network: { id: 'mine' } });
+    await waitForStatus(service, run.id, ['completed'], 220_000);
+    const { solutions } = await service.call('run.show', { id: run.id });
+    const best = solutions.find(({ role }) => role === 'best');
+    expect((best?.macs ?? 0) / mine.macs).toBeLessThanOrEqual(0.6);
+    expect((best?.macs ?? 0) / mine.macs).toBeGreaterThan(0.55);
+    const exported = await service.call('network.export', {
+      network: { id: best?.prune?.network ?? '' },
+      path: join(dataDir, 'pruned.onnx'),
+    });
+    expect(exported.check.sameClass).toBe(1);
+    expect(exported.check.relativeDifference).toBeLessThan(1e-4);
+    const again = await service.call('network.import', { path: exported.path, name: 'again' });
+    expect([again.macs, again.params]).toEqual([best?.macs, best?.prune?.params]);
   });
 });

@@ -53,7 +53,7 @@ export async function makePruneManifest(
   request: PruneRequest,
   { base, images }: ManifestBase,
 ): Promise<PruneManifest> {
-  const search = pruneParametersSchema.parse({ ...request.search, ...imagesOf(images), agent: agentOf(request) });
+  const search = pruneParametersSchema.parse({ ...request.search, ...imagesOf(images, request), agent: agentOf(request) });
   if (search.rewardImages > search.validationImages) {
     throw new LatheError(
       'bad-input',
@@ -90,9 +90,13 @@ export async function makePruneManifest(
   };
 }
 
-/** Apart from what else a search's parameters are. */
-function imagesOf({ validationImages, rewardImages, statisticsImages }: ManifestBase['images']): ManifestBase['images'] {
-  return { validationImages, rewardImages, statisticsImages };
+/** Fewer statistics images than a quantization reads: the pruned network's batch norm needs no more, and they are a part of every trial. */
+function imagesOf(
+  { validationImages, rewardImages, statisticsImages }: ManifestBase['images'],
+  { search }: PruneRequest,
+): ManifestBase['images'] {
+  const usual = pruneParametersSchema.parse({}).statisticsImages;
+  return { validationImages, rewardImages, statisticsImages: search?.statisticsImages ?? Math.min(usual, statisticsImages) };
 }
 
 /** A quarter of few trials warms up, at most AMC's hundred. */

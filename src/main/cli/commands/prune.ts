@@ -3,7 +3,15 @@ import type { Command } from 'commander';
 import type { Input } from '../../../shared/contract.ts';
 import { bytes, fixed, millijoules, ms, percent, points, si } from '../../../shared/format.ts';
 import type { Budget } from '../../../shared/policy.ts';
-import { importanceSchema, pruneRewardSchema, type GroupBounds, type Importance, type PruneReward } from '../../../shared/prune.ts';
+import {
+  importanceSchema,
+  pruneMethodSchema,
+  type PruneMethod,
+  pruneRewardSchema,
+  type GroupBounds,
+  type Importance,
+  type PruneReward,
+} from '../../../shared/prune.ts';
 import { clipWords } from '../../../shared/prune-words.ts';
 import type { RunDetail, Solution } from '../../../shared/run.ts';
 import { InvalidArgumentError } from 'commander';
@@ -21,6 +29,7 @@ interface PruneOptions extends VariantOptions, TrainingFlags {
   readonly target?: string;
   readonly budget?: readonly Budget[];
   readonly hardwareBatch?: number;
+  readonly method?: PruneMethod;
   readonly trials?: number;
   readonly importance?: Importance;
   readonly reward?: PruneReward;
@@ -47,6 +56,7 @@ export function addPruneCommand(program: Command): void {
     .option('--budget <resource=value>', 'macs=0.5 (of the whole network), params=1M, latency=0.5; several may be given', budgets)
     .option('--target <id>', 'the hardware target, for budgets of latency and energy')
     .option('--hardware-batch <n>', "images at once on the target (default: the target's)", integer(1, 4096))
+    .option('--method <kind>', `how channels are found: ${pruneMethodSchema.options.join(', ')}`, oneOf(pruneMethodSchema.options))
     .option('--trials <n>', 'choices of channels to evaluate', integer(1, 1_000_000))
     .option('--importance <kind>', `which channels go first: ${importanceSchema.options.join(', ')}`, oneOf(importanceSchema.options))
     .option(
@@ -96,6 +106,7 @@ function groupBounds(text: string, previous: readonly GroupBounds[] | undefined)
 
 function pruneInput(id: string, own: PruneOptions): Input<'run.create'> {
   const search = {
+    method: own.method,
     trials: own.trials,
     importance: own.importance,
     reward: own.reward,

@@ -58,11 +58,20 @@ export class Pruner {
   }
 
   /** Accuracy, 0..1, of a pruned network as it stands, with batch norm's statistics measured anew. */
-  async accuracyOf({ model }: Pick<Pruned, 'model'>, dataset: NativeDataset, indices: Uint32Array): Promise<number> {
+  async accuracyOf(pruned: Pick<Pruned, 'model'>, dataset: NativeDataset, indices: Uint32Array): Promise<number> {
+    return (await this.measure(pruned, dataset, indices)).accuracy;
+  }
+
+  /** The same with the mean cross-entropy. */
+  async measure(
+    { model }: Pick<Pruned, 'model'>,
+    dataset: NativeDataset,
+    indices: Uint32Array,
+  ): Promise<{ readonly accuracy: number; readonly loss: number }> {
     const { statistics, control } = this.#options;
     const result = await model.evaluate({ dataset, indices, batchSize: evaluationBatch, control, ...(statistics ? { statistics } : {}) });
     if (control.cancelled) throw new LatheError('cancelled', 'cancelled on request');
-    return result.correct / result.count;
+    return { accuracy: result.correct / result.count, loss: result.meanLoss };
   }
 
   /** Batch norm's running statistics of a pruned network, measured anew and kept. */

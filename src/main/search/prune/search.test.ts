@@ -9,7 +9,8 @@ import { resolveNetwork } from '../../network/zoo.ts';
 import { ChannelCounts, decisionsOf, type Counts } from './channels.ts';
 import { absoluteLimits } from './clip.ts';
 import { onTarget, pricing } from './pricing.ts';
-import { PruneSearch, rewardOf } from './search.ts';
+import { createRivalPruneSearch } from './rival.ts';
+import { PruneSearch, rewardOf, type PruneEnvironment } from './search.ts';
 import { uniformWidth } from './uniform.ts';
 import { findTarget } from '../../hardware/targets.ts';
 
@@ -18,23 +19,34 @@ const coupling = couplingOf(graph);
 const parametersOf = (change: Partial<PruneParameters>): PruneParameters =>
   pruneParametersSchema.parse({ trials: 40, agent: { hiddenUnits: 16, warmupTrials: 6, batchSize: 16 }, ...change });
 
-function makeSearch(
-  change: Partial<PruneParameters> = {},
-  budgets: readonly Budget[] = [{ resource: 'macs', kind: 'fraction', value: 0.5 }],
-): PruneSearch {
+const halfTheMacs: readonly Budget[] = [{ resource: 'macs', kind: 'fraction', value: 0.5 }];
+
+interface Task {
+  readonly environment: PruneEnvironment;
+  readonly parameters: PruneParameters;
+  readonly limits: readonly Budget[];
+  readonly seeds: readonly Counts[];
+}
+
+function makeSearch(change: Partial<PruneParameters> = {}, budgets: readonly Budget[] = halfTheMacs): PruneSearch {
+  const { environment, parameters, limits, seeds } = taskOf(change, budgets);
+  return new PruneSearch(environment, parameters, limits, seeds, Random.fromSeed(5), createMlp);
+}
+
+function taskOf(change: Partial<PruneParameters> = {}, budgets: readonly Budget[] = halfTheMacs): Task {
   const parameters = parametersOf(change);
   const counts = new ChannelCounts(graph, decisionsOf(graph, parameters, coupling), coupling);
   const target = onTarget(graph, coupling, counts, findTarget('bitfusion').target, 16);
   const { price, costOf } = pricing(counts, target);
   const limits = absoluteLimits(budgets, (resource) => price(resource, counts.all));
   // Early groups need their channels, late ones hardly.
-  const accuracyOf = async (units: Counts): Promise<number> =>
-    await Promise.resolve(
-      1 - counts.decisions.reduce((loss, { units: all }, t) => loss + (1 - (units[t] ?? 0) / all) ** 2 / (1 + t), 0) / 10,
-    );
+  const accuracyOf = (units: Counts): number =>
+    1 - counts.decisions.reduce((loss, { units: all }, t) => loss + (1 - (units[t] ?? 0) / all) ** 2 / (1 + t), 0) / 10;
+  const measure = async (units: Counts): Promise<{ accuracy: number; loss: number }> =>
+    await Promise.resolve({ accuracy: accuracyOf(units), loss: 1 - accuracyOf(units) });
   const uniform = uniformWidth({ decisions: counts.decisions, limits, roundTo: parameters.roundTo, price });
   const seeds = uniform && limits.length > 0 ? [uniform.counts] : [];
-  return new PruneSearch({ counts, price, costOf, accuracyOf, now: () => 0 }, parameters, limits, seeds, Random.fromSeed(5), createMlp);
+  return { environment: { counts, price, costOf, measure, now: () => 0 }, parameters, limits, seeds };
 }
 
 async function finish(search: PruneSearch, trials = 40): Promise<Trial[]> {
@@ -96,4 +108,26 @@ describe('the prune search', () => {
     second.restore(structuredClone(first.save()));
     expect(await finish(second)).toEqual(whole.slice(at));
   });
+
+  it.each(['random', 'evolutionary', 'greedy'] as const)(
+    'has a rival, %s, that keeps the same budget and goes on from a saved state',
+    async (method) => {
+      const { environment, parameters, limits, seeds } = taskOf({ method, trials: 30, roundTo: 64 });
+      const make = async (): ReturnType<typeof createRivalPruneSearch> =>
+        await createRivalPruneSearch(method, environment, parameters, limits, seeds, Random.fromSeed(2));
+      const whole = await make();
+      const trials: Trial[] = [];
+      while (whole.step < 30) trials.push(await whole.trial());
+      const limit = limits[0]?.value ?? 0;
+      for (const { macs, origin } of trials) if (origin !== 'sensitivity') expect(macs).toBeLessThanOrEqual(limit);
+      expect(whole.best[0]?.accuracy).toBe(Math.max(...trials.filter(({ macs }) => macs <= limit).map(({ accuracy }) => accuracy)));
+      const first = await make();
+      while (first.step < 12) await first.trial();
+      const second = await make();
+      second.restore(structuredClone(first.save()));
+      const rest: Trial[] = [];
+      while (second.step < 30) rest.push(await second.trial());
+      expect(rest).toEqual(trials.slice(12));
+    },
+  );
 });

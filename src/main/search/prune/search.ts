@@ -20,8 +20,8 @@ export interface PruneEnvironment {
   readonly counts: ChannelCounts;
   readonly price: Price;
   costOf(counts: Counts): PruneCost;
-  /** Accuracy, 0..1, on the reward images (held out of training; never the test split), without fine-tuning. */
-  accuracyOf(counts: Counts): Promise<number>;
+  /** Accuracy, 0..1, and mean cross-entropy on the reward images (held out of training; never the test split), without fine-tuning. */
+  measure(counts: Counts): Promise<{ readonly accuracy: number; readonly loss: number }>;
   /** Unix time in ms, for the record only. */
   now(): number;
 }
@@ -49,7 +49,18 @@ interface Episode {
   readonly counts: Counts;
 }
 
-export class PruneSearch {
+/** A search for channels, by the agent or by a rival. */
+export interface ChannelSearch<State> {
+  readonly step: number;
+  /** The best trials so far, best first; each other channels. */
+  readonly best: readonly PruneCandidate[];
+  /** One policy: choose it, measure it, learn. */
+  trial(): Promise<Trial>;
+  save(): State;
+  restore(state: State): void;
+}
+
+export class PruneSearch implements ChannelSearch<PruneSearchState> {
   private readonly environment: PruneEnvironment;
   private readonly parameters: PruneParameters;
   private readonly setting: ClipSetting;
@@ -133,7 +144,7 @@ export class PruneSearch {
 
   private async measure(counts: Counts): Promise<{ readonly cost: PruneCost; readonly accuracy: number; readonly reward: number }> {
     const cost = this.environment.costOf(counts);
-    const accuracy = await this.environment.accuracyOf(counts);
+    const { accuracy } = await this.environment.measure(counts);
     return { cost, accuracy, reward: rewardOf(this.parameters.reward, accuracy, cost) };
   }
 

@@ -68,6 +68,7 @@ const search: Words<Omit<QuantizeParameters, 'agent'>> = {
 };
 
 const prune: Words<Omit<PruneParameters, 'agent' | 'groups'>> = {
+  method: ['Search method', '', 'AMC’s agent (ddpg), or a rival at equal trials: random, evolutionary, greedy by sensitivity.'],
   trials: ['Trials', '', 'Choices of channels that the search evaluates, one after the other.'],
   importance: [
     'Importance',
