@@ -127,6 +127,12 @@ export const specializeManifestSchema = z.object({
   targetSha256: z.string(),
   batch: z.number().int().positive(), // images at once on the target
   budgets: z.array(budgetSchema).min(1),
+  /** Further targets that get a network from the same supernet. */
+  also: z
+    .array(
+      z.object({ target: z.string(), targetSha256: z.string(), batch: z.number().int().positive(), budgets: z.array(budgetSchema).min(1) }),
+    )
+    .default([]),
   search: specializeParametersSchema.required(),
 });
 export const manifestSchema = z.discriminatedUnion('method', [
@@ -178,6 +184,10 @@ export const specializeRequestSchema = z.object({
   target: z.string().min(1),
   batch: z.number().int().min(1).max(4096).optional(),
   budgets: z.array(budgetSchema).min(1),
+  also: z
+    .array(z.object({ target: z.string().min(1), budgets: z.array(budgetSchema).min(1) }))
+    .max(8)
+    .default([]),
   search: given(specializeParametersSchema).optional(),
 });
 export const runRequestSchema = z.discriminatedUnion('method', [

@@ -23,6 +23,9 @@ export const specializeParametersSchema = z.object({
   multiplierRate: z.number().min(0).max(1000).default(0.1), // of the constraint form: a step of the multipliers
   snapshotEvery: z.number().int().min(1).max(10_000).default(20), // architecture steps between two points of the probabilities
   randomRivals: z.number().int().min(0).max(100).default(0), // random networks of equal cost, trained as the found one
+  evolutionRival: z.boolean().default(false), // the best network within the limits that evolution finds with the shared weights, trained as the found one
+  evolutionNetworks: z.number().int().min(10).max(100_000).default(200), // that an evolution tries
+  evolutionImages: z.number().int().min(2).default(500), // of the architecture's, on which each is tried
   widthRival: z.boolean().default(true), // the reference network at the width that meets the limits, trained as the found one
 });
 export type SpecializeParameters = z.infer<typeof specializeParametersSchema>;
@@ -42,6 +45,7 @@ export const architectureResultSchema = z.object({
   graph: z.string(), // SHA-256 of the blob that holds the network's graph
   decisions: z.array(decisionSchema), // empty but for the found network
   params: z.number(),
+  costs: z.array(z.object({ target: z.string(), latencyMs: z.number(), energyMj: z.number().nullable() })).default([]), // on each of the run's targets
   network: z.string().nullable().default(null), // id of the user's network that it became
 });
 export type ArchitectureResult = z.infer<typeof architectureResultSchema>;

@@ -11,8 +11,19 @@ const request: Extract<RunRequest, { method: 'specialize' }> = {
   dataset: 'generated',
   target: 'bismo-cloud',
   budgets: [{ resource: 'latency', kind: 'absolute', value: 1.2 }],
+  also: [{ target: 'bismo-edge', budgets: [{ resource: 'macs', kind: 'absolute', value: 500_000 }] }],
   training: { epochs: 1, warmupSteps: 20 },
-  search: { warmupEpochs: 1, searchEpochs: 1, batchSize: 64, validationImages: 1000, widthRival: false, randomRivals: 1, snapshotEvery: 5 },
+  search: {
+    warmupEpochs: 1,
+    searchEpochs: 1,
+    batchSize: 64,
+    validationImages: 1000,
+    widthRival: false,
+    evolutionNetworks: 40,
+    evolutionImages: 100,
+    randomRivals: 1,
+    snapshotEvery: 5,
+  },
   seed: 5,
   threads: 1,
 };
@@ -81,6 +92,9 @@ describe('a search of an architecture', () => {
     expect(best?.withinBudget).toBe(true);
     expect(best?.latencyMs).toBeGreaterThan(1.2 * 0.98);
     expect(best?.testAccuracy).not.toBeNull();
+    const other = reference.run.solutions.find(({ label }) => label === 'for bismo-edge');
+    expect(other?.macs).toBeLessThanOrEqual(500_000);
+    expect(other?.architecture?.costs.map(({ target }) => target)).toEqual(['bismo-cloud', 'bismo-edge']);
     expect((await service.call('network.show', { network: { id: best?.architecture?.network ?? '' } })).macs).toBe(best?.macs);
 
     const stopped = await service.call('run.create', request);

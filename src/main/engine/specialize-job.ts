@@ -22,7 +22,7 @@ import { pathGraph, toPolicy, type Path } from '../network/space/space.ts';
 import { networkIdOf, resolveNetwork } from '../network/zoo.ts';
 import { Evaluator } from '../search/evaluator.ts';
 import { amountOf } from '../search/budgets.ts';
-import { randomPath } from '../search/specialize/population.ts';
+import { evolve, randomPath } from '../search/specialize/population.ts';
 import { SpecializeSearch, targetTolerance } from '../search/specialize/search.ts';
 import { SupernetTraining } from '../search/specialize/supernet-training.ts';
 import { Training } from '../search/training/training.ts';
@@ -37,12 +37,18 @@ import { openOptions, openTest, openTraining, type TrainingImages } from './work
 /** Seconds of work that a crash may cost, at most about twice this. */
 const checkpointIntervalMs = 10_000;
 
-interface Setting {
-  readonly context: JobContext;
-  readonly manifest: SpecializeManifest;
+/** A target of the run: what the space's networks cost there, and what one may cost. */
+interface TargetCosts {
+  readonly target: string;
   readonly priceOf: (graph: Graph) => Cost;
   readonly costs: SpaceCosts;
   readonly limits: readonly Budget[];
+}
+
+interface Setting extends TargetCosts {
+  readonly context: JobContext;
+  readonly manifest: SpecializeManifest;
+  readonly also: readonly TargetCosts[]; // further targets
   readonly images: TrainingImages;
   readonly random: Random; // derive streams from it; never drawn from itself
 }
@@ -61,23 +67,14 @@ export async function runSpecialize(context: JobContext, manifest: SpecializeMan
 async function openSetting(context: JobContext, manifest: SpecializeManifest): Promise<Setting> {
   const { reporter, job } = context;
   reporter.progress({ phase: 'loading', done: 0, total: 1, ratePerSecond: null, etaSeconds: null });
-  const { target, sha256 } = findTarget(manifest.target);
-  if (sha256 !== manifest.targetSha256) {
-    throw new LatheError('conflict', `target ${manifest.target} has changed since the run was made; start a new run`);
-  }
   const reference = await openGraph(job.dataDir, manifest.network);
   if (graphSha256(reference) !== manifest.networkSha256) {
     throw new LatheError('conflict', `network ${manifest.network.id} is built differently by this version of Lathe; start a new run`);
   }
   setThreads(manifest.threads);
-  const { costs, fitted } = spaceCosts(manifest.space, manifest.fit, target, manifest.batch);
-  if (fitted.size > 0) reporter.log('warn', `${target.id} has no latency of ${[...fitted].join(', ')}: fitted to its other rows`);
-  const priceOf = graphPricer(target, manifest.batch);
-  const full = priceOf(reference);
-  const amounts = { latency: full.latencyMs, energy: full.energyMj, size: full.sizeBytes, macs: full.macs, params: reference.params };
-  const limits = absoluteLimits(manifest.budgets, amounts, costs, target.id);
-  requireReachable(costs, limits, manifest.space);
-  reporter.budgetLimits(limits);
+  const own = targetCosts(context, manifest, manifest, reference);
+  const also = manifest.also.map((other) => targetCosts(context, manifest, other, reference));
+  reporter.budgetLimits(own.limits);
   const [height, width] = manifest.fit.shape;
   const images = await openTraining(job.dataset, manifest, openOptions(context, height, width));
   reporter.log(
@@ -85,7 +82,27 @@ async function openSetting(context: JobContext, manifest: SpecializeManifest): P
     `${job.dataset.id}: weights learn on ${String(images.trainIndices.length)} images, the architecture on ${String(images.validationIndices.length)} others; the test split stays closed until the end`,
   );
   reporter.progress({ phase: 'loading', done: 1, total: 1, ratePerSecond: null, etaSeconds: null });
-  return { context, manifest, priceOf, costs, limits, images, random: Random.fromSeed(manifest.seed) };
+  return { ...own, context, manifest, also, images, random: Random.fromSeed(manifest.seed) };
+}
+
+function targetCosts(
+  { reporter }: JobContext,
+  { space, fit }: SpecializeManifest,
+  asked: SpecializeManifest['also'][number],
+  reference: Graph,
+): TargetCosts {
+  const { target, sha256 } = findTarget(asked.target);
+  if (sha256 !== asked.targetSha256) {
+    throw new LatheError('conflict', `target ${asked.target} has changed since the run was made; start a new run`);
+  }
+  const { costs, fitted } = spaceCosts(space, fit, target, asked.batch);
+  if (fitted.size > 0) reporter.log('warn', `${target.id} has no latency of ${[...fitted].join(', ')}: fitted to its other rows`);
+  const priceOf = graphPricer(target, asked.batch);
+  const full = priceOf(reference);
+  const amounts = { latency: full.latencyMs, energy: full.energyMj, size: full.sizeBytes, macs: full.macs, params: reference.params };
+  const limits = absoluteLimits(asked.budgets, amounts, costs, target.id);
+  requireReachable(costs, limits, space);
+  return { target: target.id, priceOf, costs, limits };
 }
 
 /** Warm-up and search; then what is to be trained by itself: the network that was found, and its rivals. */
@@ -118,7 +135,12 @@ async function searchNetworks(setting: Setting): Promise<RetrainingCheckpoint> {
   if (!path) throw new LatheError('internal', 'the search found no network within the budgets that it was checked for');
   const decisions = search.decisions();
   tellDecisions(context, search, decisions);
-  return { kind: 'specialize-retraining', contenders: contendersOf(setting, path), decisions, training: null };
+  return {
+    kind: 'specialize-retraining',
+    contenders: [...contendersOf(setting, path), ...(await evolved(setting, training))],
+    decisions,
+    training: null,
+  };
 }
 
 async function runSearch(setting: Setting, search: SpecializeSearch, training: SupernetTraining, secondsBefore: number): Promise<void> {
@@ -155,10 +177,11 @@ async function runSearch(setting: Setting, search: SpecializeSearch, training: S
     if (control.cancelled || context.now() - lastCheckpointMs > checkpointIntervalMs) await checkpoint();
     throwIfCancelled(context);
   }
+  await checkpoint();
   reporter.metrics([{ series: 'supernet/seconds', step: 0, value: seconds() }, ...memoryOf(training)]);
   if (training.memory) {
     const { pathBytes, peakBytes } = training.memory;
-    reporter.log('info', `the supernet held ${bytes(peakBytes)} of tensors at most; its last path alone ${bytes(pathBytes)}`);
+    reporter.log('info', `an architecture step held ${bytes(peakBytes)} of tensors at most, the largest path alone ${bytes(pathBytes)}`);
   }
 }
 
@@ -182,17 +205,74 @@ function tellDecisions({ reporter }: JobContext, search: SpecializeSearch, decis
   );
 }
 
+function contenderOf({ space, fit }: SpecializeManifest, role: Contender['role'], label: string, path: Path): Contender {
+  return { role, label, path, graphJson: graphToJson(pathGraph(space, fit, path)), weights: null, validationAccuracy: null };
+}
+
+/** By evolution with the shared weights: a rival of the found network where one is asked for, and a network for every further target. */
+async function evolved(setting: Setting, training: SupernetTraining): Promise<Contender[]> {
+  const { context, manifest, random, also } = setting;
+  const { search, space, fit } = manifest;
+  const tasks = [
+    ...(search.evolutionRival ? [{ ...setting, label: 'evolution' }] : []),
+    ...also.map((other) => ({ ...other, label: `for ${other.target}` })),
+  ];
+  const counts = new SpacePrograms(space, fit).blocks.map(({ candidates }) => candidates.length);
+  const population = Math.min(evolutionPopulation, search.evolutionNetworks);
+  const options = {
+    population,
+    generations: Math.floor(search.evolutionNetworks / population) - 1,
+    parents: Math.ceil(population / 2),
+    mutation: 0.1,
+  };
+  const list: Contender[] = [];
+  for (const [index, { label, costs, limits }] of tasks.entries()) {
+    const within = limits.flatMap(({ resource, value }, i) => {
+      const cost = costs[resource];
+      return cost ? [{ cost, most: value, ...(i === 0 ? { least: value * (1 - targetTolerance) } : {}) }] : [];
+    });
+    let tried = 0;
+    const scoreOf = async (path: Path): Promise<number> => {
+      throwIfCancelled(context);
+      tried += 1;
+      const total = tasks.length * search.evolutionNetworks;
+      context.reporter.progress({
+        phase: 'searching',
+        done: index * search.evolutionNetworks + tried,
+        total,
+        ratePerSecond: null,
+        etaSeconds: null,
+      });
+      return await training.accuracyOf(path, search.evolutionImages);
+    };
+    const stream = random.derive(`evolution ${label}`);
+    const [best] = await evolve(counts, within, options, stream, scoreOf);
+    // A limit above the dearest network, or in a gap between networks, has none within the tolerance.
+    const [found] = best
+      ? [best]
+      : await evolve(
+          counts,
+          within.map(({ cost, most }) => ({ cost, most })),
+          options,
+          stream,
+          scoreOf,
+        );
+    if (!found) throw new LatheError('internal', `${label}: evolution found no network within the budgets`);
+    context.reporter.log(
+      'info',
+      `${label}: ${(found.score * 100).toFixed(2)} % with the shared weights, the best of ${String(tried)} networks`,
+    );
+    list.push(contenderOf(manifest, 'baseline', label, found.path));
+  }
+  return list;
+}
+
+const evolutionPopulation = 20;
+
 function contendersOf(setting: Setting, path: Path): Contender[] {
   const { manifest, costs, limits, random, context } = setting;
   const { space, fit, search } = manifest;
-  const contender = (role: Contender['role'], label: string, own: Path): Contender => ({
-    role,
-    label,
-    path: own,
-    graphJson: graphToJson(pathGraph(space, fit, own)),
-    weights: null,
-    validationAccuracy: null,
-  });
+  const contender = (role: Contender['role'], label: string, own: Path): Contender => contenderOf(manifest, role, label, own);
   const list = [contender('best', 'found', path)];
   const equal = limits.flatMap(({ resource }) => {
     const cost = costs[resource];
@@ -356,7 +436,8 @@ async function solutionOf(
   const graph = graphFromJson(contender.graphJson);
   const cost = priceOf(graph);
   const { sha256 } = await writeBlob(context.job.dataDir, new TextEncoder().encode(canonicalJson(graphToJson(graph))));
-  const network = contender.role === 'best' && testAccuracy !== null ? networkOf(setting, graph, sha256, contender.weights) : null;
+  const isResult = contender.role === 'best' || setting.also.some(({ target }) => contender.label === `for ${target}`);
+  const network = isResult && testAccuracy !== null ? networkOf(setting, contender, graph, sha256) : null;
   if (network) context.reporter.network(network);
   return {
     ...cost,
@@ -375,17 +456,26 @@ async function solutionOf(
       graph: sha256,
       decisions: contender.role === 'best' ? [...state.decisions] : [],
       params: graph.params,
+      costs: [setting, ...setting.also].map(({ target, priceOf: price }) => {
+        const { latencyMs, energyMj } = price(graph);
+        return { target, latencyMs, energyMj };
+      }),
       network: network?.id ?? null,
     },
   };
 }
 
 /** The found network as one of the user's, with its weights: where any network is asked for, it can be named. */
-function networkOf({ context, manifest }: Setting, graph: Graph, graphBlob: string, weights: string | null): NetworkRecord | null {
+function networkOf(
+  { context, manifest }: Setting,
+  { label, role, weights }: Contender,
+  graph: Graph,
+  graphBlob: string,
+): NetworkRecord | null {
   const { job } = context;
   if (weights === null) return null;
   return {
-    id: `${manifest.space.id}-${job.runId}`.slice(0, 100),
+    id: `${manifest.space.id}-${job.runId}${role === 'best' ? '' : `-${label.replace('for ', '')}`}`.slice(0, 100),
     source: `run ${job.runId}`,
     fileSha256: graphBlob,
     graph: graphBlob,

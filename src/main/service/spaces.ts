@@ -63,7 +63,7 @@ export interface SpecializeSources extends ManifestSources {
   spacePreview(input: Parsed<'space.preview'>): Promise<SpacePreview>;
 }
 
-type Base = Omit<SpecializeManifest, 'method' | 'space' | 'fit' | 'target' | 'targetSha256' | 'batch' | 'budgets' | 'search'>;
+type Base = Omit<SpecializeManifest, 'method' | 'space' | 'fit' | 'target' | 'targetSha256' | 'batch' | 'budgets' | 'also' | 'search'>;
 
 /** The manifest of a specialize run, refused now where it cannot work. */
 export async function makeSpecializeManifest(
@@ -75,15 +75,36 @@ export async function makeSpecializeManifest(
   const space = sources.findSpace(request.space, dataset);
   const { target, sha256: targetSha256 } = sources.target(request.target);
   const batch = request.batch ?? target.defaultBatch;
-  const search = specializeParametersSchema.parse({ ...request.search, validationImages: base.validation.images });
+  const search = specializeParametersSchema.parse({
+    evolutionImages: Math.min(specializeParametersSchema.shape.evolutionImages.parse(undefined), base.validation.images),
+    ...request.search,
+    validationImages: base.validation.images,
+  });
+  /** What the space costs on a target, where its budgets can be met. */
+  const priced = async (
+    input: Parsed<'space.preview'>,
+    budgets: SpecializeManifest['budgets'] = request.budgets,
+  ): Promise<SpacePreview> => {
+    const shown = await sources.spacePreview(input);
+    const costs = costsOf(shown);
+    const reference = Object.fromEntries(shown.resources.map(({ resource, reference: amount }) => [resource, amount]));
+    requireReachable(costs, absoluteLimits(budgets, reference, costs, input.target), space);
+    return shown;
+  };
   const duplicate = request.budgets.find(({ resource }, index) =>
     request.budgets.some((other, at) => at < index && other.resource === resource),
   );
   if (duplicate) throw new LatheError('bad-input', `budget ${duplicate.resource} is given twice; give one limit a resource`);
-  const preview = await sources.spacePreview({ space, dataset: dataset.id, target: target.id, batch, network: base.network });
-  const costs = costsOf(preview);
-  const reference = Object.fromEntries(preview.resources.map(({ resource, reference: amount }) => [resource, amount]));
-  requireReachable(costs, absoluteLimits(request.budgets, reference, costs, target.id), space);
+  const preview = await priced({ space, dataset: dataset.id, target: target.id, batch, network: base.network });
+  const also: SpecializeManifest['also'] = [];
+  for (const { target: id, budgets } of request.also) {
+    const other = sources.target(id);
+    if (other.target.id === target.id || also.some((one) => one.target === id)) {
+      throw new LatheError('bad-input', `target ${id} is given twice; name each target once`);
+    }
+    await priced({ space, dataset: dataset.id, target: id, network: base.network }, budgets);
+    also.push({ target: id, targetSha256: other.sha256, batch: other.target.defaultBatch, budgets });
+  }
   const manifest: SpecializeManifest = {
     method: 'specialize',
     ...base,
@@ -94,8 +115,15 @@ export async function makeSpecializeManifest(
     targetSha256,
     batch,
     budgets: request.budgets,
+    also,
     search,
   };
+  if (search.evolutionImages > search.validationImages) {
+    throw new LatheError(
+      'bad-input',
+      `evolution images ${String(search.evolutionImages)}: at most the ${String(search.validationImages)} validation images`,
+    );
+  }
   if (manifest.training.epochs === 0)
     throw new LatheError('bad-input', 'epochs 0: a network that was found must be trained by itself; give 1 or more');
   const networkTitle = `${space.id} @${String(preview.fit.shape[0])}`;

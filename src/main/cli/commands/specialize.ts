@@ -1,5 +1,5 @@
 /** Commands about search spaces and the search in them. */
-import type { Command } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
 import { count, ms, percent, si } from '../../../shared/format.ts';
 import type { Budget } from '../../../shared/policy.ts';
 import { resourceUnits } from '../../../shared/policy.ts';
@@ -30,7 +30,21 @@ interface SpecializeOptions extends TrainingOptions {
   readonly alphaEvery?: number;
   readonly validationImages?: number;
   readonly randomRivals?: number;
+  readonly evolutionRival?: boolean;
+  readonly also?: readonly AlsoTarget[];
   readonly widthRival: boolean;
+}
+
+interface AlsoTarget {
+  readonly target: string;
+  readonly budgets: Budget[];
+}
+
+/** `--also TARGET:latency=0.3`, given once a target. */
+function alsoTarget(text: string, previous: readonly AlsoTarget[] | undefined): AlsoTarget[] {
+  const colon = text.indexOf(':');
+  if (colon < 1) throw new InvalidArgumentError('expected TARGET:BUDGET, such as bismo-edge:latency=0.3.');
+  return [...(previous ?? []), { target: text.slice(0, colon), budgets: budgets(text.slice(colon + 1), undefined) }];
 }
 
 export function addSpecializeCommands(program: Command): void {
@@ -69,6 +83,8 @@ export function addSpecializeCommands(program: Command): void {
     .option('--alpha-every <steps>', 'weight steps between two steps of the architecture', integer(1, 10_000))
     .option('--validation-images <n>', 'training images that the architecture learns on, and the weights do not', integer(2, 10_000_000))
     .option('--random-rivals <n>', 'random networks of equal cost, trained as the found one', integer(0, 100))
+    .option('--also <target:budget>', 'a further target that gets a network from the same supernet; several may be given', alsoTarget)
+    .option('--evolution-rival', 'train the best network that evolution finds with the shared weights, too')
     .option('--no-width-rival', 'do not train the reference network at the width that meets the budget')
     .action(async (id: string | undefined, own: SpecializeOptions, command: Command) => {
       const options = globalOptions(command);
@@ -82,6 +98,7 @@ export function addSpecializeCommands(program: Command): void {
             budgets: [...own.budget],
             ...(own.space === undefined ? {} : { space: own.space }),
             ...(own.hardwareBatch === undefined ? {} : { batch: own.hardwareBatch }),
+            ...(own.also === undefined ? {} : { also: [...own.also] }),
             search: searchOf(own),
           }),
         ),
@@ -91,6 +108,7 @@ export function addSpecializeCommands(program: Command): void {
         return;
       }
       printSolutions(detail.solutions);
+      printAcross(detail);
       printArchitecture(detail);
       note(`run ${detail.summary.id}: "lathe run show ${detail.summary.id}" shows it again`);
     });
@@ -112,9 +130,22 @@ function searchOf(own: SpecializeOptions): Partial<SpecializeParameters> {
     architectureEvery: own.alphaEvery,
     validationImages: own.validationImages,
     randomRivals: own.randomRivals,
+    evolutionRival: own.evolutionRival,
     widthRival: own.widthRival,
   };
   return Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined));
+}
+
+/** Every network on every target of the run, where there are several: what each was made for is cheapest there. */
+function printAcross({ solutions }: RunDetail): void {
+  const targets = solutions[0]?.architecture?.costs.map(({ target }) => target) ?? [];
+  if (targets.length < 2) return;
+  printLine('');
+  printTable(
+    ['network', ...targets.map((target) => `${target} (ms)`)],
+    solutions.map(({ label, architecture }) => [label, ...(architecture?.costs ?? []).map(({ latencyMs }) => ms(latencyMs))]),
+    targets.map((_, index) => index + 1),
+  );
 }
 
 /** What was chosen in each block, and whether that was decided. */

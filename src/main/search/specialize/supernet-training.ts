@@ -27,7 +27,7 @@ export interface WeightSteps {
 
 export class SupernetTraining implements GateOracle {
   readonly batchSize: number;
-  /** Tensors of the last path whose gates were read, and the most that was held at once, in bytes. */
+  /** Tensors of the largest path whose gates were read, and the most that was held at once, in bytes. */
   memory: { readonly pathBytes: number; readonly peakBytes: number } | null = null;
   private readonly supernet: Supernet;
   private readonly programs: SpacePrograms;
@@ -114,7 +114,10 @@ export class SupernetTraining implements GateOracle {
     const result = await this.supernet.gates({ dataset: this.dataset, order, path: program, edges: asked, control: this.control });
     if (result.cancelled) throw new LatheError('cancelled', 'cancelled on request');
     this.batches += 1;
-    this.memory = { pathBytes: result.pathBytes, peakBytes: Math.max(result.peakBytes, this.memory?.peakBytes ?? 0) };
+    this.memory = {
+      pathBytes: Math.max(result.pathBytes, this.memory?.pathBytes ?? 0),
+      peakBytes: Math.max(result.peakBytes, this.memory?.peakBytes ?? 0),
+    };
     let next = 0;
     const gates = edges.map((edge, block) => {
       const of = new Map<number, number>();

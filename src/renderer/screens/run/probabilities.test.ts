@@ -26,6 +26,7 @@ describe('the rows of probabilities', () => {
       graph: '',
       decisions: [],
       params: 1,
+      costs: [],
       network: null,
     };
     expect(probabilityRows(metrics, found).map(({ chosen }) => chosen)).toEqual(['k3e3', null]);
