@@ -34,7 +34,8 @@ export class Runs {
   private readonly owner: Owner;
   private readonly queue: string[] = [];
   private active: { readonly id: string; readonly process: RunProcess; request?: StopRequest } | null = null;
-  private starting = false;
+  private starting: string | null = null; // taken off the queue, not yet active
+  private readonly stopEarly = new Map<string, StopRequest>(); // what was asked of a run while it was starting
   private closing = false;
   private readonly seenRevisions = new Map<string, number>();
   private readonly stopWatching: () => void;
@@ -139,6 +140,10 @@ export class Runs {
    */
   async stop(id: string, request: StopRequest): Promise<RunSummary> {
     const summary = await this.require(id);
+    if (this.starting === id && this.active?.id !== id) {
+      this.stopEarly.set(id, request);
+      return summary;
+    }
     if (summary.status === 'queued') {
       const place = this.queue.indexOf(id);
       if (place >= 0) this.queue.splice(place, 1);
@@ -171,7 +176,7 @@ export class Runs {
 
   /** Is anything running or about to? */
   get busy(): boolean {
-    return this.active !== null || this.starting || this.queue.length > 0;
+    return this.active !== null || this.starting !== null || this.queue.length > 0;
   }
 
   /** Stops the active run with a checkpoint (it becomes `interrupted`) and forgets the queue, which stays in the store. */
@@ -194,16 +199,17 @@ export class Runs {
   }
 
   private pump(): void {
-    if (this.active || this.starting || this.closing) return;
+    if (this.active || this.starting !== null || this.closing) return;
     const id = this.queue.shift();
     if (id === undefined) return;
-    this.starting = true;
+    this.starting = id;
     this.start(id)
       .catch((error: unknown) => {
         this.options.log(`run ${id} could not start: ${error instanceof Error ? error.message : String(error)}`);
       })
       .finally(() => {
-        this.starting = false;
+        this.starting = null;
+        this.stopEarly.delete(id);
         this.active = null;
         this.pump();
       });
@@ -218,7 +224,9 @@ export class Runs {
       const job = await this.makeJob(id, dataDir);
       const process = new RunProcess(launchEngine, job, (batch) => this.applyBatch(id, batch));
       this.active = { id, process };
-      if (this.closing) process.cancel();
+      const early = this.stopEarly.get(id);
+      if (early) this.stopActive(early);
+      else if (this.closing) process.cancel();
       outcome = await process.ended;
     } catch (error) {
       outcome = { kind: 'failed', error: toErrorPayload(error) };

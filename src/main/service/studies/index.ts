@@ -89,7 +89,12 @@ export class Studies {
     // From the last to the first, so that none starts because the one before it has ended.
     for (const run of [...new Set(record.cells.map((cell) => cell.run))].reverse()) {
       const status = runs.get(run)?.status;
-      if (status === 'queued' || status === 'running') await this.options.runs.stop(run, 'cancel');
+      if (status !== 'queued' && status !== 'running') continue;
+      try {
+        await this.options.runs.stop(run, 'cancel');
+      } catch (error) {
+        if (!(error instanceof LatheError && error.code === 'conflict')) throw error; // it has ended meanwhile
+      }
     }
     return summaryOf(record, await this.runsById());
   }
