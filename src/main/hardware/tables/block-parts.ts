@@ -99,7 +99,8 @@ function tail(units: readonly Unit[], at: number, scheme: BlockScheme): Found | 
     if (next?.core.spec.kind === 'linear') return { key: plain('Logits', inputShape(unit), next.outputShape), units: 2 };
     return null;
   }
-  if (scheme === 'once-for-all' && isPointwise(unit) && next?.core.spec.kind === 'linear')
+  const isDense = isPointwise(unit) || unit.core.spec.kind === 'linear';
+  if (scheme === 'once-for-all' && isDense && next?.core.spec.kind === 'linear')
     return { key: plain('Conv_2', inputShape(unit), image(unit.outputShape)), units: 1 };
   if (scheme === 'once-for-all' && unit.core.spec.kind === 'linear' && at === units.length - 1)
     return { key: plain('Logits', inputShape(unit), unit.outputShape), units: 1 };
