@@ -56,6 +56,7 @@ export class RunProcess {
   cancel(): void {
     this.post({ type: 'cancel' });
     this.cancelTimer ??= setTimeout(() => {
+      this.outcome ??= { kind: 'cancelled' }; // it was asked to stop and has: nobody has to be told of a crash
       this.engine.kill();
     }, cancelPatienceMs);
   }
