@@ -186,6 +186,8 @@ class Pool {
   std::atomic<int> sleepers_{0};
 };
 
+thread_local const std::atomic<bool>* cancelFlag = nullptr;  // of the innermost CancelScope
+
 // Never destroyed: its threads may still run while the process ends.
 Pool& ThePool() {
   static Pool& pool = *new Pool;
@@ -197,8 +199,18 @@ Pool& ThePool() {
 void SetThreadCount(int threads) { ThePool().Resize(std::max(1, threads)); }
 int ThreadCount() { return ThePool().count(); }
 void ParallelFor(int chunks, FunctionRef<void(int)> body, Direction direction) {
-  ThePool().Run(chunks, body, direction);
+  const std::atomic<bool>* flag = cancelFlag;
+  if (!flag) return ThePool().Run(chunks, body, direction);
+  const auto unlessCancelled = [&](int chunk) {
+    if (!flag->load(std::memory_order_relaxed)) body(chunk);
+  };
+  ThePool().Run(chunks, unlessCancelled, direction);
 }
+
+CancelScope::CancelScope(const std::atomic<bool>* cancelled) : cancelled_(cancelled), outer_(cancelFlag) {
+  cancelFlag = cancelled;
+}
+CancelScope::~CancelScope() { cancelFlag = outer_; }
 
 int PhysicalCores() {
   static const int cores = [] {

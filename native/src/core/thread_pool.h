@@ -2,6 +2,8 @@
 // the next one. What a chunk computes must depend on its number alone, so results never depend on who computed it.
 #pragma once
 
+#include <atomic>
+
 #include "core/function_ref.h"
 
 namespace lathe {
@@ -22,5 +24,20 @@ enum class Direction { kForward, kBackward };
 // throws, the first exception is thrown again here, after the region. If another caller holds the pool, or where a body
 // starts another region, the calling thread computes all chunks itself.
 void ParallelFor(int chunks, FunctionRef<void(int)> body, Direction direction = Direction::kForward);
+
+// While one lives, regions that this thread starts pass over the chunks that begin after `cancelled` (null: never) was
+// set. What they were to compute is then of no use: the caller asks `stop` before it goes on.
+class CancelScope {
+ public:
+  explicit CancelScope(const std::atomic<bool>* cancelled);
+  ~CancelScope();
+  CancelScope(const CancelScope&) = delete;
+  CancelScope& operator=(const CancelScope&) = delete;
+  bool stop() const { return cancelled_ && cancelled_->load(std::memory_order_relaxed); }
+
+ private:
+  const std::atomic<bool>* cancelled_;
+  const std::atomic<bool>* outer_;
+};
 
 }  // namespace lathe

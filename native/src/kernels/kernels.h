@@ -88,6 +88,7 @@ struct DepthwiseArgs {
   const float* weight = nullptr;       // tap t of channel c at [(c / w * taps + t) * w + c % w], w the vector's width
   float* y = nullptr;                  // (outRows, outWidth, channels)
   Affine affine;                       // after the sum, rounded as gemm's
+  bool stream = false;                 // y is larger than the caches, and nobody reads it soon
 };
 
 // The input's gradient: dx row r, column i is the sum of weight(k, j) * dy(rows[r][k], q) over the output pixels q that
@@ -104,7 +105,7 @@ struct DepthwiseWeightsArgs {
   DepthwiseGeometry geometry;
   const float* const* rows = nullptr;  // as in DepthwiseArgs
   const float* dy = nullptr;           // (outRows, outWidth, channels)
-  float* dWeight = nullptr;            // (kernelHeight * kernelWidth, channels), added to
+  float* dWeight = nullptr;            // as DepthwiseArgs has the weights, added to
 };
 
 // One image (height, width, channels) under a sliding window. What a window has outside the image is not there for the

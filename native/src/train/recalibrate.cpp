@@ -28,6 +28,7 @@ bool InferencePass::Recalibrate(int images, const float* parameters, FunctionRef
     return values[tensor].data();
   };
 
+  const CancelScope scope(cancelled);
   const Partition byImage(images, 1, std::int64_t{1} << 40);  // as many chunks as there may be: images are large
   const int external = graph_->externals[0];
   const std::size_t inputFloats = graph_->tensors[external].shape.size();
@@ -37,7 +38,7 @@ bool InferencePass::Recalibrate(int images, const float* parameters, FunctionRef
   });
 
   for (std::size_t i = 0; i < graph_->ops.size(); ++i) {
-    if (cancelled && cancelled->load(std::memory_order_relaxed)) return false;
+    if (scope.stop()) return false;
     Op& op = *graph_->ops[i];
     const Shape& shape = op.out->shape;
     const std::size_t outFloats = shape.size(), inFloats = op.in[0]->shape.size();
@@ -72,6 +73,7 @@ bool InferencePass::Recalibrate(int images, const float* parameters, FunctionRef
         if (norm) norm->AddRows(kernels_, chunk, context.output, some * rowsPerImage);
       }
     });
+    if (scope.stop()) return false;
     if (norm) {
       norm->FinishForward(byImage.count(), parameters);
       // What was stored is without the bias, which the batch's own mean would take out again.
@@ -95,7 +97,7 @@ bool InferencePass::Recalibrate(int images, const float* parameters, FunctionRef
       if (--readersLeft[tensor] == 0) values[tensor] = AlignedFloats();
     }
   }
-  return true;
+  return !scope.stop();
 }
 
 }  // namespace lathe

@@ -57,6 +57,12 @@ GradientSink::GradientSink(const Kernels& kernels, Tensor& tensor, int chunks) :
   if (last_ && tensor.norm) tensor.norm->BeginBackward(chunks);
 }
 
+float* GradientSink::Direct(std::size_t begin) const {
+  const Tensor& t = *tensor_;
+  const bool stored = t.wantsGradient && !accumulate_ && (!last_ || t.affine().identity());
+  return stored ? t.g + begin * t.shape.channels : nullptr;
+}
+
 void GradientSink::Add(int chunk, std::size_t begin, int pixels, const float* dz) const {
   Tensor& t = *tensor_;
   const std::size_t offset = begin * t.shape.channels;

@@ -56,6 +56,9 @@ class GradientSink {
   // Opens the next gradient of `tensor`, to come in `chunks` chunks.
   GradientSink(const Kernels& kernels, Tensor& tensor, int chunks);
   bool wanted() const { return tensor_->wantsGradient; }
+  // Where nothing is done to gradients but to store them: the place of pixel `begin`, to be written in place of Add;
+  // else null.
+  float* Direct(std::size_t begin) const;
   // dz is (pixels, channels) from pixel `begin` of the batch on. Every pixel must come exactly once.
   void Add(int chunk, std::size_t begin, int pixels, const float* dz) const;
 

@@ -101,12 +101,13 @@ bool TrainingPass::Forward(const float* parameters, const std::atomic<bool>* can
   step_ = step;
   TrainContext context{kernels_, batch_, parameters, nullptr, Direction::kForward, seed_, step_};
   ParallelFor(static_cast<int>(graph_->ops.size()), [&](int i) { graph_->ops[i]->PackForTraining(context); });
+  const CancelScope scope(cancelled);
   for (const auto& op : graph_->ops) {
-    if (cancelled && cancelled->load(std::memory_order_relaxed)) return false;
+    if (scope.stop()) return false;
     op->Forward(context);
     context.direction = Opposite(context.direction);
   }
-  return true;
+  return !scope.stop();
 }
 
 const float* TrainingPass::Result() {
@@ -121,13 +122,14 @@ bool TrainingPass::Backward(const float* parameters, float* gradients, const std
   Tensor& result = graph_->tensors[graph_->result];
   const GradientSink sink(kernels_, result, 1);
   sink.Add(0, 0, batch_ * static_cast<int>(result.shape.pixels()), resultGradient_.data());
+  const CancelScope scope(cancelled);
   for (auto op = graph_->ops.rbegin(); op != graph_->ops.rend(); ++op) {
-    if (cancelled && cancelled->load(std::memory_order_relaxed)) return false;
+    if (scope.stop()) return false;
     if (complete) complete((*op)->output);
     (*op)->Backward(context);
     context.direction = Opposite(context.direction);
   }
-  return true;
+  return !scope.stop();
 }
 
 void TrainingPass::CommitRunning(float* parameters) const {

@@ -105,8 +105,9 @@ inline void Prefetch(const float* first, std::ptrdiff_t pixel) {
   for (int u = 0; u < kCount; ++u) __builtin_prefetch(first + u * pixel, kToWrite, 3);
 }
 
-// kPixels output pixels of a 3 x 3 kernel whose columns are all there; x: the first column that they read.
-template <int kStride>
+// kPixels output pixels of a 3 x 3 kernel whose columns are all there; x: the first column that they read. What streams
+// goes past the caches: no line of it is fetched before it is written.
+template <int kStride, bool kStream>
 void Pixels3(const float* const (&x)[3], int channels, const float* weight, const Finish& finish, float* y) {
   constexpr int kColumns = (kPixels - 1) * kStride + 3;
   const std::ptrdiff_t pixel = channels;
@@ -117,7 +118,7 @@ void Pixels3(const float* const (&x)[3], int channels, const float* weight, cons
 #pragma GCC unroll 4
     for (int u = 0; u < kPixels; ++u) sum[u] = Zero();
     Prefetch<kPixels * kStride, false>(x[2] + 2 * kPixels * kStride * pixel + channel, pixel);
-    Prefetch<kPixels, true>(y + 2 * kPixels * pixel + channel, pixel);
+    if constexpr (!kStream) Prefetch<kPixels, true>(y + 2 * kPixels * pixel + channel, pixel);
 #pragma GCC unroll 3
     for (int i = 0; i < 3; ++i) {
       Vec w[3];
@@ -135,7 +136,12 @@ void Pixels3(const float* const (&x)[3], int channels, const float* weight, cons
     const Vec scale = finish.Scale<C>(channel, lanes), shift = finish.Shift<C>(channel, lanes);
 #pragma GCC unroll 4
     for (int u = 0; u < kPixels; ++u) {
-      StoreLanes<C::whole>(y + u * pixel + channel, finish(sum[u], scale, shift), lanes);
+      const Vec value = finish(sum[u], scale, shift);
+      if constexpr (kStream && C::whole) {
+        Stream(y + u * pixel + channel, value);
+      } else {
+        StoreLanes<C::whole>(y + u * pixel + channel, value, lanes);
+      }
     }
   });
 }
@@ -179,6 +185,7 @@ void WeightsPixels3(const float* const (&x)[3], int channels, const float* dy, f
     using C = decltype(columns);
     Prefetch<kPixels * kStride, false>(x[2] + 2 * kPixels * kStride * pixel + channel, pixel);
     Prefetch<kPixels, false>(dy + 2 * kPixels * pixel + channel, pixel);
+    float* own = dWeight + static_cast<std::ptrdiff_t>(channel) * 9;
     Vec d[kPixels];
 #pragma GCC unroll 4
     for (int u = 0; u < kPixels; ++u) d[u] = LoadLanes<C::whole>(dy + u * pixel + channel, lanes);
@@ -186,7 +193,7 @@ void WeightsPixels3(const float* const (&x)[3], int channels, const float* dy, f
     for (int i = 0; i < 3; ++i) {
       Vec sum[3];
 #pragma GCC unroll 3
-      for (int j = 0; j < 3; ++j) sum[j] = LoadLanes<C::whole>(dWeight + (3 * i + j) * pixel + channel, lanes);
+      for (int j = 0; j < 3; ++j) sum[j] = Load(own + (3 * i + j) * kWidth);
 #pragma GCC unroll 9
       for (int c = 0; c < kColumns; ++c) {
         const Vec value = LoadLanes<C::whole>(x[i] + c * pixel + channel, lanes);
@@ -196,27 +203,28 @@ void WeightsPixels3(const float* const (&x)[3], int channels, const float* dy, f
         }
       }
 #pragma GCC unroll 3
-      for (int j = 0; j < 3; ++j) StoreLanes<C::whole>(dWeight + (3 * i + j) * pixel + channel, sum[j], lanes);
+      for (int j = 0; j < 3; ++j) Store(own + (3 * i + j) * kWidth, sum[j]);
     }
   });
 }
 
-void WeightsTaps(const Taps& taps, int channels, const float* dy, float* dWeight) {
-  const std::ptrdiff_t step = channels;
+void WeightsTaps(const Taps& taps, int channels, int kernelTaps, const float* dy, float* dWeight) {
   ForChannels(channels, [&](auto columns, int channel, int lanes) {
     using C = decltype(columns);
     const Vec d = LoadLanes<C::whole>(dy + channel, lanes);
     for (int t = 0; t < taps.count; ++t) {
-      float* to = dWeight + taps.weight[t] * step + channel;
-      const Vec sum = MulAdd(LoadLanes<C::whole>(taps.x[t] + channel, lanes), d, LoadLanes<C::whole>(to, lanes));
-      StoreLanes<C::whole>(to, sum, lanes);
+      float* to = dWeight + static_cast<std::ptrdiff_t>(channel) * kernelTaps + taps.weight[t] * kWidth;
+      Store(to, MulAdd(LoadLanes<C::whole>(taps.x[t] + channel, lanes), d, Load(to)));
     }
   });
 }
 
 }  // namespace
 
-void Depthwise(const DepthwiseArgs& args) {
+namespace {
+
+template <bool kStream>
+void Forward(const DepthwiseArgs& args) {
   const DepthwiseGeometry& g = args.geometry;
   const Finish finish(args.affine);
   const int kernelTaps = g.kernelHeight * g.kernelWidth;
@@ -228,8 +236,8 @@ void Depthwise(const DepthwiseArgs& args) {
         [&](int q) {
           const float* x[3];
           FirstColumns(g, rows, q, x);
-          g.stride == 1 ? Pixels3<1>(x, g.channels, args.weight, finish, at(q))
-                        : Pixels3<2>(x, g.channels, args.weight, finish, at(q));
+          g.stride == 1 ? Pixels3<1, kStream>(x, g.channels, args.weight, finish, at(q))
+                        : Pixels3<2, kStream>(x, g.channels, args.weight, finish, at(q));
         },
         [&](int q) {
           ForTaps(g, rows, q, [&](const Taps& taps, bool first) {
@@ -238,6 +246,16 @@ void Depthwise(const DepthwiseArgs& args) {
           if (!args.affine.identity()) FinishPixel(finish, g.channels, at(q));
         });
   }
+}
+
+}  // namespace
+
+void Depthwise(const DepthwiseArgs& args) {
+  const bool aligned =
+      reinterpret_cast<std::uintptr_t>(args.y) % sizeof(Vec) == 0 && args.geometry.channels % kWidth == 0;
+  if (!args.stream || !aligned) return Forward<false>(args);
+  Forward<true>(args);
+  FenceStreams();
 }
 
 void DepthwiseData(const DepthwiseDataArgs& args) {
@@ -270,6 +288,7 @@ void DepthwiseData(const DepthwiseDataArgs& args) {
 
 void DepthwiseWeights(const DepthwiseWeightsArgs& args) {
   const DepthwiseGeometry& g = args.geometry;
+  const int kernelTaps = g.kernelHeight * g.kernelWidth;
   for (int r = 0; r < g.outRows; ++r) {
     const float* const* rows = args.rows + static_cast<std::ptrdiff_t>(r) * g.kernelHeight;
     const auto at = [&](int q) { return args.dy + (static_cast<std::ptrdiff_t>(r) * g.outWidth + q) * g.channels; };
@@ -282,7 +301,8 @@ void DepthwiseWeights(const DepthwiseWeightsArgs& args) {
                         : WeightsPixels3<2>(x, g.channels, at(q), args.dWeight);
         },
         [&](int q) {
-          ForTaps(g, rows, q, [&](const Taps& taps, bool) { WeightsTaps(taps, g.channels, at(q), args.dWeight); });
+          ForTaps(g, rows, q,
+                  [&](const Taps& taps, bool) { WeightsTaps(taps, g.channels, kernelTaps, at(q), args.dWeight); });
         });
   }
 }

@@ -31,6 +31,24 @@ typedef float UnalignedVec __attribute__((vector_size(kWidth * sizeof(float)), a
 
 inline Vec Load(const float* p) { return *reinterpret_cast<const UnalignedVec*>(p); }
 inline void Store(float* p, Vec v) { *reinterpret_cast<UnalignedVec*>(p) = v; }
+// Stores past the caches, where there is such a store; p is aligned to a whole vector. FenceStreams before others may
+// read.
+inline void Stream(float* p, Vec v) {
+#if defined(__AVX512F__)
+  _mm512_stream_ps(p, (__m512)v);
+#elif defined(__AVX2__)
+  _mm256_stream_ps(p, (__m256)v);
+#elif defined(__SSE2__)
+  _mm_stream_ps(p, (__m128)v);
+#else
+  Store(p, v);
+#endif
+}
+inline void FenceStreams() {
+#if defined(__SSE2__)
+  _mm_sfence();
+#endif
+}
 inline Vec Zero() { return Vec{}; }
 inline Vec Repeat(float x) { return x - Vec{}; }  // x - 0 is x, also for -0: the compiler drops it (x + 0 it must keep)
 

@@ -13,6 +13,9 @@ namespace {
 // Floats of a strip of the input, 128 KiB: with the output's a good half of a second-level cache.
 constexpr int kStripFloats = 32768;
 
+// Of an output that is written past the caches: larger than a core's share of them.
+constexpr std::size_t kStreamedFloats = std::size_t{2} << 20;
+
 // Some rows of one image as they are read, and where each kernel row finds its own.
 class Rows {
  public:
@@ -37,7 +40,7 @@ class DepthwiseOp final : public Op {
 
   void Plan(const Kernels& kernels, int) override {
     for (AlignedFloats* w : {&weights_, &flipped_}) *w = AlignedFloats(PackedFloats(kernels));
-    partial_.Resize(PartialSize(), kMaxChunks);
+    partial_.Resize(PartialSize(kernels), kMaxChunks);
   }
 
   void PackForTraining(const TrainContext& context) override {
@@ -55,6 +58,7 @@ class DepthwiseOp final : public Op {
     const Partition chunks(context.batch * geometry.out.height, 1, context.batch * WorkPerImage());
     Affine affine;
     if (at_.bias) affine.shift = bias_.data();
+    const bool stream = !out->norm && out->shape.size() * context.batch >= kStreamedFloats;
     BeginNorm(chunks.count());
     ParallelFor(
         chunks.count(),
@@ -62,7 +66,7 @@ class DepthwiseOp final : public Op {
           ForStrips(geometry.out.height, StripRows(), chunks[chunk], [&](int image, int row, int count) {
             float* y = out->y + OutputOffset(image, row);
             Strip(context.kernels, in[0]->y + image * geometry.in.size(), in[0]->affine(), weights_, affine, row, count,
-                  y);
+                  y, stream);
             AddToNorm(context, chunk, y, count * geometry.out.width);
           });
         },
@@ -76,12 +80,13 @@ class DepthwiseOp final : public Op {
     const GradientSource source(context.kernels, *out, context.parameters, context.gradients);
     const GradientSink sink(context.kernels, *in[0], chunks.count());
     const int strip = StripRows() * spec_.stride.height;
+    const bool large = in[0]->shape.size() * context.batch >= kStreamedFloats;
     ParallelFor(
         chunks.count(),
         [&](int chunk) {
           float* dWeight = partial_.Begin(chunk);
           ForStrips(height, strip, chunks[chunk], [&](int image, int row, int count) {
-            BackwardStrip(context.kernels, source, sink, chunk, image, {row, row + count}, dWeight);
+            BackwardStrip(context.kernels, source, sink, chunk, image, {row, row + count}, large, dWeight);
           });
         },
         context.direction);
@@ -97,11 +102,12 @@ class DepthwiseOp final : public Op {
   void Infer(const InferContext& context) const override {
     const ConvGeometry geometry = Geometry();
     const Partition chunks(context.images * geometry.out.height, 1, context.images * WorkPerImage());
+    const bool stream = InEpilogue(inferAffine_.activation) && out->shape.size() * context.images >= kStreamedFloats;
     ParallelFor(chunks.count(), [&](int chunk) {
       ForStrips(geometry.out.height, geometry.out.height, chunks[chunk], [&](int image, int row, int count) {
         float* y = context.output + OutputOffset(image, row);
         Strip(context.kernels, context.inputs[0] + image * geometry.in.size(), Affine{}, inferWeights_, InferEpilogue(),
-              row, count, y);
+              row, count, y, stream);
         FinishInfer(context.kernels, y, count * geometry.out.width);
       });
     });
@@ -118,7 +124,8 @@ class DepthwiseOp final : public Op {
 
  private:
   ConvGeometry Geometry() const { return {in[0]->shape, out->shape, spec_}; }
-  std::size_t PartialSize() const { return static_cast<std::size_t>(taps_) * channels_ + (at_.bias ? channels_ : 0); }
+  // dWeight, packed as the weights are, then dBias.
+  std::size_t PartialSize(const Kernels& kernels) const { return PackedFloats(kernels) + (at_.bias ? channels_ : 0); }
   std::size_t OutputOffset(int image, int row) const {
     return image * out->shape.size() + static_cast<std::size_t>(row) * out->shape.width * channels_;
   }
@@ -189,7 +196,7 @@ class DepthwiseOp final : public Op {
   }
 
   void Strip(const Kernels& kernels, const float* image, const Affine& input, const AlignedFloats& weights,
-             const Affine& affine, int row, int count, float* y) const {
+             const Affine& affine, int row, int count, float* y, bool stream) const {
     const Range rows = InputRows(row, row + count);
     const std::size_t copied = input.identity() ? 0 : static_cast<std::size_t>(rows.size()) * in[0]->shape.width;
     Scratch scratch{copied * channels_, PointerFloats(static_cast<std::size_t>(count) * spec_.kernel.height)};
@@ -202,12 +209,13 @@ class DepthwiseOp final : public Op {
     args.weight = weights.data();
     args.y = y;
     args.affine = affine;
+    args.stream = stream;
     kernels.depthwise(args);
   }
 
   // The gradients of input rows `rows` of an image, and of the weights from its share of the output rows.
   void BackwardStrip(const Kernels& kernels, const GradientSource& source, const GradientSink& sink, int chunk,
-                     int image, Range rows, float* dWeight) const {
+                     int image, Range rows, bool large, float* dWeight) const {
     const Shape &x = in[0]->shape, &y = out->shape;
     const auto share = [&](int row) { return static_cast<int>(static_cast<std::int64_t>(y.height) * row / x.height); };
     const Range own{share(rows.begin), share(rows.end)};
@@ -238,12 +246,15 @@ class DepthwiseOp final : public Op {
       AddWeightGradient(kernels, own.size(), pointers, dy.at(own.begin), dWeight);
     }
     if (!sink.wanted()) return;
-    InputGradientRows(kernels, dy, rows, pointers, dx);
-    sink.Add(chunk, image * x.pixels() + static_cast<std::size_t>(rows.begin) * x.width, rows.size() * x.width, dx);
+    const std::size_t pixel = image * x.pixels() + static_cast<std::size_t>(rows.begin) * x.width;
+    float* direct = sink.Direct(pixel);
+    InputGradientRows(kernels, dy, rows, pointers, direct ? direct : dx, direct && large);
+    if (!direct) sink.Add(chunk, pixel, rows.size() * x.width, dx);
   }
 
   // dx (rows, width, channels) from the output rows that read them.
-  void InputGradientRows(const Kernels& kernels, const Rows& dy, Range rows, const float** pointers, float* dx) const {
+  void InputGradientRows(const Kernels& kernels, const Rows& dy, Range rows, const float** pointers, float* dx,
+                         bool stream) const {
     const int height = spec_.kernel.height;
     const bool flips = spec_.stride.width == 1;  // then it is a convolution of dy with the flipped kernel
     for (int row = rows.begin; row < rows.end; ++row) {
@@ -262,6 +273,7 @@ class DepthwiseOp final : public Op {
       args.rows = pointers;
       args.weight = flipped_.data();
       args.y = dx;
+      args.stream = stream;
       kernels.depthwise(args);
     } else {
       kernels.depthwiseData({geometry, pointers, weights_.data(), dx});
@@ -273,17 +285,20 @@ class DepthwiseOp final : public Op {
                          float* dWeight) const {
     kernels.depthwiseWeights({KernelGeometry(rows), pointers, dy, dWeight});
     if (!at_.bias) return;
-    kernels.columnSum(dy, rows * out->shape.width, channels_, dWeight + static_cast<std::ptrdiff_t>(taps_) * channels_);
+    kernels.columnSum(dy, rows * out->shape.width, channels_, dWeight + PackedFloats(kernels));
   }
 
   void ReduceGradients(const TrainContext& context, int chunks) {
     float* total = partial_.Of(0);
-    for (int chunk = 1; chunk < chunks; ++chunk) context.kernels.add(total, total, partial_.Of(chunk), PartialSize());
+    const std::size_t size = PartialSize(context.kernels);
+    const int width = context.kernels.width;
+    for (int chunk = 1; chunk < chunks; ++chunk) context.kernels.add(total, total, partial_.Of(chunk), size);
     float* dWeight = context.gradients + at_.weight;  // (channels, taps)
     for (int c = 0; c < channels_; ++c) {
-      for (int tap = 0; tap < taps_; ++tap) dWeight[c * taps_ + tap] = total[tap * channels_ + c];
+      const float* own = total + static_cast<std::ptrdiff_t>(c / width) * taps_ * width + c % width;
+      for (int tap = 0; tap < taps_; ++tap) dWeight[c * taps_ + tap] = own[tap * width];
     }
-    if (at_.bias) std::copy_n(total + taps_ * channels_, channels_, context.gradients + *at_.bias);
+    if (at_.bias) std::copy_n(total + PackedFloats(context.kernels), channels_, context.gradients + *at_.bias);
   }
 
   OpSpec spec_;

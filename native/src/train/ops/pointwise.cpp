@@ -67,7 +67,8 @@ class Pointwise final : public Op {
             const float* dy = source.Load(begin, count, scratch.Next());
             AddWeightGradient(kernels, count, x, dy, begin == first, dWeight);
             if (!sink.wanted()) return;
-            float* dx = scratch.Next();
+            float* direct = sink.Direct(begin * PixelsPerRow());
+            float* dx = direct ? direct : scratch.Next();
             GemmArgs gemm;
             gemm.m = count;
             gemm.n = k_;
@@ -78,7 +79,7 @@ class Pointwise final : public Op {
             gemm.c = dx;
             gemm.ldc = k_;
             kernels.gemm(gemm);
-            sink.Add(chunk, begin * PixelsPerRow(), static_cast<int>(count * PixelsPerRow()), dx);
+            if (!direct) sink.Add(chunk, begin * PixelsPerRow(), static_cast<int>(count * PixelsPerRow()), dx);
           });
         },
         context.direction);
