@@ -28,6 +28,9 @@ const request: Extract<RunRequest, { method: 'specialize' }> = {
   threads: 1,
 };
 
+/** For machines that are slow and busy. */
+const patienceMs = 500_000;
+
 /** What decides nothing: how fast things went. */
 function comparable({ run, metrics }: Output<'run.export'>): unknown {
   const solutions = run.solutions.map((solution) => ({ ...solution, architecture: { ...solution.architecture, network: null } })); // named by the run
@@ -86,7 +89,7 @@ describe('a search of an architecture', () => {
   it('ends as the uninterrupted one, however often it was stopped', async () => {
     const { service } = test;
     const whole = await service.call('run.create', request);
-    await waitForStatus(service, whole.id, ['completed']);
+    await waitForStatus(service, whole.id, ['completed'], patienceMs);
     const reference = await service.call('run.export', { id: whole.id });
     const best = reference.run.solutions.find(({ role }) => role === 'best');
     expect(best?.withinBudget).toBe(true);
@@ -105,21 +108,21 @@ describe('a search of an architecture', () => {
         const { summary } = await service.call('run.show', { id: stopped.id });
         const [at, wanted] = [order.indexOf(summary.progress.phase), order.indexOf(phase)];
         return summary.status === 'completed' || at > wanted || (at === wanted && summary.progress.done > 0);
-      }, `${phase} has begun`);
+      }, `${phase} has begun`, patienceMs);
     await reached('warmup');
     await service.call('run.cancel', { id: stopped.id });
-    await waitForStatus(service, stopped.id, ['cancelled', 'completed']);
+    await waitForStatus(service, stopped.id, ['cancelled', 'completed'], patienceMs);
     for (const phase of ['searching', 'retraining'] as const) {
       if ((await service.call('run.show', { id: stopped.id })).summary.status === 'completed') break;
       await service.call('run.resume', { id: stopped.id });
       await reached(phase);
       test.engines.at(-1)?.kill();
-      await waitForStatus(service, stopped.id, ['interrupted', 'completed']);
+      await waitForStatus(service, stopped.id, ['interrupted', 'completed'], patienceMs);
     }
     if ((await service.call('run.show', { id: stopped.id })).summary.status !== 'completed') {
       await service.call('run.resume', { id: stopped.id });
     }
-    await waitForStatus(service, stopped.id, ['completed']);
+    await waitForStatus(service, stopped.id, ['completed'], patienceMs);
     expect(comparable(await service.call('run.export', { id: stopped.id }))).toEqual(comparable(reference));
-  }, 600_000);
+  }, 1_200_000);
 });
