@@ -115,7 +115,7 @@ export const pruneManifestSchema = z.object({
   targetSha256: z.string().nullable(),
   batch: z.number().int().positive(),
   budgets: z.array(budgetSchema), // empty: accuracy is guaranteed instead, by the reward
-  search: pruneParametersSchema.required(),
+  search: pruneParametersSchema, // as of the training: what is absent did what the default says
   tuning: trainingParametersSchema, // of the network that was found; 0 epochs: none
 });
 export const specializeManifestSchema = z.object({

@@ -19,6 +19,7 @@ const trial = (step: number, reward = step): Trial =>
     activationBits: [],
     askedWeightBits: [],
     askedActivationBits: [],
+    clippedBy: [],
     noise: null,
     criticLoss: null,
     isBest: false,
