@@ -104,11 +104,15 @@ describe('a search of an architecture', () => {
     const order = ['warmup', 'searching', 'retraining', 'testing', 'done'];
     /** Resolves in the phase or, on a quick machine, behind it. */
     const reached = (phase: Progress['phase']): Promise<void> =>
-      waitUntil(async () => {
-        const { summary } = await service.call('run.show', { id: stopped.id });
-        const [at, wanted] = [order.indexOf(summary.progress.phase), order.indexOf(phase)];
-        return summary.status === 'completed' || at > wanted || (at === wanted && summary.progress.done > 0);
-      }, `${phase} has begun`, patienceMs);
+      waitUntil(
+        async () => {
+          const { summary } = await service.call('run.show', { id: stopped.id });
+          const [at, wanted] = [order.indexOf(summary.progress.phase), order.indexOf(phase)];
+          return summary.status === 'completed' || at > wanted || (at === wanted && summary.progress.done > 0);
+        },
+        `${phase} has begun`,
+        patienceMs,
+      );
     await reached('warmup');
     await service.call('run.cancel', { id: stopped.id });
     await waitForStatus(service, stopped.id, ['cancelled', 'completed'], patienceMs);
