@@ -157,7 +157,9 @@ describe('the form', () => {
     expect(parameters.search.map((p) => p.key).sort()).toEqual(Object.keys(search).sort());
     expect(parameters.agent.map((p) => p.key).sort()).toEqual(Object.keys(agent).sort());
     expect(parameters.training.map((p) => p.key).sort()).toEqual(Object.keys(trainingParametersSchema.parse({})).sort());
-    for (const p of [...parameters.search, ...parameters.agent, ...parameters.training]) expect(p.explain).toMatch(/^[A-Z].*\.$/);
+    const { agent: _agent, groups: _groups, ...prune } = pruneParametersSchema.parse({});
+    expect(parameters.prune.map((p) => p.key).sort()).toEqual(Object.keys(prune).sort());
+    for (const p of [...parameters.search, ...parameters.prune, ...parameters.agent, ...parameters.training]) expect(p.explain).toMatch(/^[A-Z].*\.$/);
   });
 
   it('makes the same settings again from another run’s manifest', () => {

@@ -55,7 +55,7 @@ const search: Words<Omit<QuantizeParameters, 'agent'>> = {
   ],
   thresholds: ['Thresholds', '', 'How clipping thresholds are found: least squared error, the largest magnitude, or HAQ’s divergence.'],
   perChannel: ['Per channel', '', 'A weight threshold for each output channel instead of one a layer.'],
-  codebooks: ['Codebooks', '', 'k-means codebooks in place of linear weights, for size budgets; there is no integer arithmetic for them.'],
+  codebooks: ['Codebooks', '', 'K-means codebooks in place of linear weights, for size budgets; there is no integer arithmetic for them.'],
   finetuneSteps: ['Fine-tune a trial', 'steps', 'Quantized training before each policy is measured, from the same float weights; 0: none.'],
   finetuneEpochs: [
     'Fine-tune the winner',
