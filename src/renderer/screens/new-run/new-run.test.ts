@@ -159,7 +159,8 @@ describe('the form', () => {
     expect(parameters.training.map((p) => p.key).sort()).toEqual(Object.keys(trainingParametersSchema.parse({})).sort());
     const { agent: _agent, groups: _groups, ...prune } = pruneParametersSchema.parse({});
     expect(parameters.prune.map((p) => p.key).sort()).toEqual(Object.keys(prune).sort());
-    for (const p of [...parameters.search, ...parameters.prune, ...parameters.agent, ...parameters.training]) expect(p.explain).toMatch(/^[A-Z].*\.$/);
+    for (const p of [...parameters.search, ...parameters.prune, ...parameters.agent, ...parameters.training])
+      expect(p.explain).toMatch(/^[A-Z].*\.$/);
   });
 
   it('makes the same settings again from another run’s manifest', () => {
