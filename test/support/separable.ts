@@ -83,7 +83,8 @@ export async function gradientSearch(
     }),
   };
   const steps = 1000;
-  for (let i = 0; i < steps; i++) await architectureStep(parameters, objective, [cost], oracle, defaults.gates, defaults.architectureRate, random, i / steps);
+  for (let i = 0; i < steps; i++)
+    await architectureStep(parameters, objective, [cost], oracle, defaults.gates, defaults.architectureRate, random, i / steps);
   return parameters;
 }
 

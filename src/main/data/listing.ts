@@ -52,7 +52,10 @@ export function checkClassNames(where: string, names: readonly string[]): void {
     throw new LatheError('bad-input', `${where}: a data set needs at least 2 classes, ${found}`);
   }
   if (names.length > maximumClasses) {
-    throw new LatheError('bad-input', `${where}: Lathe tells up to ${maximumClasses} classes apart, found ${names.length}; leave some out, or put several into one`);
+    throw new LatheError(
+      'bad-input',
+      `${where}: Lathe tells up to ${maximumClasses} classes apart, found ${names.length}; leave some out, or put several into one`,
+    );
   }
   const seen = new Map<string, string>();
   for (const name of names) {
