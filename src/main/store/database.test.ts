@@ -52,16 +52,18 @@ async function refusal(): Promise<{ code: unknown; message: string }> {
   throw new Error('expected a refusal, but the database was opened');
 }
 
+const newerVersion = migrations.length + 1;
+
 describe('a database that is refused stays as it was', () => {
   it('written by a newer Lathe', async () => {
     await makeDatabase();
     const db = new Database(path);
-    db.pragma('user_version = 9');
+    db.pragma(`user_version = ${newerVersion}`);
     db.close();
     const before = snapshot();
     expect(await refusal()).toEqual({
       code: 'newer-version',
-      message: `${path} was written by a newer Lathe (database version 9, this Lathe knows ${migrations.length}): update Lathe, or start with another --data-dir`,
+      message: `${path} was written by a newer Lathe (database version ${newerVersion}, this Lathe knows ${migrations.length}): update Lathe, or start with another --data-dir`,
     });
     expect(snapshot()).toEqual(before);
     expect(Object.keys(before)).toEqual(['lathe.sqlite']);
@@ -71,7 +73,7 @@ describe('a database that is refused stays as it was', () => {
     await makeDatabase();
     const newer = new Database(path);
     newer.pragma('journal_mode = WAL');
-    newer.pragma('user_version = 9'); // in the log only
+    newer.pragma(`user_version = ${newerVersion}`); // in the log only
     const copy = join(home, 'copy');
     mkdirSync(copy);
     for (const name of ['lathe.sqlite', 'lathe.sqlite-wal']) writeFileSync(join(copy, name), readFileSync(join(dataDir, name)));
