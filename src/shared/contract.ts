@@ -53,7 +53,7 @@ import {
 } from './run.ts';
 import { comparisonRequestSchema, studyDefinitionSchema, studyPresetSchema, studyReportSchema, studySummarySchema } from './study.ts';
 import { findingSchema, simulationSchema, timelineSchema } from './simulation.ts';
-import { searchSpaceSchema, spacePreviewSchema } from './space.ts';
+import { searchSpaceSchema, spacePreviewSchema, spaceRefSchema } from './space.ts';
 import { specializeParametersSchema } from './specialize.ts';
 import { targetInfoSchema, targetSchema } from './target.ts';
 
@@ -77,6 +77,14 @@ const networkOnTarget = {
   target: z.string(),
   batch: z.number().int().min(1).max(4096).optional(),
 };
+/** What needs keys of a table: networks, and every candidate of search spaces. */
+const keyedSubjects = {
+  networks: z.array(networkRefSchema).max(100).default([]),
+  spaces: z.array(spaceRefSchema).max(10).default([]),
+  dataset: z.string().optional(),
+};
+const hasSubject = ({ networks, spaces }: { networks: unknown[]; spaces: unknown[] }): boolean => networks.length + spaces.length > 0;
+const noSubject = 'expected at least one network or search space';
 /** What stands in for keys that a table lacks; each such row is marked. */
 const filling = z.enum(['none', 'interpolate', 'fit']).default('none');
 
@@ -297,7 +305,10 @@ export const contract = {
     output: targetInfoSchema,
   },
   'table.coverage': {
-    input: z.object({ id: z.string(), networks: z.array(networkRefSchema).min(1).max(100), dataset: z.string().optional() }).strict(),
+    input: z
+      .object({ id: z.string(), ...keyedSubjects })
+      .strict()
+      .refine(hasSubject, noSubject),
     output: coverageSchema,
   },
   'table.predict': {
@@ -318,12 +329,11 @@ export const contract = {
   },
   'table.accuracy': { input: z.object({ id: z.string() }).strict(), output: tableAccuracySchema },
   'table.build': {
-    // Measures on this machine (targets host-cpu...) or simulates whatever keys of the networks the table lacks; answered when all is there.
+    // Measures on this machine (targets host-cpu...) or simulates whatever keys the table lacks; answered when all is there.
     // `table.progress` tells how far it is, `table.cancel` stops it: what is there by then stays, and the same call goes on from it.
     input: z
       .object({
-        networks: z.array(networkRefSchema).min(1).max(100),
-        dataset: z.string().optional(),
+        ...keyedSubjects,
         target: z.string(),
         threads: z.number().int().min(1).max(256).default(1), // measured only
         batch: z.number().int().min(1).max(4096).optional(), // default: 1 measured, the target's simulated
@@ -332,7 +342,8 @@ export const contract = {
         activationBits: z.array(bitsSchema).min(1).max(8).default([8]),
         again: z.boolean().default(false), // forget what is there, and begin anew
       })
-      .strict(),
+      .strict()
+      .refine(hasSubject, noSubject),
     output: z.object({ table: latencyTableInfoSchema, added: z.number().int(), reused: z.number().int(), target: z.string() }),
   },
   'table.building': { input: empty, output: z.array(tableProgressSchema) }, // by this Lathe

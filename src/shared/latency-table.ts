@@ -112,16 +112,16 @@ export const predictionSchema = z.object({
 });
 export type Prediction = z.infer<typeof predictionSchema>;
 
-/** Which keys a set of networks needs, and which of them a table has. */
+/** Which keys a set of networks and search spaces needs, and which of them a table has. A space has a row as a network has. */
 export const coverageSchema = z.object({
   table: z.string(),
   networks: z.array(
     z.object({ network: z.string(), keys: z.number().int(), missing: z.array(z.object({ key: z.string(), uses: z.number().int() })) }),
   ),
-  needed: z.number().int(), // different keys of all networks
+  needed: z.number().int(), // different keys of all rows
   covered: z.number().int(),
   missing: z.array(z.string()),
-  unused: z.array(z.string()), // keys of the table that no network needs
+  unused: z.array(z.string()), // keys of the table that no row needs
 });
 export type Coverage = z.infer<typeof coverageSchema>;
 

@@ -51,6 +51,20 @@ export const spaceFitSchema = z.object({
   classes: z.number().int().min(2),
 });
 
+/**
+ * A search space, one of Lathe's by its id, a .json file or in whole, and its input. Absent fields take the side that the space is made
+ * for, 3 channels and 1000 classes, or, when a data set is given with it, what fits the data set.
+ */
+export const spaceRefSchema = z
+  .object({
+    space: z.union([z.string().min(1), searchSpaceSchema]),
+    inputSize: z.number().int().min(8).max(1024).optional(),
+    inputChannels: z.number().int().min(1).max(16).optional(),
+    classes: z.number().int().min(2).max(100_000).optional(),
+  })
+  .strict();
+export type SpaceRef = z.infer<typeof spaceRefSchema>;
+
 /** A space on a target, before anything runs. Costs are at 8 bits (of a latency table: in float), of the whole batch but for `macs` and `params`. */
 export const spacePreviewSchema = z.object({
   space: searchSpaceSchema,

@@ -8,7 +8,10 @@ import { fitModel, type FitRow } from '../../src/main/hardware/tables/fit.ts';
 import { partsOf } from '../../src/main/hardware/tables/parts.ts';
 import { readTable } from '../../src/main/hardware/tables/read.ts';
 import { workOf } from '../../src/main/hardware/tables/work.ts';
+import { findResources } from '../../src/main/hardware/targets.ts';
 import { createGraph, type Graph } from '../../src/main/network/graph.ts';
+import { coveringGraphs } from '../../src/main/network/space/programs.ts';
+import { findSpace } from '../../src/main/network/space/spaces.ts';
 import { image, invertedResidual, Layers } from '../../src/main/network/zoo/layers.ts';
 import { absentNote, readReference, referenceFolder } from './reference.ts';
 
@@ -80,6 +83,14 @@ describe.skipIf(!isThere)(`the phone table${absentNote}`, () => {
       );
     },
   );
+
+  it('has a key for every candidate of every block of the space that Lathe searches for it', () => {
+    const space = findSpace(findResources(import.meta.dirname), 'proxyless');
+    const graphs = coveringGraphs(space, { shape: [224, 224, 3], classes: 1000 });
+    const needed = new Set(graphs.flatMap((graph) => partsOf(graph, 'proxylessnas').map(({ key }) => key)));
+    expect(needed.size).toBe(70); // stem, first block, last convolution, classes; 11 different blocks of 6 candidates
+    expect([...needed].filter((key) => !latencies.has(key))).toEqual([]);
+  });
 
   it('sums to the golden latency of its cheapest, dearest and average network', () => {
     expect(total(homogeneous(3, 3, true))).toBeCloseTo(golden?.min_ms_all_zero_where_allowed ?? Number.NaN, 9);

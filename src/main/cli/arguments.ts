@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { describeZodError, LatheError } from '../../shared/errors.ts';
 import type { NetworkRef } from '../../shared/network.ts';
 import { quantizePolicySchema, type Budget, type QuantizePolicy } from '../../shared/policy.ts';
+import type { SpaceRef } from '../../shared/space.ts';
 import { parseBudget } from './budget.ts';
 
 export function integer(low: number, high: number): (text: string) => number {
@@ -64,6 +65,16 @@ export function networkRef(id: string, options: VariantOptions): NetworkRef {
     ...(options.classes === undefined ? {} : { classes: options.classes }),
     ...(options.stem === undefined ? {} : { stem: options.stem }),
   };
+}
+
+/** The search spaces that are named by `--space`, at the same input as the networks beside them. */
+export function spaceRefs(spaces: readonly string[] = [], { inputSize, inputChannels, classes }: VariantOptions): SpaceRef[] {
+  return spaces.map((space) => ({
+    space,
+    ...(inputSize === undefined ? {} : { inputSize }),
+    ...(inputChannels === undefined ? {} : { inputChannels }),
+    ...(classes === undefined ? {} : { classes }),
+  }));
 }
 
 export function oneOf(choices: readonly string[]): (text: string) => string {

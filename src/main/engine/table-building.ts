@@ -11,8 +11,10 @@ import { simulateTable } from '../hardware/tables/build.ts';
 import { partsOf, sessionKey } from '../hardware/tables/parts.ts';
 import { graphSha256 } from '../network/graph-form.ts';
 import { networkTitle } from '../network/describe.ts';
+import type { Graph } from '../network/graph.ts';
 import type { RequestWork } from './dataset-requests.ts';
 import { graphOf, questionNetworkSchema } from './network-requests.ts';
+import { subjectOf, subjectSchema } from './table-subjects.ts';
 
 const hostOptionsSchema = z.object({
   threads: z.number().int().positive(),
@@ -22,9 +24,9 @@ const hostOptionsSchema = z.object({
 });
 export type HostOptions = z.input<typeof hostOptionsSchema>;
 
-const keysQuestionSchema = z.object({ networks: z.array(questionNetworkSchema), scheme: tableSchemeSchema });
+const keysQuestionSchema = z.object({ subjects: z.array(subjectSchema), scheme: tableSchemeSchema });
 const simulateQuestionSchema = z.object({
-  network: questionNetworkSchema,
+  subject: subjectSchema,
   target: targetSchema,
   batch: z.number().int().positive(),
   weightBits: z.array(bitsSchema),
@@ -33,20 +35,26 @@ const simulateQuestionSchema = z.object({
 const operatorsQuestionSchema = hostOptionsSchema.extend({ keys: z.array(z.string()) });
 const networkQuestionSchema = hostOptionsSchema.extend({ network: questionNetworkSchema });
 
-/** Every key that the networks need, once, in the order in which they come; of operators, what a run itself takes as well. */
+/** Every key that networks and spaces need, once, in the order in which they come; of operators, what a run itself takes as well. */
 export function answerKeys(input: unknown): string[] {
-  const { networks, scheme } = keysQuestionSchema.parse(input);
-  return keysOf(networks.map(graphOf), scheme);
+  const { subjects, scheme } = keysQuestionSchema.parse(input);
+  return keysOf(
+    subjects.flatMap((subject) => subjectOf(subject).graphs),
+    scheme,
+  );
 }
 
-function keysOf(graphs: readonly ReturnType<typeof graphOf>[], scheme: TableScheme): string[] {
+function keysOf(graphs: readonly Graph[], scheme: TableScheme): string[] {
   const keys = graphs.flatMap((graph) => partsOf(graph, scheme).map(({ key }) => key));
   return [...new Set(scheme === 'operators' ? [sessionKey, ...keys] : keys)];
 }
 
+/** One entry a key. */
 export function answerSimulateTable(input: unknown): LatencyEntry[] {
-  const { network, target, ...rest } = simulateQuestionSchema.parse(input);
-  return simulateTable(graphOf(network), requireSimulated(target, 'layers to simulate'), rest);
+  const { subject, target, ...rest } = simulateQuestionSchema.parse(input);
+  const simulated = requireSimulated(target, 'layers to simulate');
+  const entries = subjectOf(subject).graphs.flatMap((graph) => simulateTable(graph, simulated, rest));
+  return [...new Map(entries.map((entry) => [entry.key, entry])).values()];
 }
 
 /** What decides a measured latency besides the operator. */

@@ -23,6 +23,7 @@ import { writeTable } from '../hardware/tables/write.ts';
 import { quantizableLayers, type Graph } from '../network/graph.ts';
 import { networkTitle } from '../network/describe.ts';
 import { graphOf, questionNetworkSchema } from './network-requests.ts';
+import { subjectOf, subjectSchema } from './table-subjects.ts';
 
 const readQuestionSchema = z.object({
   path: z.string().optional(),
@@ -50,7 +51,7 @@ const predictQuestionSchema = z.object({
   filling: z.enum(['none', 'interpolate', 'fit']),
   ...bits,
 });
-const coverageQuestionSchema = z.object({ table: pricedTableSchema, networks: z.array(questionNetworkSchema), ...bits });
+const coverageQuestionSchema = z.object({ table: pricedTableSchema, subjects: z.array(subjectSchema), ...bits });
 const fitQuestionSchema = z.object({ table: pricedTableSchema });
 
 export async function answerReadTable(input: unknown): Promise<ReadTable> {
@@ -87,9 +88,10 @@ export function answerCoverage(input: unknown): Coverage {
   const table = pricedTable(question.table);
   return coverage(
     table,
-    question.networks.map((network) => {
-      const graph = graphOf(network);
-      return { title: networkTitle(network, graph.inputShape), parts: partsOf(graph, table.scheme, uniform(graph, question)) };
+    question.subjects.map((subject) => {
+      const { title, graphs } = subjectOf(subject);
+      const parts = graphs.flatMap((graph) => partsOf(graph, table.scheme, uniform(graph, question)));
+      return { title, parts: [...new Map(parts.map((part) => [part.name, part])).values()] }; // what several paths of a space share counts once
     }),
   );
 }

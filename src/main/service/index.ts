@@ -61,14 +61,14 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     const own = new OwnNetworks({ store, requests, datasets, dataDir: options.dataDir });
     const networks = new Networks(requests, datasets, own);
     const targets = new Targets(options.dataDir, requests, datasets, own);
-    const tables = new Tables({ store, requests, bus, targets, datasets, own });
+    const spaces = new Spaces(requests, datasets, targets, own);
+    const tables = new Tables({ store, requests, bus, targets, datasets, own, spaces });
     const tableBuilds = new TableBuilds({
       ...{ store, bus, targets, launchEngine: options.launchEngine },
-      network: (ref, dataset) => tables.network(ref, dataset),
+      subjects: (request) => tables.subjects(request),
     });
     const trainings = new Trainings({ requests, datasets, own, dataDir: options.dataDir });
     const prunings = new Prunings({ requests, datasets, own, targets });
-    const spaces = new Spaces(requests, datasets, targets, own);
     const machine = new Machine(requests, store, datasets, targets);
     const manifests = new ManifestMaker({
       dataset: (id) => datasets.require(id),

@@ -5,7 +5,7 @@ import { LatheError } from '../../shared/errors.ts';
 import { budget as budgetText } from '../../shared/format.ts';
 import type { Resource } from '../../shared/policy.ts';
 import { trainingParametersSchema, type SpecializeManifest } from '../../shared/run.ts';
-import { spacePreviewSchema, type SearchSpace, type SpacePreview } from '../../shared/space.ts';
+import { spacePreviewSchema, type SearchSpace, type SpacePreview, type SpaceRef } from '../../shared/space.ts';
 import { specializeParametersSchema } from '../../shared/specialize.ts';
 import type { EngineRequests } from '../engine/host.ts';
 import { absoluteLimits, requireReachable, type SpaceCosts } from '../hardware/space-cost.ts';
@@ -45,6 +45,18 @@ export class Spaces {
       : findSpace(this.resources, space);
   }
 
+  /** What a reference means. Throws LatheError not-found, corrupt, or bad-input where the space at this input does not fit the data set. */
+  async fitted(ref: SpaceRef, id: string | undefined): Promise<{ space: SearchSpace; fit: SpacePreview['fit'] }> {
+    const space = typeof ref.space === 'object' ? ref.space : findSpace(this.resources, ref.space);
+    const dataset = id === undefined ? null : await this.datasets.show(id);
+    const { inputSize: side } = space;
+    const { shape, classes } = dataset === null ? { shape: [side, side, 3] as const, classes: 1000 } : fitOf(space, dataset);
+    const { inputSize = shape[0], inputChannels = shape[2] } = ref;
+    const fit: SpacePreview['fit'] = { shape: [inputSize, inputSize, inputChannels], classes: ref.classes ?? classes };
+    if (dataset !== null) checkFit(space, fit, dataset);
+    return { space, fit };
+  }
+
   async preview({ space: wanted, dataset: id, target: targetId, batch, network }: Parsed<'space.preview'>): Promise<SpacePreview> {
     const dataset = await this.datasets.show(id);
     const { target } = this.targets.find(targetId);
@@ -55,6 +67,15 @@ export class Spaces {
       await this.requests.ask('space', { space, fit, target, batch: batch ?? target.defaultBatch, reference: question }),
     );
   }
+}
+
+function checkFit({ id }: SearchSpace, fit: SpacePreview['fit'], { shape, classes }: Pick<DatasetRecord, 'shape' | 'classes'>): void {
+  const [height, width, channels] = shape;
+  if (fit.shape[0] >= Math.max(height, width) && fit.shape[2] === channels && fit.classes >= classes) return;
+  throw new LatheError(
+    'bad-input',
+    `space ${id}: at ${fit.shape.join(' x ')} with ${fit.classes} classes it does not fit the data set, which has images of ${shape.join(' x ')} and ${classes} classes; leave input size, channels and classes out`,
+  );
 }
 
 /** What `ManifestMaker` has made of the request so far, and where it asks. */

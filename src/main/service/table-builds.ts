@@ -19,6 +19,7 @@ import type { Store } from '../store/types.ts';
 import type { EventBus } from './event-bus.ts';
 import type { FoundNetwork } from './own-networks.ts';
 import { toTableTarget } from './table-target.ts';
+import type { KeyedSubjects } from './tables.ts';
 import type { Targets } from './targets.ts';
 
 export interface TableBuildsOptions {
@@ -26,7 +27,7 @@ export interface TableBuildsOptions {
   readonly launchEngine: EngineLauncher;
   readonly bus: EventBus;
   readonly targets: Targets;
-  readonly network: (ref: Parsed<'simulate'>['network'], dataset: string | undefined) => Promise<FoundNetwork>;
+  readonly subjects: (request: Parsed<'table.build'>) => Promise<KeyedSubjects>;
 }
 
 type Request = Parsed<'table.build'>;
@@ -113,12 +114,11 @@ export class TableBuilds {
     } as const;
     const table: LatencyTable = { ...facts, id, unit: 'ms', device, atMs: Date.now() };
     await this.begin(table, request.again);
-    const networks = await this.networks(request);
-    const questions = networks.map(({ question }) => question);
+    const { networks, subjects } = await this.options.subjects(request);
     const keys = z
       .string()
       .array()
-      .parse(await build.engine.ask('table.keys', { networks: questions, scheme: 'operators' }));
+      .parse(await build.engine.ask('table.keys', { subjects, scheme: 'operators' }));
     const there = new Set((await store.listTableEntries(id)).map(({ key }) => key));
     const missing = keys.filter((key) => !there.has(key));
     const host = { threads, batch, warmup, repeats };
@@ -167,16 +167,17 @@ export class TableBuilds {
     };
     await this.begin(table, request.again);
     const before = (await this.require(id)).entries;
-    const networks = await this.networks(request);
+    const { subjects } = await this.options.subjects(request);
+    const steps = subjects.flatMap((subject) => weightBits.map((bits) => ({ subject, weightBits: [bits] })));
     let found = 0;
-    for (const [done, { question }] of networks.entries()) {
-      this.report(build, 'simulating', done, networks.length);
-      const answer = await build.engine.ask('table.simulate', { network: question, target, batch, weightBits, activationBits });
+    for (const [done, step] of steps.entries()) {
+      this.report(build, 'simulating', done, steps.length);
+      const answer = await build.engine.ask('table.simulate', { ...step, target, batch, activationBits });
       const entries = latencyEntrySchema.array().parse(answer);
       found += entries.length;
       await this.keep(table, entries);
     }
-    this.report(build, 'simulating', networks.length, networks.length);
+    this.report(build, 'simulating', steps.length, steps.length);
     const info = await this.require(id);
     return { table: info, added: info.entries - before, reused: found - (info.entries - before), target: target.id };
   }
@@ -199,10 +200,6 @@ export class TableBuilds {
 
   private async keep(table: LatencyTable, entries: readonly LatencyEntry[]): Promise<void> {
     await this.options.store.putTable(table, entries, 'merge');
-  }
-
-  private async networks({ networks, dataset }: Request): Promise<FoundNetwork[]> {
-    return await Promise.all(networks.map((network) => this.options.network(network, dataset)));
   }
 
   private async require(id: string): Promise<LatencyTableInfo> {

@@ -107,6 +107,79 @@ describe('latency tables through the contract', () => {
   });
 });
 
+describe('the keys of a search space', () => {
+  const tiny = { space: 'tiny', classes: 10 };
+  const few = {
+    classes: 10,
+    space: {
+      ...{ id: 'few', title: 'Few', source: 'this test', inputSize: 32 },
+      ...{ stem: { channels: 8, stride: 2 as const }, first: { channels: 8 }, last: { channels: 16 } },
+      stages: [{ channels: 8, blocks: 1, stride: 2 as const }],
+      candidates: ['k3e3', 'k5e3'],
+    },
+  };
+  beforeAll(async () => {
+    await test.service.call('table.import', { text: 'linear-input:7-output:7-bits:float: {mean: 1}', name: 'seed.yaml', replace: true });
+  });
+
+  it('are refused where there is nothing to ask about, no such space, or an input that the data set does not fit', async () => {
+    const call = test.service.call.bind(test.service);
+    await expect(call('table.coverage', { id: 'seed' })).rejects.toThrow('table.coverage: expected at least one network or search space');
+    await expect(call('table.build', { target: 'host-cpu' })).rejects.toThrow('table.build: expected at least one network or search space');
+    await expect(call('table.coverage', { id: 'seed', spaces: [{ space: 'tony' }] })).rejects.toThrow(
+      /^there is no search space tony; .*tiny/,
+    );
+    await expect(call('table.coverage', { id: 'seed', spaces: [{ space: '/nowhere/own.json' }] })).rejects.toThrow(
+      '/nowhere/own.json: there is no such file',
+    );
+    await expect(call('table.coverage', { id: 'seed', spaces: [{ ...tiny, classes: 5 }], dataset: 'generated' })).rejects.toThrow(
+      /^space tiny: at 32 x 32 x 3 with 5 classes it does not fit the data set, which has images of /,
+    );
+  });
+
+  it('are those that its price on a target of the table needs: with all of them nothing is fitted, without one its candidates are', async () => {
+    const call = test.service.call.bind(test.service);
+    const asked = { spaces: [{ space: 'tiny' }], dataset: 'generated' };
+    const { missing } = await call('table.coverage', { id: 'seed', ...asked });
+    const fittedWithout = async (absent: string | null): Promise<string[]> => {
+      const text = missing.filter((key) => key !== absent).map((key) => `${key}: {mean: 1}\n`);
+      await call('table.import', { text: text.join(''), name: 'space.yaml', replace: true });
+      await call('table.target', { id: 'space', target: 'space-device', replace: true });
+      const { blocks } = await call('space.preview', { space: 'tiny', dataset: 'generated', target: 'space-device' });
+      return blocks.flatMap(({ name, candidates }) => candidates.flatMap((one) => (one.fitted ? [`${name}_${one.candidate}`] : [])));
+    };
+    expect(await fittedWithout(null)).toEqual([]);
+    const whole = await call('table.coverage', { id: 'space', ...asked });
+    expect(whole).toMatchObject({ needed: missing.length, covered: missing.length, unused: [] });
+    const depthwise = missing.filter((key) => key.includes('-kernel:5x5-'));
+    expect(depthwise).toHaveLength(4); // each of the four blocks has another input or stride
+    expect(await fittedWithout(depthwise[0] ?? '')).toHaveLength(1);
+    const { networks } = await call('table.coverage', { id: 'space', ...asked, networks: [network] });
+    expect(networks.map((row) => row.network)).toEqual([expect.stringContaining('MobileNet'), 'space tiny at 32 x 32 x 3, 10 classes']);
+    expect(networks[1]?.missing).toEqual([{ key: depthwise[0], uses: 1 }]);
+  });
+
+  it('are built by simulating and by measuring, and then the table lacks none', async () => {
+    const call = test.service.call.bind(test.service);
+    const simulated = await call('table.build', { spaces: [tiny], target: 'bismo-edge', weightBits: [4, 8] });
+    expect(simulated.reused).toBe(0);
+    const covered = await call('table.coverage', { id: 'bismo-edge', spaces: [tiny] });
+    expect(covered).toMatchObject({ missing: [], needed: simulated.added / 2 }); // the other half is of 4 bits
+    const again = await call('table.build', { spaces: [tiny], target: 'bismo-edge', weightBits: [4, 8] });
+    expect(again).toMatchObject({ added: 0, reused: simulated.added });
+    const measured = await call('table.build', {
+      spaces: [few],
+      target: 'host-cpu',
+      threads: 1,
+      batch: 2,
+      repeats: 5,
+    });
+    expect(measured).toMatchObject({ target: 'host-cpu-batch-2', reused: 0 });
+    const there = await call('table.coverage', { id: 'host-cpu-batch-2', spaces: [few] });
+    expect(there).toMatchObject({ missing: [], unused: [], needed: measured.added - 1 }); // and what a run itself takes
+  });
+});
+
 describe('building a table', () => {
   const small = { id: 'mobilenet-v1', width: 0.125, inputSize: 32, classes: 10 };
 

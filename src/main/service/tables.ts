@@ -21,12 +21,14 @@ import { suggest } from '../../shared/nearest.ts';
 import type { TableTarget, TargetInfo } from '../../shared/target.ts';
 import type { EngineRequests } from '../engine/host.ts';
 import type { TableQuestion } from '../engine/table-requests.ts';
+import type { SubjectQuestion } from '../engine/table-subjects.ts';
 import { agreement } from '../hardware/tables/accuracy.ts';
 import { graphSha256 } from '../network/graph-form.ts';
 import type { Store } from '../store/types.ts';
 import type { Datasets } from './datasets.ts';
 import type { EventBus } from './event-bus.ts';
 import type { FoundNetwork, OwnNetworks } from './own-networks.ts';
+import type { Spaces } from './spaces.ts';
 import { toTableTarget } from './table-target.ts';
 import type { Targets } from './targets.ts';
 
@@ -37,6 +39,12 @@ export interface TablesOptions {
   readonly targets: Targets;
   readonly datasets: Datasets;
   readonly own: OwnNetworks;
+  readonly spaces: Spaces;
+}
+
+export interface KeyedSubjects {
+  readonly networks: readonly FoundNetwork[];
+  readonly subjects: SubjectQuestion[];
 }
 
 export class Tables {
@@ -115,10 +123,10 @@ export class Tables {
     return this.options.targets.add({ target: made, replace });
   }
 
-  async coverage({ id, networks, dataset }: Parsed<'table.coverage'>): Promise<Coverage> {
+  async coverage({ id, ...input }: Parsed<'table.coverage'>): Promise<Coverage> {
     const table = await this.question(await this.require(id));
-    const found = await Promise.all(networks.map((network) => this.network(network, dataset)));
-    const question = { table, networks: found.map((network) => network.question), weightBits: 8, activationBits: 8 };
+    const { subjects } = await this.subjects(input);
+    const question = { table, subjects, weightBits: 8, activationBits: 8 };
     return coverageSchema.parse(await this.options.requests.ask('table.coverage', question));
   }
 
@@ -167,6 +175,13 @@ export class Tables {
   async network(ref: Parsed<'simulate'>['network'], dataset: string | undefined): Promise<FoundNetwork> {
     const { datasets, own } = this.options;
     return await own.find(ref, dataset === undefined ? undefined : await datasets.show(dataset));
+  }
+
+  /** Networks and search spaces as the engine is asked about their keys, in this order. */
+  async subjects({ networks, spaces, dataset }: Omit<Parsed<'table.coverage'>, 'id'>): Promise<KeyedSubjects> {
+    const found = await Promise.all(networks.map((network) => this.network(network, dataset)));
+    const fitted = await Promise.all(spaces.map((space) => this.options.spaces.fitted(space, dataset)));
+    return { networks: found, subjects: [...found.map(({ question }) => question), ...fitted] };
   }
 
   private async question({ id, scheme, batch, threads }: LatencyTableInfo): Promise<TableQuestion> {

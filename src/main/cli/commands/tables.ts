@@ -7,7 +7,7 @@ import { LatheError } from '../../../shared/errors.ts';
 import { fixed, ms, percent, significant } from '../../../shared/format.ts';
 import type { LatencyTableInfo, LatencyUnit, Prediction, TableFormat } from '../../../shared/latency-table.ts';
 import { latencyOf } from '../../../shared/latency-table.ts';
-import { integer, networkRef, oneOf, withVariantOptions, type VariantOptions } from '../arguments.ts';
+import { integer, networkRef, oneOf, spaceRefs, withVariantOptions, type VariantOptions } from '../arguments.ts';
 import { globalOptions, withService } from '../context.ts';
 import { writeText } from '../files.ts';
 import { note, printJson, printLine, printTable, progressView } from '../output.ts';
@@ -187,9 +187,37 @@ function fact(text: string, previous: Record<string, string> | undefined): Recor
   return { ...previous, [name]: value.join('=') };
 }
 
-interface BuildOptions extends VariantOptions {
-  readonly target: string;
+/** Of the commands that take networks and search spaces. */
+interface SubjectOptions extends VariantOptions {
   readonly dataset?: string;
+  readonly space?: readonly string[];
+}
+
+function withSubjectOptions(command: Command): Command {
+  return withVariantOptions(command)
+    .option('--dataset <id>', 'the variants that fit this data set')
+    .option(
+      '--space <id|file.json>',
+      'every candidate of every block of a search space; several may be given (see "space list")',
+      (text: string, previous: readonly string[] | undefined) => [...(previous ?? []), text],
+    );
+}
+
+/** Throws LatheError bad-input where there is nothing to ask about, or an option that chooses nothing. */
+function subjects(networks: readonly string[], own: SubjectOptions): Pick<Input<'table.build'>, 'networks' | 'spaces' | 'dataset'> {
+  if (networks.length === 0 && own.space === undefined)
+    throw new LatheError('bad-input', 'name a network, or a search space with --space; network list and space list show them');
+  if (networks.length === 0 && (own.width !== undefined || own.stem !== undefined))
+    throw new LatheError('bad-input', "--width and --stem choose a network's variant; a search space has one: leave them out");
+  return {
+    networks: networks.map((network) => networkRef(network, own)),
+    spaces: spaceRefs(own.space, own),
+    ...(own.dataset === undefined ? {} : { dataset: own.dataset }),
+  };
+}
+
+interface BuildOptions extends SubjectOptions {
+  readonly target: string;
   readonly threads: number;
   readonly batch?: number;
   readonly repeats: number;
@@ -199,11 +227,12 @@ interface BuildOptions extends VariantOptions {
 }
 
 function addBuild(table: Command): void {
-  withVariantOptions(
-    table.command('build <networks...>').description('measure on this machine, or simulate on a target, what networks need of a table'),
+  withSubjectOptions(
+    table
+      .command('build [networks...]')
+      .description('measure on this machine, or simulate on a target, what networks and search spaces need of a table'),
   )
     .requiredOption('--target <id>', 'host-cpu: this machine; or a simulated target')
-    .option('--dataset <id>', 'the variants that fit this data set')
     .option('--threads <n>', 'measured: threads of the runtime', integer(1, 256), 1)
     .option('--batch <n>', "images at once (default: 1 measured, the target's simulated)", integer(1, 4096))
     .option('--repeats <n>', 'measured: runs that count, of each operator', integer(5, 1000), 20)
@@ -216,9 +245,8 @@ function addBuild(table: Command): void {
       const built = await withService(options, (service) =>
         followBuild(service, {
           ...{ target, threads, repeats, weightBits, activationBits, again },
-          networks: networks.map((network) => networkRef(network, own)),
+          ...subjects(networks, own),
           ...(own.batch === undefined ? {} : { batch: own.batch }),
-          ...(own.dataset === undefined ? {} : { dataset: own.dataset }),
         }),
       );
       if (options.json) {
@@ -281,32 +309,26 @@ export function fillingOf(own: { readonly interpolate?: boolean; readonly fit?: 
 }
 
 function addAsking(table: Command): void {
-  withVariantOptions(table.command('coverage <table> <networks...>').description('which keys networks need, and which a table lacks'))
-    .option('--dataset <id>', 'the variants that fit this data set')
-    .action(async (id: string, networks: string[], own: PredictOptions, command: Command) => {
-      const options = globalOptions(command);
-      const found = await withService(options, (service) =>
-        service.call('table.coverage', {
-          id,
-          networks: networks.map((network) => networkRef(network, own)),
-          ...(own.dataset === undefined ? {} : { dataset: own.dataset }),
-        }),
-      );
-      if (options.json) {
-        printJson(found);
-        return;
-      }
-      printLine(
-        `${id} has ${String(found.covered)} of ${String(found.needed)} keys; ${String(found.unused.length)} of its own are not needed\n`,
-      );
-      printTable(
-        ['network', 'keys', 'missing'],
-        found.networks.map((row) => [row.network, String(row.keys), String(row.missing.length)]),
-        [1, 2],
-      );
-      if (found.missing.length > 0) printLine('\nmissing:');
-      for (const key of found.missing) printLine(key);
-    });
+  withSubjectOptions(
+    table.command('coverage <table> [networks...]').description('which keys networks and search spaces need, and which a table lacks'),
+  ).action(async (id: string, networks: string[], own: SubjectOptions, command: Command) => {
+    const options = globalOptions(command);
+    const found = await withService(options, (service) => service.call('table.coverage', { id, ...subjects(networks, own) }));
+    if (options.json) {
+      printJson(found);
+      return;
+    }
+    printLine(
+      `${id} has ${String(found.covered)} of ${String(found.needed)} keys; ${String(found.unused.length)} of its own are not needed\n`,
+    );
+    printTable(
+      ['network or space', 'keys', 'missing'],
+      found.networks.map((row) => [row.network, String(row.keys), String(row.missing.length)]),
+      [1, 2],
+    );
+    if (found.missing.length > 0) printLine('\nmissing:');
+    for (const key of found.missing) printLine(key);
+  });
   withVariantOptions(table.command('predict <table> <network>').description("a network's latency as the sum over a table"))
     .option('--dataset <id>', 'the variant that fits this data set')
     .option('--interpolate', 'fill in missing keys between their neighbours, marked')

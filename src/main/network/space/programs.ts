@@ -1,6 +1,7 @@
 /** A space's paths as the addon's supernet takes them. */
 import type { NativeGateEdge, NativeOp, NativeProgram } from '../../compute/addon.ts';
 import type { SearchSpace } from '../../../shared/space.ts';
+import type { Graph } from '../graph.ts';
 import { toNativeProgram } from '../program.ts';
 import { blocksOf, candidateAt, pathGraph, zero, type Path, type SpaceBlock, type SpaceFit } from './space.ts';
 
@@ -75,6 +76,11 @@ export function coveringPaths(blocks: readonly SpaceBlock[]): Path[] {
   const lists = blocks.map(({ candidates }) => candidates.flatMap((candidate, index) => (candidate === zero ? [] : [index])));
   const longest = Math.max(...lists.map((list) => list.length));
   return Array.from({ length: longest }, (_, k) => lists.map((list) => list[Math.min(k, list.length - 1)] ?? 0));
+}
+
+/** Networks in which every candidate of every block occurs, each at the input that it has in all networks of the space. */
+export function coveringGraphs(space: SearchSpace, fit: SpaceFit): Graph[] {
+  return coveringPaths(blocksOf(space)).map((path) => pathGraph(space, fit, path));
 }
 
 /** A candidate is a chain up to its last batch norm. */
