@@ -86,7 +86,7 @@ export const engineMessageSchema = z.discriminatedUnion('type', [
     log: z.array(logLineSchema).optional(),
     solutions: z.array(solutionSchema).optional(),
     checkpoint: checkpointMessageSchema.optional(),
-    network: networkRecordSchema.optional(), // a network that the run has made: it becomes one of the user's
+    networks: z.array(networkRecordSchema).optional(), // that the run has made: they become the user's
     weights: z
       .object({
         trainingKey: sha256,

@@ -53,7 +53,7 @@ export class Reporter {
   }
 
   network(record: NetworkRecord): void {
-    this.pending.network = record;
+    (this.pending.networks ??= []).push(record);
     this.schedule();
   }
 

@@ -15,7 +15,7 @@ describe('a quantize run', () => {
   it('is refused by a rival that has too few trials, before anything is kept', async () => {
     const request = smallSearch(20);
     await expect(test.service.call('run.create', { ...request, search: { ...request.search, method: 'integer-program' } })).rejects.toThrow(
-      /trials 20: method integer-program measures the sensitivity of 52 decisions first; give at least 85/,
+      /trials 20: method integer-program measures the sensitivity of 52 decisions first; give at least 86/,
     );
     expect(await test.service.call('run.list', {})).toEqual([]);
   });

@@ -269,6 +269,8 @@ export class Runs {
   }
 
   private async applyBatch(id: string, batch: Batch): Promise<void> {
+    // Before the checkpoint that says they are done with.
+    for (const record of batch.networks ?? []) await this.keepNetwork(record);
     const { summary, log, dropped } = await this.options.store.applyBatch({
       id,
       ...(batch.progress ? { progress: batch.progress } : {}),
@@ -280,7 +282,6 @@ export class Runs {
       ...(batch.checkpoint ? { checkpoint: batch.checkpoint } : {}),
       ...(batch.weights ? { weights: batch.weights } : {}),
     });
-    if (batch.network) await this.keepNetwork(batch.network);
     for (const sha256 of dropped) await deleteBlob(this.options.dataDir, sha256);
     this.changed(summary);
     const { bus } = this.options;
