@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: Lathe beside its peers, in one run and in turns, so that what else the machine does hits all of them alike.
- * `--json` prints one document: {machine, results: [{work, threads, lathe, peers, ofRoof}], foreign, missing}.
+ * `--json` prints one document: {machine, results: [{work, threads, lathe, peers, ofRoof}], foreign, simulations, missing}.
  */
 import { spawn } from 'node:child_process';
 import { cpus } from 'node:os';
@@ -9,6 +9,7 @@ import Table from 'cli-table3';
 import { addonInfo, loadAddon, setThreads } from '../src/main/compute/index.ts';
 import { startPeers } from './peers.ts';
 import type { Peer } from './peers.ts';
+import { listSimulations } from './simulate.ts';
 import { bytesOf, flopsOf, listWorks, programOf, toOperatorBenchmark } from './works.ts';
 import type { Work } from './works.ts';
 
@@ -37,6 +38,13 @@ interface Foreign {
   readonly alone: Times;
   readonly busy: Times;
   readonly slowdown: number; // of the medians
+}
+
+interface Simulated {
+  readonly work: string;
+  readonly value: number;
+  readonly unit: string;
+  readonly goal: string;
 }
 
 const turnMs = 120; // of one participant, before the next one has its turn
@@ -124,6 +132,14 @@ function show(results: readonly Result[], foreign: readonly Foreign[], missing: 
   for (const line of missing) console.log(line);
 }
 
+/** The speed of the simulator, which has no peers, and what it is to be. */
+function showSimulations(simulations: readonly Simulated[]): void {
+  if (simulations.length === 0) return;
+  const table = new Table({ head: ['simulation, on one core', 'measured', 'unit', 'goal'], style: { head: [], border: [] } });
+  for (const { work, value, unit, goal } of simulations) table.push([work, value.toPrecision(3), unit, goal]);
+  console.log(table.toString());
+}
+
 function toCount(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('expected a whole number from 1 on');
@@ -139,13 +155,13 @@ async function main(): Promise<void> {
     .option('--rounds <n>', 'turns of each participant', toCount, 5)
     .parse();
   const { json, only, threads, rounds } = command.opts<{ json?: true; only?: string; threads?: number; rounds: number }>();
-  const works = listWorks().filter(({ name }) => only === undefined || name.toLowerCase().includes(only.toLowerCase()));
-  if (works.length === 0)
-    command.error(
-      `error: no work's name contains ${only ?? ''}; there are ${listWorks()
-        .map(({ name }) => name)
-        .join(', ')}`,
-    );
+  const wanted = (name: string): boolean => only === undefined || name.toLowerCase().includes(only.toLowerCase());
+  const works = listWorks().filter(({ name }) => wanted(name));
+  const simulations = listSimulations().filter(({ work }) => wanted(work));
+  if (works.length + simulations.length === 0) {
+    const names = [...listWorks().map(({ name }) => name), ...listSimulations().map(({ work }) => work)];
+    command.error(`error: no work's name contains ${only ?? ''}; there are ${names.join(', ')}`);
+  }
   const counts = threads === undefined ? [1, 2] : [threads];
   const { peers: others, missing } = startPeers();
   const peers = [...others, ownFloat];
@@ -165,9 +181,15 @@ async function main(): Promise<void> {
     for (const work of works.filter(({ kind }) => kind !== 'kernel')) {
       for (const count of counts.filter((n) => n > 1)) foreign.push(await measureForeign(work, count, rounds));
     }
+    setThreads(1);
+    const simulated = simulations.map((simulation): Simulated => {
+      const { work, unit, goal } = simulation;
+      if (!json) process.stderr.write(`${work} ...\n`);
+      return { work, value: simulation.measure(), unit, goal };
+    });
     const { simd, cores, compiler } = addonInfo();
     const machine = { cpu: cpus()[0]?.model.trim() ?? 'unknown', cores, simd, compiler, roofs };
-    if (json) console.log(JSON.stringify({ machine, results, foreign, missing }));
+    if (json) console.log(JSON.stringify({ machine, results, foreign, simulations: simulated, missing }));
     else {
       console.log(`${machine.cpu}, ${cores} cores, ${simd}`);
       for (const roof of roofs) {
@@ -175,7 +197,8 @@ async function main(): Promise<void> {
           `${roof.threads} threads: FMA ${roof.fmaGflops.toFixed(0)} GFLOP/s, memory triad ${roof.memoryGbPerSecond.toFixed(1)} GB/s`,
         );
       }
-      show(results, foreign, missing);
+      if (works.length > 0) show(results, foreign, missing);
+      showSimulations(simulated);
     }
   } finally {
     for (const peer of peers) peer.stop();

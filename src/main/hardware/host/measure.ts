@@ -24,6 +24,7 @@ export interface MeasureOptions extends RuntimeOptions {
   readonly signal: AbortSignal;
 }
 
+const leastRounds = 3; // apart in time, and the quietest counts: what else works for a moment can spoil one whole round evenly
 const mostRounds = 6; // of what does not settle
 const mostTogetherBytes = 64 * 2 ** 20; // weights and activations of the operators that take turns
 
@@ -32,7 +33,7 @@ export async function measureOperators(keys: readonly string[], options: Measure
   const timings = new Map<string, Timing>();
   const profileCostMs = await profileCost(options);
   for (let round = 0; round < mostRounds; round += 1) {
-    const left = keys.filter((key) => timings.get(key)?.noisy ?? true);
+    const left = round < leastRounds ? keys : keys.filter((key) => timings.get(key)?.noisy ?? true);
     for (const group of groupsOf(left, options)) {
       if (options.signal.aborted) throw new LatheError('cancelled', 'measuring was stopped on request');
       const isSession = group[0] === sessionKey;
@@ -194,7 +195,7 @@ export async function measureNetwork(graph: Graph, options: MeasureOptions): Pro
   const session = await RuntimeSession.open(graph, options, false);
   try {
     let best: (Timing & { energyMj: number | null }) | null = null;
-    for (let round = 0; round < mostRounds && (best?.noisy ?? true); round += 1) {
+    for (let round = 0; round < leastRounds || (round < mostRounds && (best?.noisy ?? true)); round += 1) {
       for (let run = 0; run < options.warmup; run += 1) await session.run();
       const before = await meter?.read();
       const samples: number[] = [];
