@@ -106,7 +106,7 @@ function printFacts(table: LatencyTableInfo): void {
   printLine(
     [
       `${String(table.entries)} entries, keys of the scheme ${table.scheme}`,
-      `${table.origin} from ${table.source}`,
+      table.origin === 'imported' ? `imported from ${table.source}` : table.source, // which says how it was made
       `batch ${String(table.batch)}`,
       table.threads === null ? 'threads not told' : `${String(table.threads)} threads`,
       ...(table.noisy > 0 ? [`${String(table.noisy)} noisy entries`] : []),
