@@ -1,6 +1,7 @@
 /**
- * Brings a database to this Lathe's version: each migration in one IMMEDIATE transaction that also sets `user_version`, with
- * a checked copy of the database made before the first. Two processes may try at once: the version is read again inside.
+ * Brings a database to this Lathe's version: all migrations that it lacks in one IMMEDIATE transaction that also sets
+ * `user_version`, with a checked copy of the database made before. Two processes may try at once: the version is read again
+ * inside, and nobody ever sees a version in between.
  */
 import { randomUUID } from 'node:crypto';
 import { open, mkdir, readdir, rename, rm } from 'node:fs/promises';
@@ -28,18 +29,17 @@ export async function migrate(db: Database.Database, path: string, migrations: r
   if (found === migrations.length) return;
   if (found > 0) await backUp(db, join(dirname(path), 'backups'), found);
   db.pragma('foreign_keys = OFF'); // a migration may rebuild a table that others refer to; checked before each commit
-  for (const migration of migrations) {
-    db.transaction(() => {
-      const version = readPragma(db, 'user_version');
-      requireKnown(version, migrations.length, path);
-      if (version >= migration.version) return; // done before, or by another process while this one waited
+  db.transaction(() => {
+    const version = readPragma(db, 'user_version'); // another process may have done it while this one waited
+    requireKnown(version, migrations.length, path);
+    for (const migration of migrations.slice(version)) {
       migration.up(db);
       const broken = db.pragma('foreign_key_check') as readonly unknown[];
       if (broken.length > 0) throw new Error(`migration ${migration.version}: ${broken.length} rows refer to rows that are gone`);
-      db.pragma(`application_id = ${applicationId}`);
-      db.pragma(`user_version = ${migration.version}`);
-    }).immediate();
-  }
+    }
+    db.pragma(`application_id = ${applicationId}`);
+    db.pragma(`user_version = ${migrations.length}`);
+  }).immediate();
 }
 
 export function requireKnown(found: number, known: number, path: string): void {
