@@ -383,7 +383,7 @@ describe('the channel', () => {
   });
 
   it('drops a client that is silent to its pings', async () => {
-    const small = await start({ limits: { pingIntervalMs: 30 } });
+    const small = await start({ limits: { pingIntervalMs: 500 } });
     const silent = new WebSocket(`ws://127.0.0.1:${small.port}/api`, { headers: bearer(small), autoPong: false });
     sockets.push(silent);
     const answering = await connect(bearer(small), { to: small });
