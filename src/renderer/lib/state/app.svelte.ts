@@ -6,6 +6,7 @@ import type { Connection, ConnectionStatus } from '../client/connection.ts';
 import { asLatheError, Loader } from './loader.svelte.ts';
 import { Router } from './router.svelte.ts';
 import { Runs } from './runs.svelte.ts';
+import { Selection } from './selection.svelte.ts';
 import { Theme } from './theme.svelte.ts';
 import { Toasts } from './toasts.svelte.ts';
 
@@ -15,6 +16,7 @@ export class AppState {
   readonly theme = new Theme();
   readonly toasts = new Toasts();
   readonly runs: Runs;
+  readonly selection = new Selection();
   readonly info: Loader<Output<'system.info'>>;
   readonly networks: Loader<Output<'network.list'>>;
   readonly targets: Loader<Output<'target.list'>>;
