@@ -69,6 +69,11 @@ describe.skipIf(noChromium !== null)('latency tables, in a browser', () => {
     await page.getByLabel('missing keys').selectOption('fit');
     await page.getByText(/from the model/).waitFor();
     await lookAt(page, 'tables-network');
+    await page.getByRole('tab', { name: 'Coverage' }).click();
+    await page.getByText(`${String(kept.length)} of ${String(missing.length)}`).waitFor();
+    await page.getByRole('combobox', { name: /^for\b/ }).selectOption('space:tiny');
+    await page.getByRole('region', { name: 'Missing keys' }).waitFor();
+    await lookAt(page, 'tables-coverage');
     await page.getByRole('tab', { name: 'Predicted and measured' }).click();
     await page.getByRole('region', { name: 'Coefficients' }).waitFor();
     await lookAt(page, 'tables-accuracy');
