@@ -1,5 +1,14 @@
 /** Records for tests of the store: right in form, made up in content. */
-import { manifestSchema, type LogLine, type Manifest, type Metric, type Solution, type Trial } from '../../src/shared/run.ts';
+import {
+  manifestSchema,
+  runSummarySchema,
+  type LogLine,
+  type Manifest,
+  type Metric,
+  type RunDetail,
+  type Solution,
+  type Trial,
+} from '../../src/shared/run.ts';
 import type { DatasetRecord } from '../../src/shared/dataset.ts';
 import type { CheckpointRecord, NewRun, Owner, WeightsRecord } from '../../src/main/store/types.ts';
 
@@ -158,4 +167,19 @@ export function dataset(id: string): DatasetRecord {
     source: 'test',
     files: [{ role: 'train-images', path: '/data/train.idx', sha256: digest('f') }],
   };
+}
+
+/** A completed search as a face reads it. */
+export function runDetail(id: string, change: Partial<Omit<RunDetail, 'summary'>> = {}): RunDetail {
+  const { name, networkTitle, layers, note, manifest } = newRun(id);
+  const summary = runSummarySchema.parse({
+    ...{ id, name, note, network: networkTitle, method: manifest.method, dataset: manifest.dataset, target: 'bismo-cloud' },
+    ...{ status: 'completed', error: null, star: false, seed: manifest.seed, budgets: [], budgetLimits: [], trials: 3 },
+    ...{ bestReward: null, bestAccuracy: null, bestTestAccuracy: null, bestLatencyMs: null, bestEnergyMj: null, bestSizeBytes: null },
+    ...{ baselineAccuracy: null, baselineTestAccuracy: null, createdAtMs: 1000, startedAtMs: 1100, finishedAtMs: 2100 },
+    progress: { phase: 'done', done: 1, total: 1, ratePerSecond: null, etaSeconds: null },
+    configHash: digest('1'),
+    revision: 1,
+  });
+  return { summary, manifest, layers: [...layers], solutions: [], checkpoint: null, ...change };
 }

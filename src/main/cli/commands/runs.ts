@@ -10,11 +10,12 @@ import { globalOptions, withService } from '../context.ts';
 import { followRun } from '../follow.ts';
 import { printJson, printLine, printTable } from '../output.ts';
 import { printPolicy, printSensitivity, printSolutions, searchResult } from '../results.ts';
+import { addCompareCommands } from './compare.ts';
 
 const cancelPatienceMs = 20_000;
 
 export function addRunCommands(program: Command): void {
-  const run = program.command('run').description('runs: list, show, cancel, resume, export, weights');
+  const run = program.command('run').description('runs: list, show, compare, cancel, resume, export, weights');
   run
     .command('list')
     .description('all runs, newest first')
@@ -138,6 +139,7 @@ export function addRunCommands(program: Command): void {
       if (options.json) printJson({ run: id, file, weights: sha256, sizeBytes: data.length });
       else printLine(`${file}: ${bytes(data.length)}, weights ${sha256.slice(0, 12)} of run ${id}`);
     });
+  addCompareCommands(run);
 }
 
 /** A row a layer; names hold no commas or quotes unless a file brought them, so they are quoted where they do. */

@@ -1,33 +1,8 @@
-/** What charts compute before they draw: fronts, thinning, ticks, files. */
-import fc from 'fast-check';
+/** What charts compute before they draw: thinning, ticks, files. */
 import { describe, expect, it } from 'vitest';
 import { logTickLabels, tickLabels } from './axis.ts';
 import { fileStem, toCsv, toJson, type Tabular } from './export.ts';
-import { paretoFront } from './pareto.ts';
 import { thin } from './thin.ts';
-
-describe('the front', () => {
-  it('has the points that nothing beats, by rising cost', () => {
-    expect(paretoFront([3, 1, 2, 2], [0.9, 0.5, 0.4, 0.7])).toEqual([1, 3, 0]);
-    expect(paretoFront([1, 1], [0.5, 0.5])).toEqual([0]);
-    expect(paretoFront([], [])).toEqual([]);
-  });
-
-  it('is what comparing every pair gives', () => {
-    const points = fc.array(fc.tuple(fc.integer({ min: 0, max: 9 }), fc.integer({ min: 0, max: 9 })), { maxLength: 30 });
-    fc.assert(
-      fc.property(points, (list) => {
-        const beaten = list.map(([c, g], i) => list.some(([cost, gain], j) => cost <= c && gain >= g && (cost < c || gain > g || j < i)));
-        const expected = list.flatMap((_, i) => (beaten[i] === false ? [i] : []));
-        const front = paretoFront(
-          list.map(([cost]) => cost),
-          list.map(([, gain]) => gain),
-        );
-        expect([...front].sort((a, b) => a - b)).toEqual(expected);
-      }),
-    );
-  });
-});
 
 describe('thinning', () => {
   it('keeps every point a cell away from a drawn one, the extremes included', () => {

@@ -1,7 +1,8 @@
 /** The tokens of tokens.css as canvas charts need them: plain colour strings, read again when the theme changes. */
 import type { LayerKind } from '../../../shared/network.ts';
+import { seriesColors, type SeriesColor } from '../../../shared/series.ts';
 
-export type SeriesColor = 'blue' | 'orange' | 'green' | 'red' | 'purple' | 'sky' | 'grey';
+export type { SeriesColor };
 
 export interface ChartColors {
   readonly text: string;
@@ -29,15 +30,7 @@ export function readColors(element: Element = document.documentElement): ChartCo
     accent: token('--accent'),
     bad: token('--bad'),
     font: token('--font'),
-    series: {
-      blue: token('--series-blue'),
-      orange: token('--series-orange'),
-      green: token('--series-green'),
-      red: token('--series-red'),
-      purple: token('--series-purple'),
-      sky: token('--series-sky'),
-      grey: token('--series-grey'),
-    },
+    series: Object.fromEntries(seriesColors.map((name) => [name, token(`--series-${name}`)])) as Record<SeriesColor, string>,
   };
 }
 
