@@ -45,9 +45,11 @@ import {
   metricSchema,
   quantizeParametersSchema,
   runDetailSchema,
+  runPlaceSchema,
   runRequestSchema,
   runSummarySchema,
   storedLogLineSchema,
+  tagSchema,
   trainingParametersSchema,
   trialSchema,
 } from './run.ts';
@@ -56,6 +58,7 @@ import { findingSchema, simulationSchema, timelineSchema } from './simulation.ts
 import { searchSpaceSchema, spacePreviewSchema, spaceRefSchema } from './space.ts';
 import { specializeParametersSchema } from './specialize.ts';
 import { targetInfoSchema, targetSchema } from './target.ts';
+import { runViewSchema, settingsSchema } from './view.ts';
 
 export const contractVersion = 1;
 
@@ -68,6 +71,7 @@ export const doctorCheckSchema = z.object({
 export type DoctorCheck = z.infer<typeof doctorCheckSchema>;
 
 const empty = z.object({}).strict();
+const runIds = z.array(z.string().min(1)).min(1).max(100_000);
 const runId = z.object({ id: z.string().min(1) }).strict();
 
 /** A network on a target: what `simulate` and its kin are asked. */
@@ -429,7 +433,18 @@ export const contract = {
     }),
   },
   'run.create': { input: runRequestSchema, output: runSummarySchema },
-  'run.list': { input: empty, output: z.array(runSummarySchema) },
+  'run.list': {
+    // The newest first; `filter` in the language of filter/parse.ts.
+    input: z
+      .object({
+        filter: z.string().max(2000).default(''),
+        place: runPlaceSchema.optional(), // default: everywhere
+        limit: z.number().int().min(1).max(100_000).optional(),
+        offset: z.number().int().nonnegative().default(0),
+      })
+      .strict(),
+    output: z.array(runSummarySchema),
+  },
   'run.show': { input: runId, output: runDetailSchema },
   'run.trials': {
     input: z
@@ -474,6 +489,33 @@ export const contract = {
       .strict(),
     output: runSummarySchema,
   },
+  'run.organize': {
+    // The same for all of them, or nothing.
+    input: z
+      .object({
+        ids: runIds,
+        star: z.boolean().optional(),
+        place: runPlaceSchema.optional(),
+        addTags: z.array(tagSchema).max(50).optional(),
+        removeTags: z.array(tagSchema).max(50).optional(),
+      })
+      .strict(),
+    output: z.array(runSummarySchema),
+  },
+  'run.purge': {
+    // Deletes runs that lie in the trash, with all that was kept for them alone. There is no way back.
+    input: z.object({ ids: runIds }).strict(),
+    output: z.object({ ids: z.array(z.string()), freedBytes: z.number() }),
+  },
+  'run.reorder': { input: z.object({ ids: runIds }).strict(), output: z.array(runSummarySchema) }, // waiting runs: in this order, before all others
+  'run.reproduce': { input: runId, output: runSummarySchema }, // a new run of the same manifest; refuses where what it names has changed
+
+  'view.list': { input: empty, output: z.array(runViewSchema) },
+  'view.put': { input: runViewSchema, output: runViewSchema },
+  'view.remove': { input: z.object({ id: z.string().min(1) }).strict(), output: z.object({ id: z.string() }) },
+  'settings.show': { input: empty, output: settingsSchema },
+  'settings.change': { input: settingsSchema, output: settingsSchema },
+
   'study.list': { input: empty, output: z.object({ definitions: z.array(studyDefinitionSchema), studies: z.array(studySummarySchema) }) },
   'study.run': {
     input: z.object({ kind: z.string().min(1), preset: studyPresetSchema.default('quick') }).strict(),
@@ -509,6 +551,8 @@ export const events = {
   'table.progress': tableProgressSchema,
   'table.changed': z.object({ id: z.string() }), // made, changed or removed: read the list again
   'run.changed': runSummarySchema,
+  'run.removed': z.object({ ids: z.array(z.string()) }), // deleted for good
+  'view.changed': z.object({ id: z.string() }), // made, changed or removed: read the list again
   'run.trials': z.object({ id: z.string(), trials: z.array(trialSchema) }),
   'run.metrics': z.object({ id: z.string(), metrics: z.array(metricSchema) }),
   'run.log': z.object({ id: z.string(), lines: z.array(storedLogLineSchema) }),

@@ -288,6 +288,16 @@ export type LogLine = z.infer<typeof logLineSchema>;
 export const storedLogLineSchema = logLineSchema.extend({ seq: z.number().int().positive() });
 export type StoredLogLine = z.infer<typeof storedLogLineSchema>;
 
+/** Where a run is kept: in the list, put away, or to be deleted. */
+export const runPlaceSchema = z.enum(['list', 'archive', 'trash']);
+export type RunPlace = z.infer<typeof runPlaceSchema>;
+
+export const tagSchema = z
+  .string()
+  .min(1)
+  .max(50)
+  .regex(/^[^\s",]+$/u, 'expected a tag without spaces, quotes and commas');
+
 /** A row of the runs table. */
 export const runSummarySchema = z.object({
   id: z.string(),
@@ -302,6 +312,9 @@ export const runSummarySchema = z.object({
   seed: z.number().int(),
   note: z.string(),
   star: z.boolean(),
+  tags: z.array(z.string()), // sorted
+  place: runPlaceSchema,
+  queueOrder: z.number().nullable(), // of a waiting run that was given a place in the queue; the others follow by their age
   progress: progressSchema,
   trials: z.number().int(),
   bestReward: z.number().nullable(),
@@ -317,6 +330,7 @@ export const runSummarySchema = z.object({
   finishedAtMs: z.number().nullable(),
   error: z.string().nullable(),
   configHash: z.string(),
+  seedlessHash: z.string(), // of the manifest without its seed and versions: runs that differ in the seed alone share it
   revision: z.number().int(), // grows with every change of the run; never goes back
 });
 export type RunSummary = z.infer<typeof runSummarySchema>;

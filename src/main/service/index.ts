@@ -29,6 +29,7 @@ import { TableBuilds } from './table-builds.ts';
 import { Tables } from './tables.ts';
 import { Spaces } from './spaces.ts';
 import { Targets } from './targets.ts';
+import { requireFilter, Views } from './views.ts';
 
 export interface ServiceOptions {
   readonly dataDir: string;
@@ -76,7 +77,10 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       target: (id) => targets.find(id),
       preview: (input) => targets.preview(input),
       prunePreview: (input) => prunings.preview(input),
-      machine: () => machine.describe(),
+      machine: async () => {
+        const [described, settings] = await Promise.all([machine.describe(), store.getSettings()]);
+        return { ...described, cores: settings.threads ?? described.cores };
+      },
       findSpace: (space, dataset) => spaces.find(space, dataset),
       spacePreview: (input) => spaces.preview(input),
     });
@@ -114,6 +118,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
         evaluations,
         runs,
         studies,
+        views: new Views(store, bus),
       }),
       bus,
       runs,
@@ -151,6 +156,7 @@ interface Parts {
   readonly evaluations: Evaluations;
   readonly runs: Runs;
   readonly studies: Studies;
+  readonly views: Views;
 }
 
 function makeHandlers({
@@ -169,6 +175,7 @@ function makeHandlers({
   evaluations,
   runs,
   studies,
+  views,
 }: Parts): Handlers {
   return {
     'system.info': async () => ({
@@ -234,7 +241,13 @@ function makeHandlers({
     'space.preview': (input) => spaces.preview(input),
     'training.preview': (input) => trainings.preview(input),
     'run.create': (input) => runs.create(input),
-    'run.list': () => store.listRuns(),
+    'run.list': ({ filter, place, limit, offset }) =>
+      store.listRuns({
+        filter: requireFilter(filter),
+        ...(place === undefined ? {} : { place }),
+        ...(limit === undefined ? {} : { limit }),
+        offset,
+      }),
     'run.show': ({ id }) => runs.show(id),
     'run.trials': async ({ id, fromStep, limit }) => {
       await runs.require(id);
@@ -253,6 +266,15 @@ function makeHandlers({
     'run.pause': ({ id }) => runs.stop(id, 'pause'),
     'run.resume': ({ id }) => runs.resume(id),
     'run.annotate': (input) => runs.annotate(input),
+    'run.organize': (input) => runs.organize(input),
+    'run.purge': ({ ids }) => runs.purge(ids),
+    'run.reorder': ({ ids }) => runs.reorder(ids),
+    'run.reproduce': ({ id }) => runs.reproduce(id),
+    'view.list': () => store.listViews(),
+    'view.put': (input) => views.put(input),
+    'view.remove': ({ id }) => views.remove(id),
+    'settings.show': () => store.getSettings(),
+    'settings.change': (input) => views.changeSettings(input),
     'study.list': () => studies.list(),
     'study.run': (input) => studies.run(input),
     'study.compare': (input) => studies.compare(input),

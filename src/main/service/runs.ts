@@ -7,12 +7,13 @@ import type { Output, Parsed } from '../../shared/contract.ts';
 import type { Job } from '../../shared/engine-messages.ts';
 import { LatheError, toErrorPayload } from '../../shared/errors.ts';
 import type { NetworkRecord } from '../../shared/network.ts';
-import { agentParametersSchema, type RunSummary } from '../../shared/run.ts';
+import { agentParametersSchema, runRequestSchema, type Manifest, type RunSummary } from '../../shared/run.ts';
+import { requestOf } from '../../shared/run-request.ts';
 import { sha256OfJson } from '../compute/hash.ts';
 import { trainingKey } from '../engine/training-key.ts';
 import { RunProcess, type Batch, type RunOutcome } from '../engine/host.ts';
 import type { EngineLauncher } from '../engine/launcher.ts';
-import { deleteBlob } from '../store/blobs.ts';
+import { blobSize, deleteBlob } from '../store/blobs.ts';
 import { currentOwner, isOwnerAlive } from '../store/owner.ts';
 import type { Owner, Store } from '../store/types.ts';
 import type { EventBus } from './event-bus.ts';
@@ -57,7 +58,7 @@ export class Runs {
     const summaries = await options.store.listRuns();
     for (const summary of summaries) runs.seenRevisions.set(summary.id, summary.revision);
     if (adoptQueued) {
-      const waiting = summaries.filter((run) => run.status === 'queued').sort((a, b) => a.createdAtMs - b.createdAtMs);
+      const waiting = summaries.filter((run) => run.status === 'queued').sort(byQueue);
       runs.queue.push(...waiting.map((run) => run.id));
       runs.pump();
     }
@@ -121,6 +122,20 @@ export class Runs {
     return summary;
   }
 
+  /** A new run of the same manifest, with the versions of today. Refuses where what the manifest names is not the same any more. */
+  async reproduce(id: string): Promise<RunSummary> {
+    const { manifest, summary } = await this.show(id);
+    const made = await this.options.manifests.make(runRequestSchema.parse(requestOf(manifest)));
+    const changed = differences(manifest, made.manifest);
+    if (changed.length > 0) {
+      throw new LatheError(
+        'conflict',
+        `run ${id} cannot be reproduced, for this Lathe makes it with another ${changed.join(', ')}; clone it and start it as a run of its own`,
+      );
+    }
+    return await this.add({ ...made, name: summary.name }, `reproduces ${id}`);
+  }
+
   async show(id: string): Promise<Output<'run.show'>> {
     const detail = await this.options.store.getRun(id);
     if (!detail) throw unknownRun(id);
@@ -166,6 +181,29 @@ export class Runs {
         ...(change.star === undefined ? {} : { star: change.star }),
       }),
     );
+  }
+
+  async organize({ ids, ...change }: Parsed<'run.organize'>): Promise<RunSummary[]> {
+    const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
+    return (await this.options.store.organizeRuns(ids, given)).map((summary) => this.changed(summary));
+  }
+
+  /** Deletes runs that lie in the trash for good. */
+  async purge(ids: readonly string[]): Promise<Output<'run.purge'>> {
+    const freed = await this.options.store.purgeRuns(ids);
+    let freedBytes = 0;
+    for (const sha256 of freed) {
+      freedBytes += await blobSize(this.options.dataDir, sha256);
+      await deleteBlob(this.options.dataDir, sha256);
+    }
+    this.removed(ids);
+    return { ids: [...ids], freedBytes };
+  }
+
+  async reorder(ids: readonly string[]): Promise<RunSummary[]> {
+    const summaries = (await this.options.store.orderQueue(ids)).map((summary) => this.changed(summary));
+    this.sortQueue(await this.options.store.listRuns());
+    return summaries;
   }
 
   async require(id: string): Promise<RunSummary> {
@@ -331,11 +369,33 @@ export class Runs {
     for (const request of await this.options.store.takeRequests(this.owner)) {
       if (this.active?.id === request.id) this.stopActive(request.request);
     }
-    for (const summary of await this.options.store.listRuns()) {
+    const summaries = await this.options.store.listRuns();
+    const there = new Set(summaries.map(({ id }) => id));
+    const gone = [...this.seenRevisions.keys()].filter((id) => !there.has(id));
+    if (gone.length > 0) this.removed(gone);
+    this.sortQueue(summaries);
+    for (const summary of summaries) {
       if (this.active?.id === summary.id || this.seenRevisions.get(summary.id) === summary.revision) continue;
       this.changed(summary);
       this.options.bus.emit({ name: 'run.rewound', payload: { id: summary.id } });
     }
+  }
+
+  /** Puts this process's queue in the order that the store has. */
+  private sortQueue(summaries: readonly RunSummary[]): void {
+    const byId = new Map(summaries.map((summary) => [summary.id, summary]));
+    const place = (id: string): RunSummary | undefined => byId.get(id);
+    const [known, unknown] = [this.queue.filter((id) => place(id) !== undefined), this.queue.filter((id) => place(id) === undefined)];
+    known.sort((a, b) => {
+      const [left, right] = [place(a), place(b)];
+      return left && right ? byQueue(left, right) : 0;
+    });
+    this.queue.splice(0, this.queue.length, ...known, ...unknown);
+  }
+
+  private removed(ids: readonly string[]): void {
+    for (const id of ids) this.seenRevisions.delete(id);
+    this.options.bus.emit({ name: 'run.removed', payload: { ids: [...ids] } });
   }
 
   private changed(summary: RunSummary): RunSummary {
@@ -347,6 +407,20 @@ export class Runs {
 
 const stopped = { cancel: 'cancelled', pause: 'paused' } as const;
 type StopRequest = keyof typeof stopped;
+
+/** Those that were given a place in it first; then by age. */
+function byQueue(a: RunSummary, b: RunSummary): number {
+  const [left, right] = [a.queueOrder ?? Number.POSITIVE_INFINITY, b.queueOrder ?? Number.POSITIVE_INFINITY];
+  return left === right ? a.createdAtMs - b.createdAtMs : left - right;
+}
+
+/** The parts in which two manifests differ, but for the versions of what makes them. */
+function differences(before: Manifest, after: Manifest): string[] {
+  const [left, right]: Readonly<Record<string, unknown>>[] = [before, after];
+  const keys = new Set([...Object.keys(before), ...Object.keys(after)]);
+  keys.delete('versions');
+  return [...keys].filter((key) => sha256OfJson(left?.[key] ?? null) !== sha256OfJson(right?.[key] ?? null));
+}
 
 function unknownRun(id: string): LatheError {
   return new LatheError('not-found', `run ${id}: there is no such run; run list shows those there are`);

@@ -7,7 +7,7 @@
  * checksums of its own, so what must not be wrong by one bit lies here, and every read is checked against the name.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { access, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { access, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { LatheError } from '../../shared/errors.ts';
 import { failpoint } from './failpoint.ts';
@@ -72,6 +72,17 @@ export async function hasBlob(dataDir: string, sha256: string): Promise<boolean>
     return true;
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return false;
+    throw fileError(error, path);
+  }
+}
+
+/** Bytes on disk; 0 where the file is not there. */
+export async function blobSize(dataDir: string, sha256: string): Promise<number> {
+  const path = blobPath(dataDir, sha256);
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return 0;
     throw fileError(error, path);
   }
 }

@@ -23,6 +23,7 @@ import {
   type Trial,
 } from '../../shared/run.ts';
 import { studyRecordSchema } from '../../shared/study.ts';
+import { runViewSchema, settingsSchema } from '../../shared/view.ts';
 import { hasBlob, readBlob } from './blobs.ts';
 import { read, write } from './database.ts';
 import { batchSchema, newRunSchema, ownerSchema, type Handlers } from './protocol.ts';
@@ -32,11 +33,13 @@ import { LatencyTableRepository } from './repositories/latency-tables.ts';
 import { LogRepository } from './repositories/log.ts';
 import { MetricRepository } from './repositories/metrics.ts';
 import { NetworkRepository } from './repositories/networks.ts';
+import { purgeRuns } from './purge.ts';
 import { RunRepository, type RunState } from './repositories/runs.ts';
 import { SolutionRepository } from './repositories/solutions.ts';
 import { StudyRepository } from './repositories/studies.ts';
 import { SupersededRepository } from './repositories/superseded.ts';
 import { TrialRepository } from './repositories/trials.ts';
+import { ViewRepository } from './repositories/views.ts';
 import { WeightsRepository } from './repositories/weights.ts';
 import { resultOf, validationSeries } from './result.ts';
 import type { CheckpointRecord, Owner } from './types.ts';
@@ -69,6 +72,7 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
   const networks = new NetworkRepository(db);
   const tables = new LatencyTableRepository(db);
   const studies = new StudyRepository(db);
+  const views = new ViewRepository(db);
   const claimed = new Map<string, Owner>(); // runs that this store claimed
 
   function requireRun(id: string): RunState {
@@ -173,7 +177,7 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
       });
     },
 
-    listRuns: () => runs.summaries(),
+    listRuns: (query) => runs.summaries(query),
     getSummary: (id) => runs.summary(id),
 
     getRun(id) {
@@ -214,6 +218,7 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
         if (!claimable.includes(run.status))
           throw new LatheError('conflict', `run ${id} is ${run.status}: there is nothing left to do, start a new run`);
         runs.touch(run.key);
+        runs.setQueueOrder(run.key, null);
         runs.setStatus(run.key, { status: 'running', owner, startedAtMs: atMs, finishedAtMs: null, error: null });
         return summaryOf(id);
       });
@@ -275,6 +280,43 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
         runs.annotate(run.key, change);
         return summaryOf(id);
       });
+    },
+
+    organizeRuns(ids, change) {
+      return write(db, () =>
+        ids.map((id) => {
+          const run = requireRun(id);
+          if (change.place === 'trash' && (run.status === 'running' || run.status === 'queued'))
+            throw new LatheError('conflict', `run ${id} is ${run.status}: cancel it before it goes to the trash`);
+          runs.touch(run.key);
+          runs.organize(run.key, change);
+          return summaryOf(id);
+        }),
+      );
+    },
+
+    purgeRuns(ids) {
+      return write(db, () => {
+        const doomed = ids.map((id) => requireRun(id));
+        for (const { id, place } of doomed) {
+          if (place !== 'trash')
+            throw new LatheError('conflict', `run ${id} is not in the trash: only what lies there is deleted for good`);
+        }
+        return purgeRuns(db, doomed);
+      });
+    },
+
+    orderQueue(ids) {
+      return write(db, () =>
+        ids.map((id, index) => {
+          const run = requireRun(id);
+          if (run.status !== 'queued')
+            throw new LatheError('conflict', `run ${id} is ${run.status}: only waiting runs have a place in the queue`);
+          runs.touch(run.key);
+          runs.setQueueOrder(run.key, index + 1);
+          return summaryOf(id);
+        }),
+      );
     },
 
     requestStop(id, request) {
@@ -373,6 +415,21 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
       write(db, () => {
         studies.put(record);
       });
+    },
+
+    listViews: () => views.list(),
+    putView(input) {
+      const view = checked(runViewSchema, input, `view ${input.id}`);
+      write(db, () => views.put(view));
+    },
+    removeView: (id) =>
+      write(db, () => {
+        if (!views.remove(id)) throw new LatheError('not-found', `there is no view ${id}`);
+      }),
+    getSettings: () => views.settings(),
+    putSettings(input) {
+      const settings = checked(settingsSchema, input, 'settings');
+      write(db, () => views.putSettings(settings));
     },
 
     close: () => {

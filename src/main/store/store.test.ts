@@ -144,6 +144,9 @@ describe('a run', () => {
       seed: 7,
       note: 'first',
       star: false,
+      tags: [],
+      place: 'list',
+      queueOrder: null,
       progress: { phase: 'waiting', done: 0, total: 0, ratePerSecond: null, etaSeconds: null },
       trials: 0,
       bestReward: null,
@@ -159,6 +162,7 @@ describe('a run', () => {
       finishedAtMs: null,
       error: null,
       configHash: createHash('sha256').update(canonicalJson(quantizeManifest)).digest('hex'),
+      seedlessHash: expect.stringMatching(/^[0-9a-f]{64}$/) as unknown,
       revision: 1,
     });
     expect(await store.getRun('q-1')).toEqual({

@@ -56,7 +56,7 @@ function createFace(calls: WorkerCalls, path: string, sqliteVersion: string): St
     path,
     sqliteVersion,
     createRun: (run) => calls.call('createRun', run),
-    listRuns: () => calls.call('listRuns'),
+    listRuns: (query) => calls.call('listRuns', query),
     getRun: (id) => calls.call('getRun', id),
     getSummary: (id) => calls.call('getSummary', id),
     listTrials: (id, fromStep, limit) => calls.call('listTrials', id, fromStep, limit),
@@ -68,6 +68,9 @@ function createFace(calls: WorkerCalls, path: string, sqliteVersion: string): St
     rewindToCheckpoint: (id, atMs) => calls.call('rewindToCheckpoint', id, atMs),
     finishRun: (id, status, error, atMs) => calls.call('finishRun', id, status, error, atMs),
     annotateRun: (id, change) => calls.call('annotateRun', id, change),
+    organizeRuns: (ids, change) => calls.call('organizeRuns', ids, change),
+    purgeRuns: (ids) => calls.call('purgeRuns', ids),
+    orderQueue: (ids) => calls.call('orderQueue', ids),
     requestStop: (id, request) => calls.call('requestStop', id, request),
     async interruptOrphans(isAlive, atMs) {
       const owners = await calls.call('listOwners');
@@ -95,6 +98,11 @@ function createFace(calls: WorkerCalls, path: string, sqliteVersion: string): St
     listStudies: () => calls.call('listStudies'),
     getStudy: (id) => calls.call('getStudy', id),
     addStudy: (record) => calls.call('addStudy', record),
+    listViews: () => calls.call('listViews'),
+    putView: (view) => calls.call('putView', view),
+    removeView: (id) => calls.call('removeView', id),
+    getSettings: () => calls.call('getSettings'),
+    putSettings: (settings) => calls.call('putSettings', settings),
     onExternalChange: (listener) => calls.onExternalChange(listener),
     close: () => calls.close(),
   };

@@ -3,6 +3,7 @@
  * What a method has resolved is on disk (WAL, synchronous FULL).
  */
 import type { Budget } from '../../shared/policy.ts';
+import type { Filter } from '../../shared/filter/filter.ts';
 import type { DatasetRecord } from '../../shared/dataset.ts';
 import type { LatencyEntry, LatencyTable, LatencyTableInfo, MeasuredNetwork } from '../../shared/latency-table.ts';
 import type { LayerInfo, NetworkRecord } from '../../shared/network.ts';
@@ -12,6 +13,7 @@ import type {
   Metric,
   Progress,
   RunDetail,
+  RunPlace,
   RunStatus,
   RunSummary,
   Solution,
@@ -20,6 +22,7 @@ import type {
 } from '../../shared/run.ts';
 
 import type { StudyRecord } from '../../shared/study.ts';
+import type { RunView, Settings } from '../../shared/view.ts';
 
 /** The process that owns a running run: a dead owner means an interrupted run, with no guessing from heartbeats. */
 export interface Owner {
@@ -78,12 +81,29 @@ export interface RunRequestRecord {
   readonly request: 'cancel' | 'pause';
 }
 
+/** Which runs: all where nothing is said. */
+export interface RunQuery {
+  readonly filter?: Filter | null;
+  readonly place?: RunPlace;
+  readonly limit?: number;
+  readonly offset?: number;
+}
+
+/** What is done with runs without running them. */
+export interface RunChange {
+  readonly star?: boolean;
+  readonly place?: RunPlace;
+  readonly addTags?: readonly string[];
+  readonly removeTags?: readonly string[];
+}
+
 export interface Store {
   readonly path: string;
   readonly sqliteVersion: string;
 
   createRun(run: NewRun): Promise<RunSummary>;
-  listRuns(): Promise<RunSummary[]>;
+  /** The newest first. */
+  listRuns(query?: RunQuery): Promise<RunSummary[]>;
   getRun(id: string): Promise<RunDetail | null>;
   getSummary(id: string): Promise<RunSummary | null>;
   listTrials(id: string, fromStep: number, limit: number): Promise<Trial[]>;
@@ -108,6 +128,12 @@ export interface Store {
     atMs: number,
   ): Promise<RunSummary>;
   annotateRun(id: string, change: { name?: string; note?: string; star?: boolean }): Promise<RunSummary>;
+  /** The same change to all of them, or to none; throws not-found, or conflict where a run that is at work or waits would go to the trash. */
+  organizeRuns(ids: readonly string[], change: RunChange): Promise<RunSummary[]>;
+  /** Deletes runs that lie in the trash; returns the hashes of blobs that nothing refers to any more (the caller deletes those files). */
+  purgeRuns(ids: readonly string[]): Promise<string[]>;
+  /** Gives waiting runs their places in the queue: in this order, before all others. Returns those that it changed. */
+  orderQueue(ids: readonly string[]): Promise<RunSummary[]>;
   /** Asks the owner, wherever it is, to stop. */
   requestStop(id: string, request: RunRequestRecord['request']): Promise<RunSummary>;
   /** Every `running` run whose owner is gone becomes `interrupted`; returns those. */
@@ -146,6 +172,13 @@ export interface Store {
   listStudies(): Promise<StudyRecord[]>;
   getStudy(id: string): Promise<StudyRecord | null>;
   addStudy(record: StudyRecord): Promise<void>;
+
+  listViews(): Promise<RunView[]>;
+  putView(view: RunView): Promise<void>;
+  /** Throws not-found. */
+  removeView(id: string): Promise<void>;
+  getSettings(): Promise<Settings>;
+  putSettings(settings: Settings): Promise<void>;
 
   /** Calls back when another process has changed the database (`PRAGMA data_version`, polled in the worker). */
   onExternalChange(listener: () => void): () => void;

@@ -1,27 +1,48 @@
 /** Commands about runs: what there is, what came out, stop, go on, take away. */
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { writeFile } from 'node:fs/promises';
 import { LatheError } from '../../../shared/errors.ts';
 import { budget, bytes, dateTime, duration, ms, percent } from '../../../shared/format.ts';
 import type { QuantizePolicy } from '../../../shared/policy.ts';
-import type { RunDetail, RunSummary } from '../../../shared/run.ts';
+import { runPlaceSchema, type RunDetail, type RunPlace, type RunSummary } from '../../../shared/run.ts';
 import type { Service } from '../../service/index.ts';
+import { integer } from '../arguments.ts';
 import { globalOptions, withService } from '../context.ts';
 import { followRun } from '../follow.ts';
-import { printJson, printLine, printTable } from '../output.ts';
+import { note, printJson, printLine, printTable } from '../output.ts';
 import { printPolicy, printSensitivity, printSolutions, searchResult } from '../results.ts';
 import { addCompareCommands } from './compare.ts';
+import { addKeepingCommands } from './keeping.ts';
 
 const cancelPatienceMs = 20_000;
 
+interface ListOptions {
+  readonly filter: string;
+  readonly place: RunPlace | 'all';
+  readonly limit?: number;
+}
+
 export function addRunCommands(program: Command): void {
-  const run = program.command('run').description('runs: list, show, compare, cancel, resume, export, weights');
+  const run = program.command('run').description('runs: list, show, compare, cancel, resume, reproduce, tag, archive, export, weights');
   run
     .command('list')
-    .description('all runs, newest first')
-    .action(async (_own, command: Command) => {
+    .description('the runs, newest first')
+    .option('--filter <text>', 'such as: method = quantize and (target = bismo-cloud or latencyMs < 78) and star', '')
+    .addOption(new Option('--place <place>', 'where they are kept').choices([...runPlaceSchema.options, 'all']).default('list'))
+    .option('--limit <n>', 'at most so many', integer(1, 100_000))
+    .action(async (own: ListOptions, command: Command) => {
       const options = globalOptions(command);
-      const runs = await withService(options, (service) => service.call('run.list', {}));
+      const runs = await withService(options, (service) =>
+        service
+          .call('run.list', {
+            filter: own.filter,
+            ...(own.place === 'all' ? {} : { place: own.place }),
+            ...(own.limit === undefined ? {} : { limit: own.limit }),
+          })
+          .catch((error: unknown) => {
+            throw withCaret(error, own.filter);
+          }),
+      );
       if (options.json) {
         printJson(runs);
         return;
@@ -41,6 +62,7 @@ export function addRunCommands(program: Command): void {
           'trials',
           'took',
           'created',
+          'tags',
         ],
         runs.map((entry) => [
           entry.id,
@@ -56,6 +78,7 @@ export function addRunCommands(program: Command): void {
           String(entry.trials),
           entry.startedAtMs !== null && entry.finishedAtMs !== null ? duration((entry.finishedAtMs - entry.startedAtMs) / 1000) : '',
           dateTime(entry.createdAtMs),
+          `${entry.star ? '★ ' : ''}${entry.tags.join(' ')}`,
         ]),
         [7, 8, 9, 10, 11],
       );
@@ -140,6 +163,16 @@ export function addRunCommands(program: Command): void {
       else printLine(`${file}: ${bytes(data.length)}, weights ${sha256.slice(0, 12)} of run ${id}`);
     });
   addCompareCommands(run);
+  addKeepingCommands(run);
+}
+
+/** The same error with the filter and a mark under the place that it is about. */
+function withCaret(error: unknown, filter: string): unknown {
+  const offset = error instanceof LatheError ? error.details?.['offset'] : undefined;
+  if (!(error instanceof LatheError) || typeof offset !== 'number') return error;
+  const length = Number(error.details?.['length'] ?? 1);
+  note(`  ${filter.replaceAll(/\s/g, ' ')}\n  ${' '.repeat(offset)}${'^'.repeat(Math.max(1, Math.min(length, filter.length - offset)))}`);
+  return error;
 }
 
 /** A row a layer; names hold no commas or quotes unless a file brought them, so they are quoted where they do. */

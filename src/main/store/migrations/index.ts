@@ -11,6 +11,7 @@ import { studies } from './0008-studies.ts';
 import { architectures } from './0009-architectures.ts';
 import { fineTuning } from './0010-fine-tuning.ts';
 import { pause } from './0011-pause.ts';
+import { workbench } from './0012-workbench.ts';
 
 export const migrations: readonly Migration[] = [
   firstTables,
@@ -24,4 +25,5 @@ export const migrations: readonly Migration[] = [
   architectures,
   fineTuning,
   pause,
+  workbench,
 ];

@@ -5,18 +5,21 @@ import { z } from 'zod';
 import { canonicalJson } from '../../../shared/canonical.ts';
 import { layerInfoSchema, type LayerInfo } from '../../../shared/network.ts';
 import type { Budget } from '../../../shared/policy.ts';
+import { containsText } from '../../../shared/filter/fields.ts';
 import {
   manifestSchema,
   runSummarySchema,
   type Manifest,
   type Progress,
   type RunMethod,
+  type RunPlace,
   type RunStatus,
   type RunSummary,
 } from '../../../shared/run.ts';
+import { filterSql } from '../filter-sql.ts';
 import { corruptRow, parseJson, recordOf } from '../rows.ts';
 import type { RunResult } from '../result.ts';
-import type { NewRun, Owner, RunRequestRecord } from '../types.ts';
+import type { NewRun, Owner, RunChange, RunQuery, RunRequestRecord } from '../types.ts';
 
 /** What operations need to know of a run before they change it. */
 export interface RunState {
@@ -26,6 +29,7 @@ export interface RunState {
   readonly status: RunStatus;
   readonly owner: Owner | null;
   readonly trials: number;
+  readonly place: RunPlace;
 }
 
 export interface StatusChange {
@@ -42,6 +46,7 @@ interface SummaryRow {
   readonly budgets: string;
   readonly budgetLimits: string;
   readonly progress: string;
+  readonly tags: string;
 }
 
 interface StateRow {
@@ -50,6 +55,7 @@ interface StateRow {
   readonly method: RunMethod;
   readonly status: RunStatus;
   readonly trials: number;
+  readonly place: RunPlace;
   readonly ownerPid: number | null;
   readonly ownerStartedAt: string | null;
   readonly ownerBootId: string | null;
@@ -62,7 +68,6 @@ const isOwner = 'ownerPid = @pid AND ownerStartedAt = @startedAt AND ownerBootId
 export class RunRepository {
   readonly #db: Database.Database;
   readonly #summary: Database.Statement<[string], SummaryRow>;
-  readonly #summaries: Database.Statement<[], SummaryRow>;
   readonly #state: Database.Statement<[string], StateRow>;
   readonly #touch: Database.Statement<[number], number>;
   readonly #setProgress: Database.Statement<[string, number]>;
@@ -72,9 +77,11 @@ export class RunRepository {
 
   constructor(db: Database.Database) {
     this.#db = db;
+    db.function('containsText', { deterministic: true }, (text: unknown, part: unknown) =>
+      Number(containsText(String(text), String(part))),
+    );
     this.#summary = db.prepare(`SELECT ${summaryColumns} FROM run WHERE id = ?`);
-    this.#summaries = db.prepare(`SELECT ${summaryColumns} FROM run ORDER BY createdAtMs DESC, key DESC`);
-    this.#state = db.prepare('SELECT key, id, method, status, trials, ownerPid, ownerStartedAt, ownerBootId FROM run WHERE id = ?');
+    this.#state = db.prepare('SELECT key, id, method, status, trials, place, ownerPid, ownerStartedAt, ownerBootId FROM run WHERE id = ?');
     this.#touch = db.prepare<[number], number>('UPDATE run SET revision = revision + 1 WHERE key = ? RETURNING revision').pluck();
     this.#setProgress = db.prepare('UPDATE run SET progress = ? WHERE key = ?');
     this.#setBudgetLimits = db.prepare('UPDATE run SET budgetLimits = ? WHERE key = ?');
@@ -95,9 +102,9 @@ export class RunRepository {
     const key = this.#db
       .prepare<unknown[], number>(
         `INSERT INTO run (id, name, method, status, network, dataset, target, budgets, budgetLimits, seed, note, star, progress, trials,
-           createdAtMs, configHash, revision)
+           createdAtMs, configHash, seedlessHash, revision)
          VALUES (@id, @name, @method, 'queued', @network, @dataset, @target, @budgets, '[]', @seed, @note, 0, @progress, 0,
-           @createdAtMs, @configHash, 1)
+           @createdAtMs, @configHash, @seedlessHash, 1)
          RETURNING key`,
       )
       .pluck()
@@ -114,6 +121,7 @@ export class RunRepository {
         progress: JSON.stringify(progress),
         createdAtMs: run.atMs,
         configHash: sha256Of(text),
+        seedlessHash: seedlessHashOf(manifest),
       });
     this.#db.prepare('INSERT INTO manifest (run, manifest, layers) VALUES (?, ?, ?)').run(key, text, JSON.stringify(run.layers));
   }
@@ -125,17 +133,31 @@ export class RunRepository {
   }
 
   /** The newest first. */
-  summaries(): RunSummary[] {
-    return this.#summaries.all().map(toSummary);
+  summaries({ filter = null, place, limit, offset = 0 }: RunQuery = {}): RunSummary[] {
+    const { sql, values } = filter === null ? { sql: '1', values: [] } : filterSql(filter);
+    return this.#db
+      .prepare<unknown[], SummaryRow>(
+        `SELECT ${summaryColumns} FROM run WHERE ${sql} AND place = coalesce(?, place) ORDER BY createdAtMs DESC, key DESC LIMIT ? OFFSET ?`,
+      )
+      .all(...values, place ?? null, limit ?? -1, offset)
+      .map(toSummary);
   }
 
   /** Null when there is no such run. */
   state(id: string): RunState | null {
     const row = this.#state.get(id);
     if (!row) return null;
-    const { key, method, status, trials, ownerPid, ownerStartedAt, ownerBootId } = row;
+    const { key, method, status, trials, place, ownerPid, ownerStartedAt, ownerBootId } = row;
     const owned = ownerPid !== null && ownerStartedAt !== null && ownerBootId !== null;
-    return { key, id, method, status, trials, owner: owned ? { pid: ownerPid, startedAt: ownerStartedAt, bootId: ownerBootId } : null };
+    return {
+      key,
+      id,
+      method,
+      status,
+      trials,
+      place,
+      owner: owned ? { pid: ownerPid, startedAt: ownerStartedAt, bootId: ownerBootId } : null,
+    };
   }
 
   manifest({ key, id }: Pick<RunState, 'key' | 'id'>): { manifest: Manifest; layers: LayerInfo[] } {
@@ -189,6 +211,28 @@ export class RunRepository {
       .run({ key, name: change.name ?? null, note: change.note ?? null, star: change.star === undefined ? null : Number(change.star) });
   }
 
+  tags(key: number): readonly string[] {
+    return z
+      .array(z.string())
+      .parse(JSON.parse(this.#db.prepare<[number], string>('SELECT tags FROM run WHERE key = ?').pluck().get(key) ?? '[]'));
+  }
+
+  organize(key: number, { star, place, addTags = [], removeTags = [] }: RunChange): void {
+    const tags = [...new Set([...this.tags(key), ...addTags])].filter((tag) => !removeTags.includes(tag)).sort();
+    this.#db
+      .prepare('UPDATE run SET star = coalesce(@star, star), place = coalesce(@place, place), tags = @tags WHERE key = @key')
+      .run({ key, star: star === undefined ? null : Number(star), place: place ?? null, tags: JSON.stringify(tags) });
+  }
+
+  setQueueOrder(key: number, order: number | null): void {
+    this.#db.prepare('UPDATE run SET queueOrder = ? WHERE key = ?').run(order, key);
+  }
+
+  /** With all that belongs to it. */
+  delete(key: number): void {
+    this.#db.prepare('DELETE FROM run WHERE key = ?').run(key);
+  }
+
   setRequest(key: number, request: RunRequestRecord['request']): void {
     this.#db.prepare("UPDATE run SET request = 'cancel', pause = ? WHERE key = ?").run(request === 'pause' ? 1 : 0, key);
   }
@@ -221,10 +265,15 @@ function toSummary(row: SummaryRow): RunSummary {
   return recordOf(runSummarySchema, { table: 'run', row: row.id }, () => ({
     ...row,
     star: row.star === 1,
+    tags: parseJson(row.tags),
     budgets: parseJson(row.budgets),
     budgetLimits: parseJson(row.budgetLimits),
     progress: parseJson(row.progress),
   }));
+}
+
+function seedlessHashOf({ seed: _seed, versions: _versions, ...rest }: Manifest): string {
+  return sha256Of(canonicalJson(rest));
 }
 
 function sha256Of(text: string): string {

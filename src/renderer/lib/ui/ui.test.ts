@@ -4,7 +4,8 @@ import type { RunSummary } from '../../../shared/run.ts';
 import { KeySequence, type Command } from './commands.ts';
 import { shortTitle } from './names.ts';
 import { parseNumber } from './numbers.ts';
-import { budgetUse, canCancel, canResume, elapsedSeconds, fraction, gainOf, paceText, progressText } from './status.ts';
+import { budgetUse, elapsedSeconds, gainOf } from '../../../shared/run-figures.ts';
+import { canCancel, canResume, fraction, paceText, progressText } from './status.ts';
 
 const run = (change: Partial<RunSummary>): RunSummary =>
   ({

@@ -2,7 +2,7 @@
 import { budget, count, dateTime, duration, ms, percent, points } from '../../../shared/format.ts';
 import type { RunSummary } from '../../../shared/run.ts';
 import type { ColumnSpec } from '../../lib/table/columns.ts';
-import { budgetUse, elapsedSeconds, gainOf } from '../../lib/ui/status.ts';
+import { budgetUse, elapsedSeconds, gainOf } from '../../../shared/run-figures.ts';
 
 export type RunColumn = ColumnSpec<RunSummary>;
 
