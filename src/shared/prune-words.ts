@@ -2,6 +2,9 @@
 import { fixed } from './format.ts';
 import type { GroupDecision } from './prune.ts';
 
+/** Series of what ONNX Runtime took for a network of a pruning, in ms; behind it the network's label. Figures of a machine, not of the result. */
+export const runtimeSeries = 'machine/runtimeMs/';
+
 /** Why the group got what it did; empty where it got what was asked. */
 export function clipWords({ asked, kept, units, reason }: GroupDecision): string {
   const got = `asked ${fixed(asked, 2)}, allowed ${fixed(kept / units, 2)}`;

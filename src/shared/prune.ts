@@ -6,8 +6,11 @@ import { agentParametersSchema } from './agent.ts';
 export const importanceSchema = z.enum(['l1', 'l2', 'batch-norm', 'fpgm', 'taylor']);
 export type Importance = z.infer<typeof importanceSchema>;
 
-/** How channels are found: AMC's agent with the uniform width before it, or a rival at equal trials. */
-export const pruneMethodSchema = z.enum(['ddpg', 'random', 'evolutionary', 'greedy']);
+/**
+ * How channels are found: AMC's agent with the uniform width before it, a rival at equal trials (`magnitude` needs one: the least
+ * important of the whole network go), or another run's agent as it is.
+ */
+export const pruneMethodSchema = z.enum(['ddpg', 'random', 'evolutionary', 'greedy', 'magnitude', 'transfer']);
 export type PruneMethod = z.infer<typeof pruneMethodSchema>;
 
 /**
@@ -16,6 +19,10 @@ export type PruneMethod = z.infer<typeof pruneMethodSchema>;
  */
 export const pruneRewardSchema = z.enum(['accuracy', 'macs', 'params', 'latency']);
 export type PruneReward = z.infer<typeof pruneRewardSchema>;
+
+/** What goes: coupled channels, so that the network is smaller, or single weights, so that it is sparse. */
+export const granularitySchema = z.enum(['channels', 'weights']);
+export type Granularity = z.infer<typeof granularitySchema>;
 
 const ratioSchema = z.number().positive().max(1);
 
@@ -37,7 +44,9 @@ const pruneAgentSchema = agentParametersSchema.extend({
 /** Every default stands here, once. The agent's are AMC's. */
 export const pruneParametersSchema = z.object({
   method: pruneMethodSchema.default('ddpg'),
-  trials: z.number().int().min(1).max(1_000_000).default(400),
+  granularity: granularitySchema.default('channels'),
+  trials: z.number().int().min(1).max(1_000_000).default(400), // in all stages
+  stages: z.number().int().min(1).max(20).default(1), // each takes an equal factor of the way to the budgets and is fine-tuned before the next
   importance: importanceSchema.default('l1'),
   reward: pruneRewardSchema.default('accuracy'),
   minimumRatio: ratioSchema.default(0.2), // of each group's channels that stay at least
@@ -51,6 +60,7 @@ export const pruneParametersSchema = z.object({
   reconstructionSamples: z.number().int().min(1).max(65_536).default(10), // output positions of each of them
   sensitivitySteps: z.number().int().min(0).max(100).default(4), // accuracies that are measured of each group alone, from its fewest channels up; 0: none
   finalists: z.number().int().min(1).max(1000).default(4), // best trials that are read again on validation images of their own
+  finalistImages: z.number().int().min(0).max(10_000_000).default(0), // training images that each of them is fine-tuned on before; 0: none
   agent: pruneAgentSchema.prefault({}),
 });
 export type PruneParameters = z.infer<typeof pruneParametersSchema>;

@@ -113,6 +113,7 @@ export const pruneManifestSchema = z.object({
   ...manifestBase,
   target: z.string().nullable(), // null: no budget needs one
   targetSha256: z.string().nullable(),
+  agentRun: z.string().optional(), // of method transfer: the completed run whose agent decides
   batch: z.number().int().positive(),
   budgets: z.array(budgetSchema), // empty: accuracy is guaranteed instead, by the reward
   search: pruneParametersSchema, // as of the training: what is absent did what the default says
@@ -171,6 +172,7 @@ export const pruneRequestSchema = z.object({
   method: z.literal('prune'),
   ...requestBase,
   target: z.string().min(1).optional(), // for budgets of latency and energy
+  agentRun: z.string().min(1).optional(), // of method transfer: the run whose agent decides; completed when this one starts
   batch: z.number().int().min(1).max(4096).optional(),
   budgets: z.array(budgetSchema).default([]),
   search: given(pruneParametersSchema).optional(),
@@ -244,7 +246,8 @@ export type Solution = z.infer<typeof solutionSchema>;
 
 /**
  * Where a trial's policy came from: a uniform one to start from, the agent, a change of one of the best; of a rival: drawn at random,
- * bred, a measurement of one decision alone (which no budget bounds), solved for greedily or by an integer program. `transfer`: another run's agent.
+ * bred, a measurement of one decision alone (which no budget bounds), solved for greedily or by an integer program, cut off by one
+ * threshold over the whole network. `transfer`: another run's agent.
  */
 export const trialOriginSchema = z.enum([
   'uniform',
@@ -255,6 +258,7 @@ export const trialOriginSchema = z.enum([
   'sensitivity',
   'greedy',
   'program',
+  'magnitude',
   'transfer',
 ]);
 

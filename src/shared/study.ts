@@ -1,6 +1,7 @@
 /** Studies: grids of runs that make one table, kept together and shown beside what was published. */
 import { z } from 'zod';
-import { quantizeMethodSchema, quantizeRequestSchema, runStatusSchema } from './run.ts';
+import { pruneMethodSchema } from './prune.ts';
+import { pruneRequestSchema, quantizeMethodSchema, quantizeRequestSchema, runStatusSchema } from './run.ts';
 
 export const studyPresetSchema = z.enum(['quick', 'full']);
 export type StudyPreset = z.infer<typeof studyPresetSchema>;
@@ -46,11 +47,17 @@ export type StudyTable = z.infer<typeof studyTableSchema>;
 export const studyReportSchema = z.object({ study: studySummarySchema, tables: z.array(studyTableSchema) });
 export type StudyReport = z.infer<typeof studyReportSchema>;
 
+/** The methods that can be compared, by what is searched; `transfer` needs a run of its own kind beside it. */
+export const comparedMethods = {
+  quantize: quantizeMethodSchema.exclude(['transfer']),
+  prune: pruneMethodSchema.exclude(['transfer']),
+} as const;
+
 /** One search by several methods, each with several seeds: what is compared is the method alone. */
 export const comparisonRequestSchema = z
   .object({
-    request: quantizeRequestSchema,
-    methods: z.array(quantizeMethodSchema.exclude(['transfer'])).min(1),
+    request: z.discriminatedUnion('method', [quantizeRequestSchema, pruneRequestSchema]),
+    methods: z.array(z.string()).min(1), // some of comparedMethods
     seeds: z.array(z.number().int().min(0).max(0xffff_ffff)).min(1).max(100),
   })
   .strict();

@@ -36,6 +36,7 @@ OptimizerSpec ToOptimizer(const Napi::Object& options) {
   spec.epsilon = static_cast<float>(NumberOr(options, "epsilon", 1e-8));
   spec.weightDecay = static_cast<float>(NumberOr(options, "weightDecay", 0));
   spec.decayAll = Has(options, "decayAll") && GetBool(options, "decayAll");
+  spec.keepZeros = Has(options, "keepZeros") && GetBool(options, "keepZeros");
   spec.clipNorm = static_cast<float>(NumberOr(options, "clipNorm", 0));
   return spec;
 }

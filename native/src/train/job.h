@@ -34,8 +34,9 @@ struct OptimizerSpec {
   bool nesterov = false;
   float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;  // of Adam
   float weightDecay = 0;
-  bool decayAll = false;  // else convolution and linear weights alone
-  float clipNorm = 0;     // the gradient is scaled down to this Euclidean norm; 0: left alone
+  bool decayAll = false;   // else convolution and linear weights alone
+  float clipNorm = 0;      // the gradient is scaled down to this Euclidean norm; 0: left alone
+  bool keepZeros = false;  // convolution and linear weights that are zero get no gradient, so that they stay zero
 };
 
 struct TrainJob {

@@ -86,6 +86,7 @@ TrainResult Model::Train(const TrainJob& job) {
     if (!pass.Backward(weights, gradients, job.watch.cancelled)) break;
     if (quantized && !quantized->finite()) RequireFinite(NAN, "a range of activations", number);
     if (quantized) quantized->ShareGradients(gradients);
+    if (job.optimizer.keepZeros) optimizer_.DropGradientsOfZeros(parameters_.data());
     const double norm = optimizer_.GradientNorm();
     RequireFinite(norm, "the gradient", number);
     optimizer_.Step(pass.kernels(), job.optimizer, job.learningRates[step], number, norm, parameters_.data());

@@ -10,6 +10,17 @@ void Optimizer::Prepare(OptimizerKind kind) {
   if (kind == OptimizerKind::kAdam && second_.size() == 0) second_ = AlignedFloats(layout_.size());
 }
 
+void Optimizer::DropGradientsOfZeros(const float* parameters) {
+  const auto& all = layout_.all();
+  ParallelFor(static_cast<int>(all.size()), [&](int i) {
+    const Parameter& p = all[i];
+    if (!p.decayed()) return;
+    const float* w = parameters + p.offset;
+    float* g = gradients_.data() + p.offset;
+    for (std::size_t k = 0; k < p.length; ++k) g[k] = w[k] == 0.0f ? 0.0f : g[k];
+  });
+}
+
 double Optimizer::GradientNorm(const ParameterLayout& part) {
   const auto& all = part.all();
   sums_.resize(all.size());

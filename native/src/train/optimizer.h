@@ -22,6 +22,10 @@ class Optimizer {
   // Gets the memory that this kind of optimiser needs, zeroed.
   void Prepare(OptimizerKind kind);
 
+  // Takes the gradient off every convolution and linear weight that is zero. With its optimiser's state at zero as
+  // well, such a weight stays zero whatever the optimiser: its decay is of itself.
+  void DropGradientsOfZeros(const float* parameters);
+
   // The Euclidean norm of all gradients; its bits do not depend on the number of threads.
   double GradientNorm() { return GradientNorm(layout_); }
   // Of a part of the parameters alone; a part lies in the same array.

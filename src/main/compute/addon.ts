@@ -146,6 +146,7 @@ export interface NativeTrainOptions {
   readonly weightDecay: number; // on convolution and linear weights only, unless decayAll
   readonly decayAll?: boolean;
   readonly clipNorm?: number; // the gradient is scaled down to this Euclidean norm; 0, the default: left alone
+  readonly keepZeros?: boolean; // convolution and linear weights that are zero stay zero
   readonly labelSmoothing?: number; // 0..1
   readonly quantized?: NativeQuantizedTraining;
   readonly augmentation?: NativeAugmentation;

@@ -189,6 +189,31 @@ describe('training', () => {
     await expectStep(change, (w, g) => w - 0.5 * (1 + 0.75) * (g + 0.25 * w));
   });
 
+  it.each(['sgd', 'adam'] as const)('keeps weights that are zero at zero where asked, and no other parameter: %s', async (optimizer) => {
+    const { model, start } = newModel();
+    const isWeight = ({ role }: { readonly role: string }): boolean => role === 'weight';
+    const zeros = start.slice();
+    for (const { offset, length } of model.parameters.filter(isWeight)) {
+      for (let i = offset; i < offset + length; i += 3) zeros[i] = 0;
+    }
+    model.setState(zeros);
+    const change = { optimizer, momentum: 0.9, weightDecay: 0.1, keepZeros: true };
+    await model.train(steps(3, 0.1, change));
+    const after = model.getState().parameters;
+    let changed = 0;
+    for (const { op, role, offset, length } of model.parameters.filter(isTrained)) {
+      for (let i = offset; i < offset + length; i += 1) {
+        if (role === 'weight' && zeros[i] === 0) expect(after[i], op).toBe(0);
+        else if (after[i] !== zeros[i]) changed += 1;
+      }
+    }
+    const free = model.parameters.filter(isTrained).reduce((sum, { length }) => sum + length, 0) - zeros.filter((w, i) => w === 0 && start[i] !== 0).length;
+    expect(changed).toBeGreaterThan(0.8 * free);
+    model.setState(zeros);
+    await model.train(steps(3, 0.1, { ...change, keepZeros: false }));
+    expect(model.getState().parameters.filter((w) => w === 0).length).toBeLessThan(zeros.filter((w) => w === 0).length);
+  });
+
   it('scales a gradient down to the norm that was asked for, and not up; the norm is that of all parameters', async () => {
     const { model } = newModel();
     const gradients = await gradientsOf(model);

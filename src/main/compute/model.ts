@@ -312,7 +312,7 @@ type TrainSettings = Omit<
 /** How to train, checked, with every default filled in. */
 export function trainSettings(options: NativeTrainOptions): TrainSettings {
   const { optimizer = 'sgd', momentum, nesterov = false, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
-  const { weightDecay, decayAll = false, clipNorm = 0, labelSmoothing = 0, seed = 0, firstStep = 0 } = options;
+  const { weightDecay, decayAll = false, clipNorm = 0, keepZeros = false, labelSmoothing = 0, seed = 0, firstStep = 0 } = options;
   const augmentation = options.augmentation ?? noAugmentation;
   checkNumber('momentum', momentum, 0, 1);
   checkNumber('beta1', beta1, 0, 0.999_999);
@@ -335,6 +335,7 @@ export function trainSettings(options: NativeTrainOptions): TrainSettings {
     weightDecay,
     decayAll,
     clipNorm,
+    keepZeros,
     labelSmoothing,
     augmentation,
     seed,

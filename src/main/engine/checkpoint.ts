@@ -2,7 +2,9 @@
 import { deserialize, serialize } from 'node:v8';
 import { LatheError } from '../../shared/errors.ts';
 import type { GroupDecision } from '../../shared/prune.ts';
-import type { PruneSearchState } from '../search/prune/search.ts';
+import type { DdpgState } from '../search/agent/ddpg.ts';
+import { packValues, unpackValues, type PackedValues } from '../network/sparse.ts';
+import type { PruneSearchState, TrialsState } from '../search/prune/search.ts';
 import type { Decision } from '../../shared/specialize.ts';
 import type { BitVector } from '../search/quantize/bits.ts';
 import type { QuantizeSearchState } from '../search/quantize/search.ts';
@@ -41,7 +43,15 @@ export interface SearchCheckpoint {
   readonly search: QuantizeSearchState | RivalSearchState; // by the manifest's method
 }
 
+/** The network that a later stage of a pruning starts from. */
+export interface StageBase {
+  readonly index: number; // of the stage, from 0
+  readonly graphJson: unknown;
+  readonly weights: string; // SHA-256 of the blob
+}
+
 interface PrunePrelude {
+  readonly stage?: StageBase; // absent: the first, of the whole network
   readonly weights: SearchCheckpoint['weights'];
   readonly wholeAccuracy: number; // of the network with all its channels, on the validation images
 }
@@ -49,7 +59,7 @@ interface PrunePrelude {
 /** A pruning among its trials. */
 export interface PruneCheckpoint extends PrunePrelude {
   readonly kind: 'prune-search';
-  readonly search: PruneSearchState | RivalSearchState;
+  readonly search: PruneSearchState | RivalSearchState | TrialsState;
 }
 
 /** A network that a pruning fine-tunes: the one that was found, then its rivals. */
@@ -66,6 +76,7 @@ export interface TuningCheckpoint extends PrunePrelude {
   readonly kind: 'prune-tuning';
   readonly networks: readonly TunedNetwork[];
   readonly training: TrainingState | null; // of the first that is not fine-tuned yet
+  readonly agent?: Pick<DdpgState, 'actor'> | null; // that decided; null: a rival did
 }
 
 /** A supernet's training and search. */
@@ -97,7 +108,7 @@ type Blob =
   WeightsBlob | TrainingCheckpoint | SearchCheckpoint | PruneCheckpoint | TuningCheckpoint | SpecializeCheckpoint | RetrainingCheckpoint;
 
 export async function saveState(dataDir: string, state: Blob): Promise<{ sha256: string; sizeBytes: number }> {
-  return await writeBlob(dataDir, serialize({ formatVersion, state }));
+  return await writeBlob(dataDir, serialize({ formatVersion, state: packed(state) }));
 }
 
 /** Reads a blob back, its hash verified; refuses another kind and another format. */
@@ -112,7 +123,20 @@ export async function loadState<K extends Blob['kind']>(dataDir: string, sha256:
   if (!isKind(value.state, kind)) {
     throw new LatheError('corrupt', `checkpoint ${sha256.slice(0, 12)}: expected ${kind}, found ${value.state.kind}; start the run again`);
   }
-  return value.state;
+  return unpacked(value.state);
+}
+
+/** Weights with many zeros take the room of the others. */
+function packed(state: Blob): object {
+  if (state.kind !== 'weights') return state;
+  const parameters = packValues(state.parameters);
+  return parameters.marks === null ? state : { ...state, parameters };
+}
+
+function unpacked<B extends Blob>(state: B): B {
+  if (state.kind !== 'weights') return state;
+  const { parameters }: { readonly parameters: Float32Array | PackedValues } = state;
+  return parameters instanceof Float32Array ? state : { ...state, parameters: unpackValues(parameters) };
 }
 
 function isEnvelope(value: unknown): value is { formatVersion: number; state: Blob } {

@@ -6,9 +6,9 @@ import { pruneParametersSchema } from '../../shared/prune.ts';
 import { targetSchema } from '../../shared/target.ts';
 import { couplingOf } from '../network/coupling.ts';
 import { networkTitle } from '../network/describe.ts';
-import { ChannelCounts, decisionsOf } from '../search/prune/channels.ts';
 import { absoluteLimits, requireReachable } from '../search/prune/clip.ts';
-import { onTarget, pricing, requirePriceable } from '../search/prune/pricing.ts';
+import { requirePriceable } from '../search/prune/pricing.ts';
+import { taskOf } from '../search/prune/task.ts';
 import { uniformWidth } from '../search/prune/uniform.ts';
 import { graphOf, questionNetworkSchema } from './network-requests.ts';
 
@@ -26,28 +26,27 @@ export function answerPrunePreview(input: unknown): Output<'prune.preview'> {
   const { network, target, batch, budgets, search } = prunePreviewQuestionSchema.parse(input);
   const graph = graphOf(network);
   const coupling = couplingOf(graph);
-  const counts = new ChannelCounts(graph, decisionsOf(graph, search, coupling), coupling);
-  const pricer = target ? onTarget(graph, coupling, counts, target, batch ?? target.defaultBatch) : null;
-  const whole = pricer?.(counts.all) ?? null;
-  requirePriceable(budgets, target ? { id: target.id, energyKnown: whole?.energyMj !== null } : null);
-  const { price, costOf } = pricing(counts, pricer);
+  const { counts, channels, pricing } = taskOf(graph, coupling, { ...search, target, batch: batch ?? target?.defaultBatch ?? 1 });
+  const { price, costOf } = pricing;
+  const whole = costOf(counts.all);
+  requirePriceable(budgets, search.granularity, target ? { id: target.id, energyKnown: whole.energyMj !== null } : null);
   const limits = absoluteLimits(budgets, (resource) => price(resource, counts.all));
-  const clip = { decisions: counts.decisions, limits, roundTo: search.roundTo, price };
+  const clip = { decisions: counts.decisions, limits, price };
   requireReachable(clip);
   const uniform = uniformWidth(clip);
   return {
     network: networkTitle(network, graph.inputShape),
     limits,
-    whole: costOf(counts.all),
+    whole,
     fewest: costOf(counts.fewest),
     uniform: uniform ? { ratio: uniform.ratio, cost: costOf(uniform.counts) } : null,
-    groups: counts.decisions.map(({ group, name, units, minimum, maximum, layer }) => ({
+    groups: counts.decisions.map(({ name, units, minimum, maximum, layer }, t) => ({
       group: name,
       kind: layer.kind,
       units,
       minimum,
       maximum,
-      joined: [...(coupling.groups[group]?.joints ?? [])],
+      joined: [...(coupling.groups[channels?.decisions[t]?.group ?? -1]?.joints ?? [])],
     })),
   };
 }

@@ -1,7 +1,7 @@
 /** Prunings before they run: what one could decide, and the manifest that a request for one becomes. */
 import { contract, type Output, type Parsed } from '../../shared/contract.ts';
 import { LatheError } from '../../shared/errors.ts';
-import { pruneParametersSchema } from '../../shared/prune.ts';
+import { pruneParametersSchema, type PruneParameters } from '../../shared/prune.ts';
 import {
   trainingParametersSchema,
   type PruneManifest,
@@ -53,7 +53,12 @@ export async function makePruneManifest(
   request: PruneRequest,
   { base, images }: ManifestBase,
 ): Promise<PruneManifest> {
-  const search = pruneParametersSchema.parse({ ...request.search, ...imagesOf(images, request), agent: agentOf(request) });
+  const search = pruneParametersSchema.parse({
+    ...usualOf(request),
+    ...request.search,
+    ...imagesOf(images, request),
+    agent: agentOf(request),
+  });
   if (search.rewardImages > search.validationImages) {
     throw new LatheError(
       'bad-input',
@@ -69,6 +74,10 @@ export async function makePruneManifest(
   if (search.reward === 'latency' && request.target === undefined) {
     throw new LatheError('bad-input', 'reward latency: it needs a target to be priced on');
   }
+  requireStages(search, request);
+  if (search.granularity === 'weights' && search.reward === 'latency') {
+    throw new LatheError('bad-input', 'reward latency: single weights that are zero save none on any target here; choose macs or params');
+  }
   const found = request.target === undefined ? null : findTarget(request.target);
   await prunePreview({
     network: request.network,
@@ -83,11 +92,29 @@ export async function makePruneManifest(
     ...base,
     target: found?.target.id ?? null,
     targetSha256: found?.sha256 ?? null,
+    ...(request.agentRun === undefined ? {} : { agentRun: request.agentRun }),
     batch: request.batch ?? found?.target.defaultBatch ?? 1,
     budgets: request.budgets,
     search,
     tuning: tuningOf(base.training, request.tuning ?? {}),
   };
+}
+
+/** Single weights: of a layer a twentieth may stay, and the smallest are chosen by magnitude alone. */
+function usualOf({ search }: PruneRequest): Partial<PruneParameters> {
+  return search?.granularity === 'weights' ? { minimumRatio: 0.05 } : {};
+}
+
+function requireStages({ stages, trials }: PruneParameters, { budgets }: PruneRequest): void {
+  if (stages === 1) return;
+  if (budgets.length === 0) {
+    throw new LatheError(
+      'bad-input',
+      `stages ${String(stages)}: they are steps towards a budget; give one, such as macs=0.1, or one stage`,
+    );
+  }
+  if (trials < stages)
+    throw new LatheError('bad-input', `stages ${String(stages)}: each needs a trial; give at least ${String(stages)} trials`);
 }
 
 /** Fewer statistics images than a quantization reads: the pruned network's batch norm needs no more, and they are a part of every trial. */

@@ -66,13 +66,13 @@ export class Runs {
   }
 
   async create(request: Parsed<'run.create'>): Promise<RunSummary> {
-    if (request.method === 'quantize') await this.checkAgent(request);
+    if (request.method === 'quantize' || request.method === 'prune') await this.checkAgent(request);
     return await this.add(await this.options.manifests.make(request), request.note ?? '');
   }
 
   /** A run that is there already, or is completed, with the very same manifest; else a new one. */
   async createOrReuse(request: Parsed<'run.create'>): Promise<RunSummary> {
-    if (request.method === 'quantize') await this.checkAgent(request);
+    if (request.method === 'quantize' || request.method === 'prune') await this.checkAgent(request);
     const made = await this.options.manifests.make(request);
     const hash = sha256OfJson(made.manifest);
     const reusable = (await this.options.store.listRuns()).find(
@@ -88,7 +88,7 @@ export class Runs {
     else if (status !== 'completed' && status !== 'running') await this.resume(id);
   }
 
-  private async checkAgent({ search, agentRun }: Extract<Parsed<'run.create'>, { method: 'quantize' }>): Promise<void> {
+  private async checkAgent({ method, search, agentRun }: Extract<Parsed<'run.create'>, { method: 'quantize' | 'prune' }>): Promise<void> {
     if (search?.method !== 'transfer') {
       if (agentRun === undefined) return;
       throw new LatheError('bad-input', `run ${agentRun} as agent: only method transfer takes one; leave it out, or choose that method`);
@@ -96,13 +96,17 @@ export class Runs {
     if (agentRun === undefined)
       throw new LatheError('bad-input', 'method transfer: name the run whose agent decides, one of method ddpg that is completed');
     const { manifest } = await this.show(agentRun);
-    if (manifest.method !== 'quantize' || manifest.search.method !== 'ddpg')
-      throw new LatheError('bad-input', `run ${agentRun} has no agent; name a run that searched bits by method ddpg`);
-    const wanted = search.agent?.hiddenUnits ?? agentParametersSchema.parse({}).hiddenUnits;
-    if (wanted !== manifest.search.agent.hiddenUnits)
+    const searched = manifest.method === 'quantize' || manifest.method === 'prune' ? manifest : null;
+    if (searched?.method !== method || searched.search.method !== 'ddpg')
       throw new LatheError(
         'bad-input',
-        `hidden units ${String(wanted)}: the agent of run ${agentRun} has ${String(manifest.search.agent.hiddenUnits)}; give the same`,
+        `run ${agentRun} has no agent for this; name a run that searched ${method === 'prune' ? 'channels' : 'bits'} by method ddpg`,
+      );
+    const wanted = search.agent?.hiddenUnits ?? agentParametersSchema.parse({}).hiddenUnits;
+    if (wanted !== searched.search.agent.hiddenUnits)
+      throw new LatheError(
+        'bad-input',
+        `hidden units ${String(wanted)}: the agent of run ${agentRun} has ${String(searched.search.agent.hiddenUnits)}; give the same`,
       );
   }
 
@@ -290,7 +294,7 @@ export class Runs {
       dataset,
       dataDir,
       checkpoint,
-      agent: manifest.method === 'quantize' && manifest.agentRun !== undefined ? await this.agentOf(manifest.agentRun) : null,
+      agent: 'agentRun' in manifest && manifest.agentRun !== undefined ? await this.agentOf(manifest.agentRun) : null,
       weights: weights ? { sha256: weights.sha256, trainSeconds: weights.trainSeconds, imagesPerSecond: weights.imagesPerSecond } : null,
     };
   }
@@ -298,7 +302,8 @@ export class Runs {
   /** The last checkpoint of a completed search holds its agent. */
   private async agentOf(id: string): Promise<{ sha256: string }> {
     const { summary, checkpoint } = await this.show(id);
-    if (summary.status !== 'completed' || checkpoint?.phase !== 'searching')
+    // Of a pruning the agent stands in the checkpoints of the fine-tuning behind it.
+    if (summary.status !== 'completed' || (checkpoint?.phase !== 'searching' && checkpoint?.phase !== 'tuning'))
       throw new LatheError(
         'conflict',
         `run ${id}, whose agent this run takes, is ${summary.status}; let it complete, then resume this one`,

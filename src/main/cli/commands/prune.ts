@@ -4,15 +4,18 @@ import type { Input } from '../../../shared/contract.ts';
 import { bytes, fixed, millijoules, ms, percent, points, si } from '../../../shared/format.ts';
 import type { Budget } from '../../../shared/policy.ts';
 import {
+  granularitySchema,
   importanceSchema,
   pruneMethodSchema,
   type PruneMethod,
   pruneRewardSchema,
+  type Granularity,
   type GroupBounds,
   type Importance,
   type PruneReward,
 } from '../../../shared/prune.ts';
-import { clipWords } from '../../../shared/prune-words.ts';
+import { clipWords, runtimeSeries } from '../../../shared/prune-words.ts';
+import type { Service } from '../../service/index.ts';
 import type { RunDetail, Solution } from '../../../shared/run.ts';
 import { InvalidArgumentError } from 'commander';
 import { budgets, integer, networkRef, oneOf, positive, withVariantOptions, type VariantOptions } from '../arguments.ts';
@@ -20,9 +23,10 @@ import { globalOptions, withService } from '../context.ts';
 import { followRun } from '../follow.ts';
 import { note, printJson, printLine, printTable } from '../output.ts';
 import { searchResult } from '../results.ts';
+import { compareMethods, withRivalOptions, type RivalOptions } from '../rivals.ts';
 import { trainingOf, withTrainingFlags, type TrainingFlags } from '../training-flags.ts';
 
-interface PruneOptions extends VariantOptions, TrainingFlags {
+interface PruneOptions extends VariantOptions, TrainingFlags, RivalOptions {
   readonly dataset: string;
   readonly seed?: number;
   readonly threads?: number;
@@ -30,6 +34,11 @@ interface PruneOptions extends VariantOptions, TrainingFlags {
   readonly budget?: readonly Budget[];
   readonly hardwareBatch?: number;
   readonly method?: PruneMethod;
+  readonly agent?: string;
+  readonly granularity?: Granularity;
+  readonly stages?: number;
+  readonly finalists?: number;
+  readonly finalistImages?: number;
   readonly trials?: number;
   readonly importance?: Importance;
   readonly reward?: PruneReward;
@@ -45,10 +54,13 @@ interface PruneOptions extends VariantOptions, TrainingFlags {
 }
 
 export function addPruneCommand(program: Command): void {
-  const command = withVariantOptions(
-    program
-      .command('prune <network>')
-      .description('search how many channels of each layer stay under a budget (AMC), and fine-tune what is found'),
+  const command = withRivalOptions(
+    withVariantOptions(
+      program
+        .command('prune <network>')
+        .description('search how many channels of each layer stay under a budget (AMC), and fine-tune what is found'),
+    ),
+    'prune',
   )
     .requiredOption('--dataset <id>', 'the data set')
     .option('--seed <n>', 'seed of everything random', integer(0, 0xffff_ffff))
@@ -57,7 +69,10 @@ export function addPruneCommand(program: Command): void {
     .option('--target <id>', 'the hardware target, for budgets of latency and energy')
     .option('--hardware-batch <n>', "images at once on the target (default: the target's)", integer(1, 4096))
     .option('--method <kind>', `how channels are found: ${pruneMethodSchema.options.join(', ')}`, oneOf(pruneMethodSchema.options))
-    .option('--trials <n>', 'choices of channels to evaluate', integer(1, 1_000_000))
+    .option('--agent <run>', 'with --method transfer: the completed pruning whose agent decides')
+    .option('--granularity <kind>', 'what goes: channels (a smaller network) or weights (a sparse one)', oneOf(granularitySchema.options))
+    .option('--stages <n>', 'steps to the budget, each fine-tuned before the next (default: 1)', integer(1, 20))
+    .option('--trials <n>', 'choices to evaluate, in all stages', integer(1, 1_000_000))
     .option('--importance <kind>', `which channels go first: ${importanceSchema.options.join(', ')}`, oneOf(importanceSchema.options))
     .option(
       '--reward <kind>',
@@ -69,23 +84,28 @@ export function addPruneCommand(program: Command): void {
     .option('--round <n>', 'channels are kept in multiples of this', integer(1, 1024))
     .option('--group <name=min..max>', 'bounds of one group, such as conv1=0.5..1; conv1=1..1 locks it; several may be given', groupBounds)
     .option('--reward-images <n>', 'validation images that each trial reads', integer(1, 10_000_000))
+    .option('--finalists <n>', 'best trials that are read again on images of their own', integer(1, 1000))
+    .option('--finalist-images <n>', 'training images that each of them is fine-tuned on before (0: none)', integer(0, 10_000_000))
     .option('--reconstruction-images <n>', 'training images for least-squares weights (0: weights stay as they are)', integer(0, 1_000_000))
     .option('--tune-epochs <n>', 'epochs of fine-tuning (0: none)', integer(0, 10_000))
     .option('--tune-lr <rate>', 'peak learning rate of fine-tuning', positive)
     .option('--onnx <file>', 'write the pruned network to an ONNX file');
   withTrainingFlags(command).action(async (id: string, own: PruneOptions, self: Command) => {
     const options = globalOptions(self);
-    const { detail, file } = await withService(options, async (service) => {
-      const detail = await followRun(service, () => service.call('run.create', pruneInput(id, own)));
+    const request = pruneInput(id, own);
+    if (await compareMethods(options, request, own)) return;
+    const { detail, runtime, file } = await withService(options, async (service) => {
+      const detail = await followRun(service, () => service.call('run.create', request));
+      const runtime = await runtimeMs(service, detail.summary.id);
       const network = detail.solutions.find(({ role }) => role === 'best')?.prune?.network;
-      if (own.onnx === undefined || !network) return { detail, file: null };
-      return { detail, file: await service.call('network.export', { network: { id: network }, path: own.onnx }) };
+      if (own.onnx === undefined || !network) return { detail, runtime, file: null };
+      return { detail, runtime, file: await service.call('network.export', { network: { id: network }, path: own.onnx }) };
     });
     if (options.json) {
-      printJson({ ...searchResult(detail), ...(file ? { onnx: file } : {}) });
+      printJson({ ...searchResult(detail), runtimeMs: Object.fromEntries(runtime), ...(file ? { onnx: file } : {}) });
       return;
     }
-    printPruned(detail);
+    printPruned(detail, runtime);
     if (file)
       printLine(
         `wrote ${file.path} (${bytes(file.sizeBytes)}); ONNX Runtime agrees on ${percent(file.check.sameClass, 0)} % of ${String(file.check.images)} images`,
@@ -104,9 +124,13 @@ function groupBounds(text: string, previous: readonly GroupBounds[] | undefined)
   return [...(previous ?? []), { group: match.groups['group'] ?? '', minimumRatio, maximumRatio }];
 }
 
-function pruneInput(id: string, own: PruneOptions): Input<'run.create'> {
+function pruneInput(id: string, own: PruneOptions): Extract<Input<'run.create'>, { method: 'prune' }> {
   const search = {
     method: own.method,
+    granularity: own.granularity,
+    stages: own.stages,
+    finalists: own.finalists,
+    finalistImages: own.finalistImages,
     trials: own.trials,
     importance: own.importance,
     reward: own.reward,
@@ -127,12 +151,12 @@ function pruneInput(id: string, own: PruneOptions): Input<'run.create'> {
     budgets: [...(own.budget ?? [])],
     search: given(search),
     tuning: given(tuning),
-    ...given({ seed: own.seed, threads: own.threads, target: own.target, batch: own.hardwareBatch }),
+    ...given({ seed: own.seed, threads: own.threads, target: own.target, batch: own.hardwareBatch, agentRun: own.agent }),
   };
 }
 
 /** The whole network, the found one and its rival side by side, then the groups of the found one. */
-export function printPruned(detail: RunDetail): void {
+export function printPruned(detail: RunDetail, runtime: ReadonlyMap<string, number>): void {
   const whole = detail.solutions.find(({ role }) => role === 'float');
   const order: Readonly<Record<Solution['role'], number>> = { float: 0, best: 1, baseline: 2 };
   const rows = [...detail.solutions].sort((a, b) => order[a.role] - order[b.role]);
@@ -150,6 +174,7 @@ export function printPruned(detail: RunDetail): void {
       'float32',
       'latency (ms)',
       'energy (mJ)',
+      'ONNX Runtime (ms)',
     ],
     rows.map((row) => [
       row.label,
@@ -164,14 +189,16 @@ export function printPruned(detail: RunDetail): void {
       bytes(row.sizeBytes),
       ms(row.latencyMs),
       millijoules(row.energyMj),
+      ms(runtime.get(row.label) ?? null),
     ]),
-    [2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
+    [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
   );
   const best = detail.solutions.find(({ role }) => role === 'best');
+  if (whole && best) printSpeedUp(whole, best, runtime);
   if (!best?.prune) return;
   printLine('');
   printTable(
-    ['group', 'channels', 'kept', 'ratio', '', 'clip'],
+    ['group', detail.manifest.method === 'prune' ? detail.manifest.search.granularity : 'channels', 'kept', 'ratio', '', 'clip'],
     best.prune.groups.map((decision) => [
       decision.group,
       String(decision.units),
@@ -184,4 +211,27 @@ export function printPruned(detail: RunDetail): void {
   );
   if (best.prune.network !== null)
     printLine(`kept as network ${best.prune.network}; lathe network export ${best.prune.network} FILE.onnx writes it`);
+}
+
+/** What the target predicted of the speed-up, and what this machine measured, where both or one is known. */
+function printSpeedUp(whole: Solution, best: Solution, runtime: ReadonlyMap<string, number>): void {
+  const ratio = (all: number | null | undefined, small: number | null | undefined): number | null =>
+    typeof all === 'number' && typeof small === 'number' && small > 0 ? all / small : null;
+  const predicted = ratio(whole.latencyMs, best.latencyMs);
+  const measured = ratio(runtime.get(whole.label), runtime.get(best.label));
+  const parts = [
+    ...(predicted === null ? [] : [`predicted ×${fixed(predicted, 2)}`]),
+    ...(measured === null ? [] : [`ONNX Runtime on this machine ×${fixed(measured, 2)}`]),
+  ];
+  if (parts.length > 0) printLine(`speed-up: ${parts.join(', ')}`);
+}
+
+/** Milliseconds that ONNX Runtime took for the run's networks on the machine of the run, by their labels. */
+export async function runtimeMs(service: Service, run: string): Promise<ReadonlyMap<string, number>> {
+  const metrics = await service.call('run.metrics', { id: run });
+  return new Map(
+    metrics
+      .filter(({ series }) => series.startsWith(runtimeSeries))
+      .map(({ series, value }) => [series.slice(runtimeSeries.length), value]),
+  );
 }

@@ -1,9 +1,7 @@
 /** Commands that work for a while: training and searching. */
-import { InvalidArgumentError, type Command } from 'commander';
+import type { Command } from 'commander';
 import type { Input } from '../../../shared/contract.ts';
 import { count, duration, percentUnit } from '../../../shared/format.ts';
-import { LatheError } from '../../../shared/errors.ts';
-import { comparisonRequestSchema } from '../../../shared/study.ts';
 import type { Budget } from '../../../shared/policy.ts';
 import { quantizeMethodSchema, type QuantizeMethod } from '../../../shared/run.ts';
 import { budgets, integer, networkRef, oneOf, positive, withVariantOptions, type VariantOptions, readPolicy } from '../arguments.ts';
@@ -11,7 +9,7 @@ import { trainingOf, withTrainingFlags, type TrainingFlags } from '../training-f
 import { globalOptions, withService } from '../context.ts';
 import { followRun } from '../follow.ts';
 import { note, printJson, printLine } from '../output.ts';
-import { runStudy } from './studies.ts';
+import { compareMethods, withRivalOptions, type RivalOptions } from '../rivals.ts';
 import { printPolicy, printSolutions, searchResult } from '../results.ts';
 
 export interface TrainingOptions extends VariantOptions, TrainingFlags {
@@ -20,7 +18,7 @@ export interface TrainingOptions extends VariantOptions, TrainingFlags {
   readonly threads?: number;
 }
 
-interface QuantizeOptions extends TrainingOptions {
+interface QuantizeOptions extends TrainingOptions, RivalOptions {
   readonly target: string;
   readonly budget: readonly Budget[];
   readonly hardwareBatch?: number;
@@ -39,8 +37,6 @@ interface QuantizeOptions extends TrainingOptions {
   readonly finetuneEpochs?: number;
   readonly finetuneRate?: number;
   readonly sensitivity?: boolean;
-  readonly rivals?: readonly ComparedMethod[];
-  readonly seeds?: number;
 }
 
 export function addSearchCommands(program: Command): void {
@@ -70,7 +66,7 @@ export function addSearchCommands(program: Command): void {
     },
   );
 
-  withTrainingOptions(
+  const quantize = withTrainingOptions(
     withVariantOptions(
       program.command('quantize <network>').description('search weight and activation bits of each layer under a budget (HAQ)'),
     ),
@@ -94,36 +90,23 @@ export function addSearchCommands(program: Command): void {
     .option('--sensitivity', 'measure each layer at each width alone, besides the trials')
     .option('--start <file>', 'a policy file that is tried first, lowered where it is over a budget')
     .option('--agent <run>', 'with --method transfer: the completed run whose agent decides')
-    .option(
-      '--rivals <methods>',
-      'compare --method with these at equal budget and trials: random,evolutionary,greedy,integer-program',
-      methods,
-    )
-    .option('--seeds <n>', 'with --rivals: seeds from --seed on (default: 1)', integer(1, 100))
     .option('--min-bits <n>', 'fewest bits of a layer', integer(1, 8))
     .option('--max-bits <n>', 'most bits of a layer', integer(1, 8))
-    .option('--no-protect', 'let the search choose the bits of the first and the last layer too')
-    .action(async (id: string, own: QuantizeOptions, command: Command) => {
-      const options = globalOptions(command);
-      const start = own.start === undefined ? {} : { start: await readPolicy(own.start) };
-      const request = { ...quantizeInput(id, own), ...start };
-      if (own.rivals !== undefined) {
-        const first = own.seed ?? 1;
-        const seeds = Array.from({ length: own.seeds ?? 1 }, (_, index) => first + index);
-        const compared = [...new Set([comparedMethod(own.method ?? 'ddpg'), ...own.rivals])];
-        await runStudy(options, (service) => service.call('study.compare', { request, methods: compared, seeds }));
-        return;
-      }
-      if (own.seeds !== undefined) throw new LatheError('bad-input', '--seeds belongs to --rivals; give --seed for one run');
-      const detail = await withService(options, (service) => followRun(service, () => service.call('run.create', request)));
-      if (options.json) {
-        printJson(searchResult(detail));
-        return;
-      }
-      printSolutions(detail.solutions);
-      printPolicy(detail);
-      note(`run ${detail.summary.id}: "lathe run show ${detail.summary.id}" shows it again`);
-    });
+    .option('--no-protect', 'let the search choose the bits of the first and the last layer too');
+  withRivalOptions(quantize, 'quantize').action(async (id: string, own: QuantizeOptions, command: Command) => {
+    const options = globalOptions(command);
+    const start = own.start === undefined ? {} : { start: await readPolicy(own.start) };
+    const request = { ...quantizeInput(id, own), ...start };
+    if (await compareMethods(options, request, own)) return;
+    const detail = await withService(options, (service) => followRun(service, () => service.call('run.create', request)));
+    if (options.json) {
+      printJson(searchResult(detail));
+      return;
+    }
+    printSolutions(detail.solutions);
+    printPolicy(detail);
+    note(`run ${detail.summary.id}: "lathe run show ${detail.summary.id}" shows it again`);
+  });
 }
 
 export function withTrainingOptions(command: Command): Command {
@@ -140,20 +123,6 @@ export function trainingInput(id: string, own: TrainingOptions): Omit<Extract<In
     ...(own.seed === undefined ? {} : { seed: own.seed }),
     ...(own.threads === undefined ? {} : { threads: own.threads }),
   };
-}
-
-type ComparedMethod = Input<'study.compare'>['methods'][number];
-
-function comparedMethod(name: string): ComparedMethod {
-  const parsed = comparisonRequestSchema.shape.methods.element.safeParse(name);
-  if (!parsed.success)
-    throw new InvalidArgumentError(`expected one of ${comparisonRequestSchema.shape.methods.element.options.join(', ')}.`);
-  return parsed.data;
-}
-
-/** Methods separated by commas. */
-function methods(text: string): ComparedMethod[] {
-  return text.split(',').map((name) => comparedMethod(name.trim()));
 }
 
 function quantizeInput(id: string, own: QuantizeOptions): Extract<Input<'run.create'>, { method: 'quantize' }> {

@@ -9,62 +9,36 @@ import { inputsOf, quantizableLayers } from '../../network/graph.ts';
 import type { Graph, GraphNode, QuantizableLayer } from '../../network/graph.ts';
 import type { KeptUnits } from '../../network/slice.ts';
 import { product } from '../../network/shape.ts';
+import { Counted, requireOrder, unitsOf, type Bounds, type Counts, type Decision } from './decisions.ts';
 
-/** A group that can lose units: one decision. */
-export interface Decision {
+/** A group of coupled channels that can lose units. */
+export interface ChannelDecision extends Decision {
   readonly group: number; // index into the coupling's groups
-  readonly name: string;
-  readonly units: number;
-  readonly minimum: number; // units that stay at least
-  readonly maximum: number; // and at most
-  /** The layer that stands for the group in the agent's state: the first that reads its channels, as in AMC. */
-  readonly layer: QuantizableLayer;
-}
-
-/** Units that stay of each decision, in order. */
-export type Counts = readonly number[];
-
-/**
- * Units for a ratio (AMC, `prune_kernel`): rounded, at least one, up to the next multiple of `roundTo`; where that is more than
- * there are, down to one. Unlike the released code it never gives 0: a group smaller than `roundTo` stays whole.
- */
-export function unitsOf(ratio: number, units: number, roundTo: number): number {
-  const wanted = Math.max(1, Math.round(units * ratio));
-  const up = Math.ceil(wanted / roundTo) * roundTo;
-  if (up <= units) return up;
-  return Math.max(Math.floor(units / roundTo) * roundTo, 0) || units;
-}
-
-/** The counts that a decision may take, the fewest first: multiples of `roundTo` between its bounds, and the bounds. */
-export function choicesOf({ minimum, maximum }: Pick<Decision, 'minimum' | 'maximum'>, roundTo: number): number[] {
-  const choices = [minimum];
-  for (let count = (Math.floor(minimum / roundTo) + 1) * roundTo; count < maximum; count += roundTo) choices.push(count);
-  if (maximum > minimum) choices.push(maximum);
-  return choices;
-}
-
-export interface Bounds {
-  readonly minimumRatio: number;
-  readonly maximumRatio: number;
-  readonly roundTo: number;
-  readonly groups: readonly GroupBounds[];
 }
 
 /**
  * The decisions of a graph, in network order. Throws LatheError bad-input for bounds of a group that there is not or that cannot
- * lose channels, for a minimum above the maximum, and where nothing can be decided.
+ * lose channels, for a minimum above the maximum, and where nothing can be decided. Ratios are of the units in `whole` where a
+ * group is named there: of the network before earlier stages.
  */
-export function decisionsOf(graph: Graph, bounds: Bounds, coupling: Coupling = couplingOf(graph)): Decision[] {
+export function decisionsOf(
+  graph: Graph,
+  bounds: Bounds,
+  coupling: Coupling = couplingOf(graph),
+  whole?: ReadonlyMap<string, number>,
+): ChannelDecision[] {
   const layers = new Map(quantizableLayers(graph).map((layer) => [layer.name, layer]));
   const own = boundsByGroup(coupling, bounds.groups);
   requireOrder('the smallest ratio', bounds);
-  const decisions = coupling.groups.flatMap((group, index): Decision[] => {
+  const decisions = coupling.groups.flatMap((group, index): ChannelDecision[] => {
     const layer = layers.get(group.consumers[0] ?? group.producers[0] ?? '');
     if (group.locked !== null || group.units < 2 || !layer) return [];
     const { minimumRatio, maximumRatio } = own.get(group.name) ?? bounds;
-    const minimum = unitsOf(minimumRatio, group.units, bounds.roundTo);
-    const maximum = maximumRatio === 1 ? group.units : Math.max(minimum, unitsOf(maximumRatio, group.units, bounds.roundTo));
-    return [{ group: index, name: group.name, units: group.units, minimum, maximum, layer }];
+    const all = whole?.get(group.name) ?? group.units;
+    const minimum = Math.min(group.units, unitsOf(minimumRatio, all, bounds.roundTo));
+    const most = maximumRatio === 1 ? all : unitsOf(maximumRatio, all, bounds.roundTo);
+    const maximum = Math.min(group.units, Math.max(minimum, most));
+    return [{ group: index, name: group.name, units: group.units, step: bounds.roundTo, minimum, maximum, layer }];
   });
   if (!decisions.some(({ minimum, maximum }) => minimum < maximum)) {
     throw new LatheError('bad-input', 'no group of channels can lose any: lower the smallest ratio, the rounding, or unlock a group');
@@ -90,12 +64,6 @@ function boundsByGroup({ groups }: Coupling, own: readonly GroupBounds[]): Reado
   return new Map(own.map((bounds) => [bounds.group, bounds]));
 }
 
-function requireOrder(what: string, { minimumRatio, maximumRatio }: Pick<Bounds, 'minimumRatio' | 'maximumRatio'>): void {
-  if (minimumRatio > maximumRatio) {
-    throw new LatheError('bad-input', `${what} ${minimumRatio} is above its largest ${maximumRatio}; exchange them`);
-  }
-}
-
 /** Channels of a tensor that each unit of a decision, and each that is no decision's, brings. */
 interface Channels {
   readonly fixed: number;
@@ -109,14 +77,13 @@ interface PricedNode {
   readonly depthwise: boolean;
 }
 
-/** Sizes of the smaller network. The counts of each call are checked by nobody: they come from the search. */
-export class ChannelCounts {
-  readonly decisions: readonly Decision[];
+/** Sizes of the smaller network. */
+export class ChannelCounts extends Counted<ChannelDecision> {
   readonly #nodes: readonly PricedNode[];
   readonly #layers: readonly { readonly layer: QuantizableLayer; readonly priced: PricedNode }[];
 
-  constructor(graph: Graph, decisions: readonly Decision[], coupling: Coupling = couplingOf(graph)) {
-    this.decisions = decisions;
+  constructor(graph: Graph, decisions: readonly ChannelDecision[], coupling: Coupling = couplingOf(graph)) {
+    super(decisions);
     const byGroup = new Map(decisions.map(({ group }, index) => [group, index]));
     const channels = (name: string): Channels => channelsIn(name, coupling, byGroup);
     this.#nodes = graph.nodes
@@ -133,19 +100,6 @@ export class ChannelCounts {
     });
   }
 
-  /** Everything stays. */
-  get all(): number[] {
-    return this.decisions.map(({ units }) => units);
-  }
-
-  get fewest(): number[] {
-    return this.decisions.map(({ minimum }) => minimum);
-  }
-
-  get most(): number[] {
-    return this.decisions.map(({ maximum }) => maximum);
-  }
-
   macs(counts: Counts): number {
     return this.#nodes.reduce((sum, priced) => sum + weightsOf(priced, counts) * product(priced.node.outputShape.slice(0, -1)), 0);
   }
@@ -157,6 +111,10 @@ export class ChannelCounts {
       const bias = (spec.kind === 'conv' || spec.kind === 'linear') && spec.bias ? sizeOf(priced.output, counts) : 0;
       return sum + weightsOf(priced, counts) + bias;
     }, 0);
+  }
+
+  bytes(counts: Counts): number {
+    return this.params(counts) * Float32Array.BYTES_PER_ELEMENT;
   }
 
   /** The convolution and linear layers of the smaller network. */
@@ -180,7 +138,11 @@ export class ChannelCounts {
 }
 
 /** The units that stay: of each group the first ones of `order`, its units from the most to the least important. */
-export function keptUnits(decisions: readonly Decision[], counts: Counts, order: (decision: number) => ArrayLike<number>): KeptUnits {
+export function keptUnits(
+  decisions: readonly ChannelDecision[],
+  counts: Counts,
+  order: (decision: number) => ArrayLike<number>,
+): KeptUnits {
   return new Map(
     decisions.map(({ group, units }, index) => {
       const marks = new Uint8Array(units);

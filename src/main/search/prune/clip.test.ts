@@ -4,9 +4,10 @@ import { Random } from '../../../shared/random.ts';
 import { couplingOf } from '../../network/coupling.ts';
 import { sliceGraph } from '../../network/slice.ts';
 import { resolveNetwork } from '../../network/zoo.ts';
-import { ChannelCounts, decisionsOf, keptUnits, unitsOf, type Bounds } from './channels.ts';
+import { ChannelCounts, decisionsOf, keptUnits } from './channels.ts';
 import { absoluteLimits, clip, requireReachable, spend, type ClipSetting } from './clip.ts';
 import { compatibleClip } from './compatible.ts';
+import { unitsOf, type Bounds } from './decisions.ts';
 
 const bounds: Bounds = { minimumRatio: 0.2, maximumRatio: 1, roundTo: 8, groups: [] };
 
@@ -16,7 +17,7 @@ function settingOf(id: string, budgets: readonly Budget[], own: Partial<Bounds> 
   const counts = new ChannelCounts(graph, decisions);
   const price: ClipSetting['price'] = (resource, units) => (resource === 'params' ? counts.params(units) : counts.macs(units));
   const limits = absoluteLimits(budgets, (resource) => price(resource, counts.all));
-  return { decisions, limits, roundTo: own.roundTo ?? 8, price, counts };
+  return { decisions, limits, price, counts };
 }
 
 function decideAll(setting: ClipSetting, ratioOf: (at: number) => number): number[] {

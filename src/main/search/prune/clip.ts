@@ -8,7 +8,7 @@ import { LatheError } from '../../../shared/errors.ts';
 import type { Budget, Resource } from '../../../shared/policy.ts';
 import { resourceUnits } from '../../../shared/policy.ts';
 import type { ClipReason } from '../../../shared/prune.ts';
-import { choicesOf, unitsOf, type Counts, type Decision } from './channels.ts';
+import { choicesOf, unitsOf, type Counts, type Decision } from './decisions.ts';
 
 /** The amount of a resource, in the unit of `resourceUnits`. */
 export type Price = (resource: Resource, counts: Counts) => number;
@@ -21,7 +21,6 @@ export interface Clipped {
 export interface ClipSetting {
   readonly decisions: readonly Decision[];
   readonly limits: readonly Budget[]; // absolute
-  readonly roundTo: number;
   readonly price: Price;
 }
 
@@ -33,13 +32,13 @@ export function meets(price: Price, counts: Counts, limits: readonly Budget[]): 
  * Units that decision `at` gets when `ratio` is asked for, those before it decided (`decided`, in order). Where even the fewest
  * channels of this and the later groups break a budget (latency may rise when channels go), it gets its fewest.
  */
-export function clip({ decisions, limits, roundTo, price }: ClipSetting, decided: Counts, at: number, ratio: number): Clipped {
+export function clip({ decisions, limits, price }: ClipSetting, decided: Counts, at: number, ratio: number): Clipped {
   const decision = decisions[at];
   if (!decision) throw new RangeError(`there is no decision ${at}`);
   const later = decisions.slice(at + 1);
   const fits = (count: number): boolean => meets(price, [...decided, count, ...later.map(({ minimum }) => minimum)], limits);
-  const choices = choicesOf(decision, roundTo);
-  const asked = unitsOf(ratio, decision.units, roundTo);
+  const choices = choicesOf(decision);
+  const asked = unitsOf(ratio, decision.units, decision.step);
   let reason: ClipReason = 'asked';
   let place = choices.findLastIndex((count) => count <= asked);
   if (place < 0) [place, reason] = [0, 'minimum'];
@@ -86,13 +85,13 @@ function lastThat(from: number, fits: (place: number) => boolean): number {
  * Counts with what the budgets still have room for: steps of rounding left the last groups short of it. Raises one step at a time,
  * the last group first, until nothing fits; `counts` must meet the limits, and without limits stay as they are.
  */
-export function spend({ decisions, limits, roundTo, price }: ClipSetting, counts: Counts): number[] {
+export function spend({ decisions, limits, price }: ClipSetting, counts: Counts): number[] {
   const spent = [...counts];
   for (let raised = limits.length > 0 && meets(price, spent, limits); raised;) {
     raised = false;
     for (let at = decisions.length - 1; at >= 0; at -= 1) {
       const decision = decisions[at];
-      const [before = 0, more] = [spent[at], decision && choicesOf(decision, roundTo).find((count) => count > (spent[at] ?? 0))];
+      const [before = 0, more] = [spent[at], decision && choicesOf(decision).find((count) => count > (spent[at] ?? 0))];
       if (more === undefined) continue;
       spent[at] = more;
       if (meets(price, spent, limits)) raised = true;

@@ -1,17 +1,17 @@
 /** What a choice of channels costs: counted, and on a target where there is one. */
 import { LatheError } from '../../../shared/errors.ts';
 import type { Budget, Resource } from '../../../shared/policy.ts';
+import type { Granularity } from '../../../shared/prune.ts';
 import type { Target } from '../../../shared/target.ts';
 import { floatPricer } from '../../hardware/float-cost.ts';
 import { layerPricer, type LayersPrice } from '../../hardware/layer-prices.ts';
 import type { Coupling } from '../../network/coupling.ts';
 import type { Graph } from '../../network/graph.ts';
 import { sliceGraph } from '../../network/slice.ts';
-import { keptUnits, type ChannelCounts, type Counts } from './channels.ts';
+import { keptUnits, type ChannelCounts } from './channels.ts';
 import type { Price } from './clip.ts';
+import type { Counted, Counts } from './decisions.ts';
 import type { PruneCost } from './search.ts';
-
-const bytesPerFloat = 4;
 
 /** Latency and energy of a choice of channels. */
 export type OnTarget = (counts: Counts) => LayersPrice;
@@ -59,7 +59,7 @@ export interface Pricing {
 }
 
 /** Without a target, latency and energy are not known: asking for their price is a mistake. */
-export function pricing(counts: ChannelCounts, target: OnTarget | null): Pricing {
+export function pricing(counts: Counted, target: OnTarget | null): Pricing {
   const known = (value: number | null | undefined, resource: Resource): number => {
     if (value === null || value === undefined) throw new LatheError('bad-input', `budget ${resource}: nothing here tells the ${resource}`);
     return value;
@@ -72,7 +72,7 @@ export function pricing(counts: ChannelCounts, target: OnTarget | null): Pricing
         case 'params':
           return counts.params(units);
         case 'size':
-          return counts.params(units) * bytesPerFloat;
+          return counts.bytes(units);
         case 'latency':
           return known(target?.(units).latencyMs, resource);
         case 'energy':
@@ -81,25 +81,37 @@ export function pricing(counts: ChannelCounts, target: OnTarget | null): Pricing
     },
     costOf: (units) => {
       const price = target?.(units);
-      const params = counts.params(units);
       return {
         latencyMs: price?.latencyMs ?? null,
         energyMj: price?.energyMj ?? null,
         macs: counts.macs(units),
-        params,
-        sizeBytes: params * bytesPerFloat,
+        params: counts.params(units),
+        sizeBytes: counts.bytes(units),
       };
     },
   };
 }
 
-/** Throws the sentence for budgets that need a target and have none, or whose target has no model for them, and for a budget given twice. */
-export function requirePriceable(budgets: readonly Budget[], target: { readonly id: string; readonly energyKnown: boolean } | null): void {
+/**
+ * Throws the sentence for budgets that need a target and have none, or whose target has no model for them, for a budget given twice,
+ * and for what single weights do not change: no target here skips zeros.
+ */
+export function requirePriceable(
+  budgets: readonly Budget[],
+  granularity: Granularity,
+  target: { readonly id: string; readonly energyKnown: boolean } | null,
+): void {
   for (const [index, { resource }] of budgets.entries()) {
     if (budgets.some((other, at) => at < index && other.resource === resource)) {
       throw new LatheError('bad-input', `budget ${resource} is given twice; give one limit a resource`);
     }
     if (resource !== 'latency' && resource !== 'energy') continue;
+    if (granularity === 'weights') {
+      throw new LatheError(
+        'bad-input',
+        `budget ${resource}: single weights that are zero save none of it on any target here; give params, size or macs, or prune channels`,
+      );
+    }
     if (!target)
       throw new LatheError(
         'bad-input',

@@ -1,16 +1,8 @@
-/** A pruned network as it stands: the smaller graph with the weights that stay, as a model that can be measured and trained. */
+/** A pruned network as it stands: with what is gone taken out, as a model that can be measured and trained. */
 import type { NativeControl, NativeDataset, NativeModel } from '../../compute/addon.ts';
-import { createModel } from '../../compute/index.ts';
 import { LatheError } from '../../../shared/errors.ts';
-import type { Importance } from '../../../shared/prune.ts';
-import type { Coupling } from '../../network/coupling.ts';
 import type { Graph } from '../../network/graph.ts';
-import { toNativeProgram } from '../../network/program.ts';
-import { sliceNetwork } from '../../network/slice.ts';
-import { stateOfValues, valuesOfState, type NetworkValues } from '../../network/values.ts';
-import { keptUnits, type Counts, type Decision } from './channels.ts';
-import type { Reconstruction } from './reconstruct.ts';
-import { orderOf, scoresOf } from './importance.ts';
+import type { Counts } from './decisions.ts';
 
 /** Images evaluated at once: enough to keep the cores busy, small enough to stay in cache. */
 const evaluationBatch = 64;
@@ -20,41 +12,36 @@ export interface Pruned {
   readonly model: NativeModel;
 }
 
+/** Takes channels or weights out of one network. */
+export interface Maker {
+  /** The network with what is gone taken out; batch norm's running statistics are still the whole network's. */
+  make(counts: Counts): Promise<Pruned>;
+  /** Of each decision its units' importance, from the largest down, comparable between decisions. */
+  readonly scores: readonly Float64Array[];
+}
+
 export interface PrunerOptions {
-  readonly graph: Graph;
-  readonly coupling: Coupling;
-  readonly model: NativeModel; // the whole network with its weights
-  readonly decisions: readonly Decision[];
-  readonly importance: Importance;
+  readonly maker: Maker;
   /** Images for batch norm's statistics of a pruned network, and where they are; none: the whole network's statistics. */
   readonly statistics: { readonly dataset: NativeDataset; readonly indices: Uint32Array } | null;
-  readonly reconstruction: Reconstruction | null; // null: the weights that stay are kept as they are
   readonly control: NativeControl;
 }
 
 /** Makes pruned networks of one network and measures them. */
 export class Pruner {
   readonly #options: PrunerOptions;
-  readonly #values: NetworkValues;
-  readonly #orders: readonly Uint32Array[]; // of each decision, its units from the most to the least important
 
-  constructor(options: PrunerOptions, taylor: NetworkValues | null = null) {
+  constructor(options: PrunerOptions) {
     this.#options = options;
-    const { graph, coupling, model, decisions, importance } = options;
-    this.#values = valuesOfState(model.parameters, model.getState().parameters);
-    const sources = { graph, coupling, values: this.#values, taylor };
-    this.#orders = decisions.map(({ group }) => orderOf(scoresOf(sources, group, importance)));
   }
 
-  /** The smaller network with its weights; batch norm's running statistics are still the whole network's. */
+  get scores(): readonly Float64Array[] {
+    return this.#options.maker.scores;
+  }
+
+  /** The pruned network; batch norm's running statistics are still the whole network's. */
   async prune(counts: Counts): Promise<Pruned> {
-    const { graph, coupling, decisions, reconstruction } = this.#options;
-    const kept = keptUnits(decisions, counts, (decision) => this.#orders[decision] ?? []);
-    const sliced = sliceNetwork(graph, this.#values, kept, coupling);
-    const model = createModel(toNativeProgram(sliced.graph));
-    const values = reconstruction ? await reconstruction.apply(sliced.values, kept) : sliced.values;
-    model.setState(stateOfValues(model.parameters, values));
-    return { graph: sliced.graph, model };
+    return await this.#options.maker.make(counts);
   }
 
   /** Accuracy, 0..1, of a pruned network as it stands, with batch norm's statistics measured anew. */

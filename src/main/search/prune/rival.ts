@@ -5,8 +5,8 @@ import type { Random } from '../../../shared/random.ts';
 import type { Trial } from '../../../shared/run.ts';
 import type { Choices, DecisionProblem } from '../rivals/problem.ts';
 import { RivalSearch, type RivalMethod, type RivalSearchState } from '../rivals/search.ts';
-import { choicesOf, type Counts } from './channels.ts';
 import { meets } from './clip.ts';
+import { choicesOf, type Counts } from './decisions.ts';
 import { rewardOf, type ChannelSearch, type PruneCandidate, type PruneEnvironment } from './search.ts';
 
 const bytesPerFloat = 4;
@@ -21,7 +21,7 @@ export async function createRivalPruneSearch(
   random: Random,
 ): Promise<ChannelSearch<RivalSearchState>> {
   const { counts, price } = environment;
-  const choices = counts.decisions.map((decision) => choicesOf(decision, parameters.roundTo));
+  const choices = counts.decisions.map((decision) => choicesOf(decision));
   const toCounts = (of: Choices): number[] => choices.map((list, t) => list[of[t] ?? 0] ?? 1);
   const toChoices = (units: Counts): number[] => choices.map((list, t) => Math.max(0, list.indexOf(units[t] ?? 0)));
   const problem: DecisionProblem = {
@@ -46,6 +46,7 @@ export async function createRivalPruneSearch(
     get step(): number {
       return search.step;
     },
+    trials: parameters.trials,
     get best(): readonly PruneCandidate[] {
       return search.best.map(({ step, accuracy, choices: of }) => ({
         step,

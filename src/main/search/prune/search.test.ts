@@ -6,8 +6,9 @@ import type { Trial } from '../../../shared/run.ts';
 import { createMlp } from '../../compute/index.ts';
 import { couplingOf } from '../../network/coupling.ts';
 import { resolveNetwork } from '../../network/zoo.ts';
-import { ChannelCounts, decisionsOf, type Counts } from './channels.ts';
+import { ChannelCounts, decisionsOf } from './channels.ts';
 import { absoluteLimits } from './clip.ts';
+import type { Counts } from './decisions.ts';
 import { onTarget, pricing } from './pricing.ts';
 import { createRivalPruneSearch } from './rival.ts';
 import { PruneSearch, rewardOf, type PruneEnvironment } from './search.ts';
@@ -44,7 +45,7 @@ function taskOf(change: Partial<PruneParameters> = {}, budgets: readonly Budget[
     1 - counts.decisions.reduce((loss, { units: all }, t) => loss + (1 - (units[t] ?? 0) / all) ** 2 / (1 + t), 0) / 10;
   const measure = async (units: Counts): Promise<{ accuracy: number; loss: number }> =>
     await Promise.resolve({ accuracy: accuracyOf(units), loss: 1 - accuracyOf(units) });
-  const uniform = uniformWidth({ decisions: counts.decisions, limits, roundTo: parameters.roundTo, price });
+  const uniform = uniformWidth({ decisions: counts.decisions, limits, price });
   const seeds = uniform && limits.length > 0 ? [uniform.counts] : [];
   return { environment: { counts, price, costOf, measure, now: () => 0 }, parameters, limits, seeds };
 }

@@ -1,5 +1,5 @@
 /** What AMC's agent sees of a decision (AMC, section 3.1, eq. 1): the paper's eleven features, each scaled to 0..1. */
-import type { Decision, Counts, ChannelCounts } from './channels.ts';
+import type { Counted, Counts, Decision } from './decisions.ts';
 
 /** t, n, c, h, w, stride, k, FLOPs[t], reduced, rest, a[t - 1]. */
 export const stateSize = 11;
@@ -9,10 +9,10 @@ const previousColumn = 10;
 
 export class PruneStates {
   readonly #rows: readonly Float32Array[];
-  readonly #counts: ChannelCounts;
+  readonly #counts: Counted;
   readonly #whole: number; // multiply-accumulates with all channels
 
-  constructor(counts: ChannelCounts) {
+  constructor(counts: Counted) {
     this.#counts = counts;
     const all = counts.all;
     this.#whole = counts.macs(all);
@@ -55,6 +55,6 @@ function columnsOf({ layer }: Decision, t: number, macs: number): number[] {
 }
 
 /** With one decision at a single unit: what is gone is what the group's channels cost. */
-function macsWithout(counts: ChannelCounts, all: readonly number[], t: number): number {
+function macsWithout(counts: Counted, all: readonly number[], t: number): number {
   return counts.macs(all.map((units, index) => (index === t ? 1 : units)));
 }

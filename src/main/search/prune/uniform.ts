@@ -1,23 +1,16 @@
 /** Uniform width: the same ratio for every group, the largest that keeps the budgets. What a search has to beat. */
-import type { Decision } from './channels.ts';
-import { choicesOf, unitsOf } from './channels.ts';
+import { choiceFor } from './decisions.ts';
 import { meets, type ClipSetting } from './clip.ts';
 
 const steps = 1000; // ratios that are looked at, from 1 down
 
 /** Counts of the widest uniform network within the limits; null where none keeps them. */
 export function uniformWidth(setting: ClipSetting): { readonly ratio: number; readonly counts: number[] } | null {
-  const { decisions, limits, roundTo, price } = setting;
+  const { decisions, limits, price } = setting;
   for (let step = steps; step >= 1; step -= 1) {
     const ratio = step / steps;
-    const counts = decisions.map((decision) => nearest(decision, ratio, roundTo));
+    const counts = decisions.map((decision) => choiceFor(decision, ratio));
     if (meets(price, counts, limits)) return { ratio, counts };
   }
   return null;
-}
-
-function nearest(decision: Decision, ratio: number, roundTo: number): number {
-  const wanted = unitsOf(ratio, decision.units, roundTo);
-  const choices = choicesOf(decision, roundTo);
-  return choices.findLast((count) => count <= wanted) ?? decision.minimum;
 }

@@ -36,6 +36,7 @@ export class Training {
   private readonly options: TrainingParameters;
   private readonly random: Random;
   private readonly control: NativeControl;
+  private readonly keepZeros: boolean;
   private readonly length: TrainingLength;
   private readonly drawSeed: number;
   readonly batchSize: number;
@@ -45,7 +46,10 @@ export class Training {
   private stopped = false;
   private epochOrder: { readonly epoch: number; readonly order: Uint32Array } | null = null;
 
-  /** `images` are the indices to train on; the last incomplete batch of an epoch is left out. */
+  /**
+   * `images` are the indices to train on; the last incomplete batch of an epoch is left out. With `keepZeros`, weights that are
+   * zero stay zero.
+   */
   constructor(
     model: NativeModel,
     dataset: NativeDataset,
@@ -53,6 +57,7 @@ export class Training {
     options: TrainingParameters,
     random: Random,
     control: NativeControl,
+    { keepZeros = false }: { readonly keepZeros?: boolean } = {},
   ) {
     this.model = model;
     this.dataset = dataset;
@@ -60,6 +65,7 @@ export class Training {
     this.options = options;
     this.random = random;
     this.control = control;
+    this.keepZeros = keepZeros;
     this.batchSize = Math.min(options.batchSize, images.length);
     this.length = trainingLength(images.length, options);
     this.drawSeed = random.derive('augmentation and dropout').uint32();
@@ -110,6 +116,7 @@ export class Training {
       weightDecay: options.weightDecay,
       decayAll: options.decayAll,
       clipNorm: options.clipNorm,
+      keepZeros: this.keepZeros,
       labelSmoothing: options.labelSmoothing,
       augmentation: { cropPadding: options.cropPadding, flip: options.flip, cutout: options.cutout },
       seed: this.drawSeed,

@@ -3,7 +3,7 @@ import { randomInt } from 'node:crypto';
 import { contract, type Output, type Parsed } from '../../../shared/contract.ts';
 import { LatheError } from '../../../shared/errors.ts';
 import { runRequestSchema, type RunRequest, type RunSummary } from '../../../shared/run.ts';
-import type { StudyPreset, StudyRecord, StudyReport, StudySummary } from '../../../shared/study.ts';
+import { comparedMethods, type StudyPreset, type StudyRecord, type StudyReport, type StudySummary } from '../../../shared/study.ts';
 import type { Store } from '../../store/types.ts';
 import type { Runs } from '../runs.ts';
 import { comparisonKind, comparisonTables } from './comparison.ts';
@@ -55,15 +55,15 @@ export class Studies {
     return await this.keep(kind, definition.title, preset, cells);
   }
 
-  /** One search by several methods and seeds. */
+  /** One search by several methods and seeds. Throws LatheError bad-input for a method that this search does not have. */
   async compare({ request, methods, seeds }: Parsed<'study.compare'>): Promise<StudySummary> {
     const cells: StudyRecord['cells'] = [];
+    for (const method of methods) requestBy(request, method); // all are refused or none is kept
     for (const seed of seeds) {
-      for (const method of methods) {
-        cells.push(await this.cell({ method, seed: String(seed) }, { ...request, seed, search: { ...request.search, method } }));
-      }
+      for (const method of methods) cells.push(await this.cell({ method, seed: String(seed) }, { ...requestBy(request, method), seed }));
     }
-    const title = `${methods.join(', ')}: ${request.network.id} on ${request.target}, ${seeds.length === 1 ? 'one seed' : `${String(seeds.length)} seeds`}`;
+    const where = request.target === undefined ? '' : ` on ${request.target}`;
+    const title = `${methods.join(', ')}: ${request.method} ${request.network.id}${where}, ${seeds.length === 1 ? 'one seed' : `${String(seeds.length)} seeds`}`;
     return await this.keep(comparisonKind, title, null, cells);
   }
 
@@ -119,6 +119,20 @@ export class Studies {
   private async runsById(): Promise<Map<string, RunSummary>> {
     return new Map((await this.options.store.listRuns()).map((run) => [run.id, run]));
   }
+}
+
+/** The search by one of its methods. */
+function requestBy(request: Parsed<'study.compare'>['request'], method: string): RunRequest {
+  const known = comparedMethods[request.method];
+  const sentence = (): string => `method ${method}: ${request.method} has no such method; expected one of ${known.options.join(', ')}`;
+  if (request.method === 'prune') {
+    const parsed = comparedMethods.prune.safeParse(method);
+    if (!parsed.success) throw new LatheError('bad-input', sentence());
+    return { ...request, search: { ...request.search, method: parsed.data } };
+  }
+  const parsed = comparedMethods.quantize.safeParse(method);
+  if (!parsed.success) throw new LatheError('bad-input', sentence());
+  return { ...request, search: { ...request.search, method: parsed.data } };
 }
 
 function requireDefinition(kind: string): StudyDefinition {
