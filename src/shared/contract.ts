@@ -44,6 +44,7 @@ import { pruneParametersSchema } from './prune.ts';
 import {
   metricSchema,
   quantizeParametersSchema,
+  runCostSchema,
   runDetailSchema,
   runPlaceSchema,
   runRequestSchema,
@@ -474,6 +475,11 @@ export const contract = {
     // The trained float weights of a run, as a .safetensors file.
     input: runId,
     output: z.object({ fileName: z.string(), sha256: z.string(), base64: z.string() }),
+  },
+  'run.cost': {
+    // What the run found, on a target of choice: a cell of the matrix policy for the row's target, cost on the column's.
+    input: z.object({ id: z.string().min(1), target: z.string().min(1) }).strict(),
+    output: runCostSchema,
   },
   'run.cancel': { input: runId, output: runSummarySchema },
   'run.pause': { input: runId, output: runSummarySchema },

@@ -348,3 +348,16 @@ export const runDetailSchema = z.object({
   checkpoint: z.object({ step: z.number(), phase: z.string(), sha256: z.string(), sizeBytes: z.number(), atMs: z.number() }).nullable(),
 });
 export type RunDetail = z.infer<typeof runDetailSchema>;
+
+/** What a run's result costs on a target that may not be the run's own. `bits`: the policy's, or one pair for a network without one. */
+export const runCostSchema = z.object({
+  run: z.string(),
+  target: z.string(),
+  targetSha256: z.string(),
+  origin: z.enum(['simulated', 'table']), // 'table': the sum over the latencies that the target carries
+  batch: z.number().int().positive(), // images at once
+  latencyMs: z.number(),
+  energyMj: z.number().nullable(),
+  bits: z.string(), // 'policy', 'w8a8' or 'float'
+});
+export type RunCost = z.infer<typeof runCostSchema>;

@@ -21,6 +21,7 @@ import { ManifestMaker } from './manifests.ts';
 import { Networks } from './networks.ts';
 import { OwnNetworks } from './own-networks.ts';
 import { Prunings } from './prunings.ts';
+import { RunCosts } from './run-costs.ts';
 import { Runs } from './runs.ts';
 import { Studies } from './studies/index.ts';
 import { Trainings } from './trainings.ts';
@@ -101,6 +102,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       runs,
       world: { preview: (input) => targets.preview(input), simulate: (input) => targets.simulate(contract.simulate.input.parse(input)) },
     });
+    const runCosts = new RunCosts({ runs, targets, tables });
     return new LocalService(
       makeHandlers({
         options,
@@ -117,6 +119,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
         machine,
         evaluations,
         runs,
+        runCosts,
         studies,
         views: new Views(store, bus),
       }),
@@ -155,6 +158,7 @@ interface Parts {
   readonly machine: Machine;
   readonly evaluations: Evaluations;
   readonly runs: Runs;
+  readonly runCosts: RunCosts;
   readonly studies: Studies;
   readonly views: Views;
 }
@@ -174,6 +178,7 @@ function makeHandlers({
   machine,
   evaluations,
   runs,
+  runCosts,
   studies,
   views,
 }: Parts): Handlers {
@@ -262,6 +267,7 @@ function makeHandlers({
       return await store.listLog(id, afterSeq, limit);
     },
     'run.weights': async ({ id }) => trainings.weights(await runs.show(id)),
+    'run.cost': (input) => runCosts.cost(input),
     'run.cancel': ({ id }) => runs.stop(id, 'cancel'),
     'run.pause': ({ id }) => runs.stop(id, 'pause'),
     'run.resume': ({ id }) => runs.resume(id),

@@ -3,7 +3,9 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bestPlaces, bitsOfTrial, comparisonTable, configRows, figureText, policySections, resultRows } from '../../../shared/compare.ts';
+import { matrixTable, targetOf, targetsOf } from '../../../shared/across.ts';
 import { LatheError } from '../../../shared/errors.ts';
+import { ms } from '../../../shared/format.ts';
 import {
   objectiveIds,
   objectives,
@@ -14,7 +16,7 @@ import {
   type Limits,
   type ObjectiveId,
 } from '../../../shared/objectives.ts';
-import type { RunDetail, Trial } from '../../../shared/run.ts';
+import type { RunCost, RunDetail, Trial } from '../../../shared/run.ts';
 import { fileStem, toCsv, type Tabular } from '../../../shared/tabular.ts';
 import { parseBudget } from '../budget.ts';
 import { globalOptions, withService } from '../context.ts';
@@ -38,6 +40,27 @@ export function addCompareCommands(run: Command): void {
       if (options.json) printJson(comparisonJson(details, all));
       else if (own.csv) process.stdout.write(toCsv(comparisonTable(details, !all)));
       else printComparison(details, all);
+    });
+  run
+    .command('matrix <ids...>')
+    .description('what each run has found, priced on the target of every other and on more')
+    .option('--target <id...>', 'further targets')
+    .option('--csv', 'as CSV on stdout')
+    .action(async (ids: string[], own: { readonly target?: string[]; readonly csv?: true }, command: Command) => {
+      const options = globalOptions(command);
+      const { details, targets, costs } = await withService(options, async (service) => {
+        const read = await Promise.all([...new Set(ids)].map(async (id) => await service.call('run.show', { id })));
+        const columns = [...new Set([...targetsOf(read), ...(own.target ?? [])])];
+        const cells = await Promise.all(
+          read.flatMap(({ summary }) => columns.map(async (target) => await service.call('run.cost', { id: summary.id, target }))),
+        );
+        return { details: read, targets: columns, costs: cells };
+      });
+      const cellOf = (run: string, target: string): RunCost | undefined => costs.find((cost) => cost.run === run && cost.target === target);
+      const table = matrixTable(details, targets, cellOf, 'latencyMs');
+      if (options.json) printJson({ targets, costs });
+      else if (own.csv) process.stdout.write(toCsv(table));
+      else printMatrix(details, targets, cellOf);
     });
   run
     .command('pareto <ids...>')
@@ -81,6 +104,23 @@ export function addCompareCommands(run: Command): void {
         else printFront(points, kneeOf, { trials: candidates.length, feasible: feasible.length, files });
       },
     );
+}
+
+function printMatrix(
+  details: readonly RunDetail[],
+  targets: readonly string[],
+  cellOf: (run: string, target: string) => RunCost | undefined,
+): void {
+  printTable(
+    ['run', 'searched for', ...targets.map((target) => `on ${target} (ms)`)],
+    details.map((detail) => [
+      detail.summary.id,
+      targetOf(detail) ?? '',
+      ...targets.map((target) => `${ms(cellOf(detail.summary.id, target)?.latencyMs)}${targetOf(detail) === target ? ' *' : ''}`),
+    ]),
+    targets.map((_, place) => place + 2),
+  );
+  printLine('* the target that the run was searched for. Each on its own batch.');
 }
 
 async function readRuns(options: ReturnType<typeof globalOptions>, ids: readonly string[]): Promise<RunDetail[]> {

@@ -1,6 +1,13 @@
 /** The parts of ECharts that are used, registered once. Canvas to draw, SVG to save. */
-import { BarChart, CustomChart, HeatmapChart, LineChart, ScatterChart } from 'echarts/charts';
-import { AriaComponent, DataZoomComponent, GridComponent, MarkLineComponent, VisualMapComponent } from 'echarts/components';
+import { BarChart, CustomChart, HeatmapChart, LineChart, ParallelChart, ScatterChart } from 'echarts/charts';
+import {
+  AriaComponent,
+  DataZoomComponent,
+  GridComponent,
+  MarkLineComponent,
+  ParallelComponent,
+  VisualMapComponent,
+} from 'echarts/components';
 import { init, use, type ECharts, type EChartsCoreOption } from 'echarts/core';
 import { CanvasRenderer, SVGRenderer } from 'echarts/renderers';
 
@@ -9,11 +16,13 @@ use([
   CustomChart,
   HeatmapChart,
   LineChart,
+  ParallelChart,
   ScatterChart,
   AriaComponent,
   DataZoomComponent,
   GridComponent,
   MarkLineComponent,
+  ParallelComponent,
   VisualMapComponent,
   CanvasRenderer,
   SVGRenderer,

@@ -17,6 +17,7 @@ export function commandsOf(app: AppState): readonly Command[] {
       app.router.go(path);
   return [
     { id: 'go-runs', group: 'Go to', label: 'Runs', keys: 'g r', run: go('runs') },
+    { id: 'go-compare', group: 'Go to', label: 'Compare', keys: 'g c', run: go('compare') },
     { id: 'go-studies', group: 'Go to', label: 'Studies', keys: 'g u', run: go('studies') },
     { id: 'go-networks', group: 'Go to', label: 'Networks', keys: 'g n', run: go('networks') },
     { id: 'go-targets', group: 'Go to', label: 'Targets', keys: 'g t', run: go('targets') },
