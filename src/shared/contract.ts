@@ -170,6 +170,7 @@ export const contract = {
         path: z.string().min(1), // of the file to write
         weights: z.string().min(1).optional(), // a run, or the SHA-256 of weights; default: those that came with the network
         policy: quantizePolicySchema.optional(),
+        found: z.boolean().default(false), // the quantized network that the run of `weights` found, as it was measured
       })
       .strict(),
     output: networkExportSchema,
@@ -472,8 +473,8 @@ export const contract = {
     output: z.array(storedLogLineSchema),
   },
   'run.weights': {
-    // The trained float weights of a run, as a .safetensors file.
-    input: runId,
+    // The trained float weights of a run as a .safetensors file; or the network that a search of bits found: its weights as codes, or as ONNX.
+    input: runId.extend({ form: z.enum(['float', 'quantized', 'onnx']).default('float') }).strict(),
     output: z.object({ fileName: z.string(), sha256: z.string(), base64: z.string() }),
   },
   'run.cost': {

@@ -152,7 +152,7 @@ export type Manifest = z.infer<typeof manifestSchema>;
 const requestBase = {
   network: networkRefSchema,
   dataset: z.string().min(1),
-  training: trainingParametersSchema.partial().optional(),
+  training: given(trainingParametersSchema).optional(),
   seed: z.number().int().min(0).max(0xffff_ffff).default(1),
   threads: z.number().int().min(1).max(1024).optional(), // default: the physical cores
   note: z.string().max(10_000).optional(),
@@ -166,7 +166,7 @@ export const quantizeRequestSchema = z.object({
   agentRun: z.string().min(1).optional(), // of method transfer: the run whose agent decides; completed when this one starts
   batch: z.number().int().min(1).max(4096).optional(), // default: the target's
   budgets: z.array(budgetSchema).min(1),
-  search: quantizeParametersSchema.partial().optional(),
+  search: given(quantizeParametersSchema).optional(),
 });
 export const pruneRequestSchema = z.object({
   method: z.literal('prune'),
@@ -239,6 +239,7 @@ export const solutionSchema = costSchema.extend({
   tunedTestAccuracy: z.number().nullable().default(null),
   withinBudget: z.boolean(),
   weights: z.string().nullable(), // hash of the blob with the float weights behind it
+  quantized: z.string().nullable().default(null), // hash of the blob with the quantized network as it was measured; of a search's winner
   prune: pruneResultSchema.optional(), // of a pruned network
   architecture: architectureResultSchema.nullable().optional(), // of a specialize run
 });

@@ -167,7 +167,8 @@ describe('quantized networks', () => {
           model.quantizableOps.map((op, layer) => {
             const [weightBits, activationBits] = bitsOf(layer);
             const activationSigned = random.uniformInt(0, 1) === 1;
-            return [op, { weightBits, weightThreshold: 1, activationBits, activationThreshold: 2, activationSigned }] as const;
+            const weightThresholds = Float32Array.of(1);
+            return [op, { weightBits, weightThresholds, activationBits, activationThreshold: 2, activationSigned }] as const;
           }),
         );
         const { bytes } = exportOnnx(graph, valuesOf(model), { producerVersion: 'test', quantization });

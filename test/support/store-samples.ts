@@ -121,6 +121,7 @@ export function solution(role: Solution['role'], label: string, change: Partial<
     integerTestAccuracy: null,
     tunedValidationAccuracy: null,
     tunedTestAccuracy: null,
+    quantized: null,
     withinBudget: role !== 'float',
     weights: digest('d'),
     latencyMs: role === 'float' ? null : 5.5,

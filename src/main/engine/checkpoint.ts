@@ -1,15 +1,19 @@
 /** Checkpoints and weights as blobs: a format version and V8's structured serialization, which keeps typed arrays and floats exactly. */
 import { deserialize, serialize } from 'node:v8';
 import { LatheError } from '../../shared/errors.ts';
+import type { QuantizePolicy } from '../../shared/policy.ts';
 import type { GroupDecision } from '../../shared/prune.ts';
+import type { Solution } from '../../shared/run.ts';
 import type { DdpgState } from '../search/agent/ddpg.ts';
 import { packValues, unpackValues, type PackedValues } from '../network/sparse.ts';
+import type { QuantizedNetwork } from '../search/evaluator.ts';
 import type { PruneSearchState, TrialsState } from '../search/prune/search.ts';
 import type { Decision } from '../../shared/specialize.ts';
 import type { BitVector } from '../search/quantize/bits.ts';
 import type { QuantizeSearchState } from '../search/quantize/search.ts';
 import type { RivalSearchState } from '../search/rivals/search.ts';
 import type { SpecializeSearchState } from '../search/specialize/search.ts';
+import type { QuantizedTrainingState } from '../search/training/quantized-training.ts';
 import type { TrainingState } from '../search/training/training.ts';
 import { readBlob, writeBlob } from '../store/blobs.ts';
 
@@ -48,6 +52,27 @@ export interface StageBase {
   readonly index: number; // of the stage, from 0
   readonly graphJson: unknown;
   readonly weights: string; // SHA-256 of the blob
+}
+
+/** A policy with its readings on the test split. */
+export interface TestedPolicy {
+  readonly bits: BitVector;
+  readonly solution: Solution;
+}
+
+/** A search of bits behind its test, while policies are fine-tuned one after the other. */
+export interface BitTuningCheckpoint extends Omit<SearchCheckpoint, 'kind'> {
+  readonly kind: 'quantize-tuning';
+  readonly policies: readonly TestedPolicy[]; // those to fine-tune
+  readonly done: number; // of these
+  readonly training: QuantizedTrainingState | null; // of the first that is not fine-tuned yet
+}
+
+/** A quantized network as it was measured, for files. */
+export interface QuantizedBlob extends QuantizedNetwork {
+  readonly kind: 'quantized';
+  readonly networkSha256: string;
+  readonly policy: QuantizePolicy;
 }
 
 interface PrunePrelude {
@@ -105,14 +130,26 @@ export interface RetrainingCheckpoint {
 }
 
 type Blob =
-  WeightsBlob | TrainingCheckpoint | SearchCheckpoint | PruneCheckpoint | TuningCheckpoint | SpecializeCheckpoint | RetrainingCheckpoint;
+  | WeightsBlob
+  | TrainingCheckpoint
+  | SearchCheckpoint
+  | BitTuningCheckpoint
+  | QuantizedBlob
+  | PruneCheckpoint
+  | TuningCheckpoint
+  | SpecializeCheckpoint
+  | RetrainingCheckpoint;
 
 export async function saveState(dataDir: string, state: Blob): Promise<{ sha256: string; sizeBytes: number }> {
   return await writeBlob(dataDir, serialize({ formatVersion, state: packed(state) }));
 }
 
-/** Reads a blob back, its hash verified; refuses another kind and another format. */
-export async function loadState<K extends Blob['kind']>(dataDir: string, sha256: string, kind: K): Promise<Extract<Blob, { kind: K }>> {
+/** Reads a blob back, its hash verified; refuses another kind than one of these, and another format. */
+export async function loadState<K extends Blob['kind']>(
+  dataDir: string,
+  sha256: string,
+  ...kinds: readonly [K, ...K[]]
+): Promise<Extract<Blob, { kind: K }>> {
   const value: unknown = deserialize(await readBlob(dataDir, sha256));
   if (!isEnvelope(value) || value.formatVersion !== formatVersion) {
     throw new LatheError(
@@ -120,8 +157,11 @@ export async function loadState<K extends Blob['kind']>(dataDir: string, sha256:
       `checkpoint ${sha256.slice(0, 12)}: expected format ${String(formatVersion)}; it was written by another version of Lathe`,
     );
   }
-  if (!isKind(value.state, kind)) {
-    throw new LatheError('corrupt', `checkpoint ${sha256.slice(0, 12)}: expected ${kind}, found ${value.state.kind}; start the run again`);
+  if (!isKind(value.state, kinds)) {
+    throw new LatheError(
+      'corrupt',
+      `checkpoint ${sha256.slice(0, 12)}: expected ${kinds.join(' or ')}, found ${value.state.kind}; start the run again`,
+    );
   }
   return unpacked(value.state);
 }
@@ -143,6 +183,6 @@ function isEnvelope(value: unknown): value is { formatVersion: number; state: Bl
   return typeof value === 'object' && value !== null && 'formatVersion' in value && 'state' in value;
 }
 
-function isKind<K extends Blob['kind']>(state: Blob, kind: K): state is Extract<Blob, { kind: K }> {
-  return state.kind === kind;
+function isKind<K extends Blob['kind']>(state: Blob, kinds: readonly K[]): state is Extract<Blob, { kind: K }> {
+  return kinds.some((kind) => kind === state.kind);
 }

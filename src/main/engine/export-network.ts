@@ -7,12 +7,14 @@ import type { QuantizePolicy } from '../../shared/policy.ts';
 import { Random } from '../../shared/random.ts';
 import type { NativeCalibration, NativeDataset, NativeModel, NativeQuantization } from '../compute/addon.ts';
 import { createDataset, createModel } from '../compute/index.ts';
+import { graphSha256 } from '../network/graph-form.ts';
 import type { Graph } from '../network/graph.ts';
 import { exportOnnx, hasCodes, type LayerQuantization } from '../network/onnx/export.ts';
 import { initialParameters, toNativeProgram } from '../network/program.ts';
 import { fromPolicy } from '../search/quantize/bits.ts';
-import { loadState } from './checkpoint.ts';
+import { loadState, type QuantizedBlob } from './checkpoint.ts';
 import { checkWritable, writeWhole } from './networks.ts';
+import { planOfFound, type QuantizationPlan } from './quantized-network.ts';
 
 /** Images to calibrate activations on, in the network's own scale. */
 export interface CalibrationImages {
@@ -26,6 +28,7 @@ export interface ExportQuestion {
   readonly graph: Graph;
   readonly dataDir: string;
   readonly weights: string | null; // SHA-256 of a blob; null: initial values of seed 1
+  readonly quantized: string | null; // SHA-256 of the blob of a quantized network, in place of weights and policy
   readonly path: string;
   readonly name: string;
   readonly policy: QuantizePolicy | null;
@@ -40,12 +43,14 @@ const largestRelativeDifference = 1e-4; // of the largest logit
 
 /** Writes the file, checks it and returns what was found; a float file that differs is not left behind. */
 export async function exportNetwork(question: ExportQuestion): Promise<NetworkExport> {
-  const { graph, path, policy } = question;
+  const { graph, path } = question;
   const notes: string[] = [];
   await checkWritable(path);
   const model = createModel(toNativeProgram(graph));
-  model.setState(await weightsOf(question, model, notes));
-  const plan = policy ? await quantizationOf(model, graph, policy, question.calibration, notes) : null;
+  const found = question.quantized === null ? null : await foundNetwork(question.dataDir, question.quantized, graph);
+  if (!found) model.setState(await weightsOf(question, model, notes));
+  const policy = found?.policy ?? question.policy;
+  const plan = found ? planOfFound(model, found) : policy ? await quantizationOf(model, graph, policy, question.calibration, notes) : null;
   const values = parametersByRole(model);
   const file = exportOnnx(graph, (op, role) => values.get(`${op}\n${role}`), {
     producerVersion: question.version,
@@ -62,6 +67,16 @@ export async function exportNetwork(question: ExportQuestion): Promise<NetworkEx
   }
   await writeWhole(path, (temporary) => writeFile(temporary, file.bytes));
   return { path, sizeBytes: file.bytes.length, opset: file.opset, notes: [...notes, ...file.notes], check };
+}
+
+/** Throws LatheError bad-input where it is of another network. */
+export async function foundNetwork(dataDir: string, sha256: string, graph: Graph): Promise<QuantizedBlob> {
+  const blob = await loadState(dataDir, sha256, 'quantized');
+  if (blob.networkSha256 === graphSha256(graph)) return blob;
+  throw new LatheError(
+    'bad-input',
+    `quantized network ${sha256.slice(0, 12)} is of another form; name the network of its run, with its variant`,
+  );
 }
 
 async function weightsOf({ dataDir, weights }: ExportQuestion, model: NativeModel, notes: string[]): Promise<Float32Array> {
@@ -87,12 +102,6 @@ function parametersByRole(model: NativeModel): ReadonlyMap<string, Float32Array>
   );
 }
 
-interface QuantizationPlan {
-  readonly layers: ReadonlyMap<string, LayerQuantization>;
-  /** What of it the file computes: 0 bits where it stays in float32. */
-  readonly inFile: NativeQuantization;
-}
-
 async function quantizationOf(
   model: NativeModel,
   graph: Graph,
@@ -113,7 +122,7 @@ async function quantizationOf(
     const [weightBits, activationBits] = [bits.weightBits[at] ?? 8, bits.activationBits[at] ?? 8];
     const quantization = {
       weightBits,
-      weightThreshold: calibration?.weightThresholds[weightBits] ?? null,
+      weightThresholds: calibration?.weightThresholds.slice(weightBits, weightBits + 1) ?? null,
       activationBits,
       activationThreshold: images ? (calibration?.activationThresholds[activationBits] ?? null) : null,
       activationSigned: calibration?.signed ?? true,
@@ -145,9 +154,9 @@ async function measureStatistics(model: NativeModel, quantization: NativeQuantiz
 
 /** What `exportOnnx` writes of it. */
 function inFileOf(layers: readonly LayerQuantization[], calibrations: readonly NativeCalibration[]): NativeQuantization {
-  const inFile = (width: number, threshold: number | null): number => (hasCodes(width) && threshold !== null ? width : 0);
+  const inFile = (width: number, threshold: number | Float32Array | null): number => (hasCodes(width) && threshold !== null ? width : 0);
   return {
-    weightBits: Uint8Array.from(layers, (layer) => inFile(layer.weightBits, layer.weightThreshold)),
+    weightBits: Uint8Array.from(layers, (layer) => inFile(layer.weightBits, layer.weightThresholds)),
     activationBits: Uint8Array.from(layers, (layer) =>
       hasCodes(layer.weightBits) ? inFile(layer.activationBits, layer.activationThreshold) : 0,
     ),

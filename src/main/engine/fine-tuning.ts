@@ -1,6 +1,6 @@
 /** How quantized networks are fine-tuned: the same images in the same order for every policy, so that policies differ by their bits alone. */
 import type { QuantizeManifest } from '../../shared/run.ts';
-import type { FineTuning } from '../search/evaluator.ts';
+import type { FineTuning } from '../search/training/quantized-training.ts';
 import type { Workbench } from './workbench.ts';
 
 /** Of SGD, and of the learned activation ranges. */

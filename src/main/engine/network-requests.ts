@@ -65,6 +65,7 @@ const exportQuestionSchema = z.object({
   dataDir: z.string(),
   network: questionNetworkSchema,
   weights: z.string().nullable(),
+  quantized: z.string().nullable(),
   path: z.string(),
   policy: quantizePolicySchema.nullable(),
   /** The run that the weights are from: its images calibrate, and its normalisation is told in the file. */
@@ -128,9 +129,10 @@ export async function answerExport(input: unknown): Promise<NetworkExport> {
   const images = question.trained
     ? await trainingImages(graph, question.trained.dataset, question.trained.manifest, question.dataDir)
     : null;
-  const { dataDir, weights, path, policy, version } = question;
+  const { dataDir, weights, quantized, path, policy, version } = question;
   const metadata = { ...question.metadata, ...(images ? { 'lathe.inputMean': images.mean, 'lathe.inputStd': images.std } : {}) };
-  return await exportNetwork({ graph, dataDir, weights, path, policy, version, metadata, name: question.network.id, calibration: images });
+  const name = question.network.id;
+  return await exportNetwork({ graph, dataDir, weights, quantized, path, policy, version, metadata, name, calibration: images });
 }
 
 /** Those that the run calibrates on, in the scale that it trains in. */

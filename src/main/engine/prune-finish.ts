@@ -177,6 +177,7 @@ function reportWhole({ context, whole, bench, weights }: PruneRun, validationAcc
     integerTestAccuracy: null,
     tunedValidationAccuracy: null,
     tunedTestAccuracy: null,
+    quantized: null,
     withinBudget: false,
     weights: weights.sha256,
     latencyMs,
@@ -211,7 +212,12 @@ async function solutionOf(
     integerTestAccuracy: null,
     tunedValidationAccuracy: null,
     tunedTestAccuracy: null,
+<<<<<<< HEAD
     withinBudget: meets(pricing.price, units, limits),
+=======
+    quantized: null,
+    withinBudget: withinLimits(setting, units),
+>>>>>>> 6310287 (Keep the found network as it was measured, fine-tuned weights and ranges included; checkpoint the long fine-tuning; the best uniform policy is a finalist)
     weights: weights.sha256,
     prune: {
       groups: ofWhole(run, network.groups),

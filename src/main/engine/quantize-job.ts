@@ -1,7 +1,7 @@
 /** A run that searches bits (HAQ): weights, calibration, uniform baselines, trials, finalists, and the test split once, at the end. */
 import type { Budget } from '../../shared/policy.ts';
 import type { LayerInfo } from '../../shared/network.ts';
-import type { QuantizeManifest, Solution } from '../../shared/run.ts';
+import type { QuantizeManifest } from '../../shared/run.ts';
 import { LatheError } from '../../shared/errors.ts';
 import { createMlp } from '../compute/index.ts';
 import { costTable, type CostTable, type PolicyBits } from '../hardware/cost-table.ts';
@@ -9,14 +9,12 @@ import { findTarget } from '../hardware/targets.ts';
 import { quantizableLayerInfos } from '../network/describe.ts';
 import { Evaluator } from '../search/evaluator.ts';
 import { uniformPolicies } from '../search/quantize/baselines.ts';
-import { meetsBudgets } from '../search/budgets.ts';
 import {
   absoluteBudgets,
   enforceBudgets,
   fromPolicy,
   lockedLayers,
   requireFeasible,
-  toPolicy,
   uniformBits,
   type BitVector,
 } from '../search/quantize/bits.ts';
@@ -25,31 +23,27 @@ import { sensitivityMetrics, sensitivityPolicies, type Sensitivity } from '../se
 import { createRivalBitSearch } from '../search/quantize/rival.ts';
 import { QuantizeSearch, type BitSearch, type QuantizeSearchState } from '../search/quantize/search.ts';
 import type { RivalSearchState } from '../search/rivals/search.ts';
-import { fineTuning, tuningBatch } from './fine-tuning.ts';
-import { loadState, saveState, type SearchCheckpoint } from './checkpoint.ts';
+import { fineTuning } from './fine-tuning.ts';
+import { loadState, saveState, type BitTuningCheckpoint, type SearchCheckpoint } from './checkpoint.ts';
 import { throwIfCancelled, type JobContext } from './job.ts';
+import { chooseWinner, floatSolution, keepFound, quantizedSolution, testAll } from './quantize-finish.ts';
+import { policiesToTune, tunePolicies } from './quantize-tuning.ts';
 import { RateMeter } from './reporter.ts';
 import { trainWeights, type TrainedWeights } from './train-phase.ts';
-import { openTest, openWorkbench, type Workbench } from './workbench.ts';
+import { openWorkbench, type Workbench } from './workbench.ts';
 
 /** Seconds of work that a crash may cost, at most about twice this. */
 const checkpointIntervalMs = 5_000;
 
 /** What is known once calibration and baselines are through; with the search's own state, a checkpoint. */
-interface Prelude {
+export interface Prelude {
   readonly referenceAccuracy: number; // float, on the reward images
   readonly floatValidationAccuracy: number;
   readonly baselines: SearchCheckpoint['baselines'];
 }
 
-interface TestedPolicy {
-  readonly bits: BitVector;
-  readonly solution: Solution;
-}
-
-type TestImages = Awaited<ReturnType<typeof openTest>>;
-
-interface Setting {
+/** What every phase of such a run works with. */
+export interface QuantizeSetting {
   readonly context: JobContext;
   readonly manifest: QuantizeManifest;
   readonly bench: Workbench;
@@ -81,27 +75,41 @@ export async function runQuantize(context: JobContext, manifest: QuantizeManifes
   requireFeasible(costs.costOf(uniformBits(fewest, fewest, locked)), limits, fewest, reference);
   reporter.budgetLimits(limits);
 
-  const resumed = job.checkpoint?.phase === 'searching' ? await loadState(job.dataDir, job.checkpoint.sha256, 'search') : null;
+  const resumed =
+    job.checkpoint?.phase === 'searching' || job.checkpoint?.phase === 'tuning'
+      ? await loadState(job.dataDir, job.checkpoint.sha256, 'search', 'quantize-tuning')
+      : null;
   const weights = resumed ? await restoreWeights(context, bench, resumed) : await trainWeights(context, manifest, bench);
   const evaluator = new Evaluator(bench.model, bench.dataset, context.control);
   reporter.progress({ phase: 'calibrating', done: 0, total: 1, ratePerSecond: null, etaSeconds: null });
   await prepare(evaluator, bench, manifest);
 
   const rewardImages = bench.validationImages.slice(0, manifest.search.rewardImages);
-  const setting: Setting = { context, manifest, bench, layers, costs, limits, locked, evaluator, rewardImages, weights };
+  const setting: QuantizeSetting = { context, manifest, bench, layers, costs, limits, locked, evaluator, rewardImages, weights };
+  const tuning = resumed?.kind === 'quantize-tuning' ? resumed : await searchAndTest(setting, resumed);
+  if (tuning) await tunePolicies(setting, tuning);
+  reporter.progress({ phase: 'done', done: 1, total: 1, ratePerSecond: null, etaSeconds: null });
+}
+
+/** From the baselines or a checkpoint among the trials to the readings on the test split; what is to be fine-tuned then, if anything. */
+async function searchAndTest(setting: QuantizeSetting, resumed: SearchCheckpoint | null): Promise<BitTuningCheckpoint | null> {
+  const { context, manifest, weights } = setting;
   const prelude = resumed ?? (await measureBaselines(setting));
   const search = await makeSearch(setting, prelude);
   if (resumed) {
     search.restore(resumed.search);
-    reporter.log('info', `search continues at trial ${String(search.step)} of ${String(manifest.search.trials)}`);
+    context.reporter.log('info', `search continues at trial ${String(search.step)} of ${String(manifest.search.trials)}`);
   }
   await runTrials(setting, prelude, search);
   await reportSensitivity(setting, search);
-  const winner = await chooseWinner(setting, search);
-  const test = await openTest(context, bench);
-  const tested = await testAll(setting, prelude, winner, test);
-  await tuneAtTheEnd(setting, tested, test);
-  reporter.progress({ phase: 'done', done: 1, total: 1, ratePerSecond: null, etaSeconds: null });
+  const winner = await chooseWinner(setting, prelude, search.best);
+  const tested = await testAll(setting, prelude, winner);
+  if (manifest.search.finetuneEpochs === 0) {
+    await keepFound(setting, tested.found, await setting.evaluator.networkOf(tested.found.bits));
+    return null;
+  }
+  const policies = policiesToTune(tested);
+  return { kind: 'quantize-tuning', weights, ...preludeOf(prelude), search: search.save(), policies, done: 0, training: null };
 }
 
 /** Thresholds, codebooks where they were asked for, and the short training before each measurement where it was. */
@@ -129,7 +137,7 @@ function withCodebooks(table: CostTable): CostTable {
 }
 
 /** What the search measured of layers alone; where it was asked for and the search measures none, measured now. */
-async function reportSensitivity(setting: Setting, search: AnySearch): Promise<void> {
+async function reportSensitivity(setting: QuantizeSetting, search: AnySearch): Promise<void> {
   const { context, manifest, layers, locked, evaluator, rewardImages } = setting;
   const names = layers.map((layer) => layer.name);
   if (search.sensitivities.length > 0 || !manifest.search.sensitivity) {
@@ -149,7 +157,11 @@ async function reportSensitivity(setting: Setting, search: AnySearch): Promise<v
   context.reporter.metrics(sensitivityMetrics(found, names));
 }
 
-async function restoreWeights(context: JobContext, bench: Workbench, checkpoint: SearchCheckpoint): Promise<TrainedWeights> {
+async function restoreWeights(
+  context: JobContext,
+  bench: Workbench,
+  checkpoint: Pick<SearchCheckpoint, 'weights'>,
+): Promise<TrainedWeights> {
   const blob = await loadState(context.job.dataDir, checkpoint.weights.sha256, 'weights');
   bench.model.setState(blob.parameters);
   return checkpoint.weights;
@@ -158,7 +170,7 @@ async function restoreWeights(context: JobContext, bench: Workbench, checkpoint:
 /** A search whose state is its own method's: a checkpoint is read back by the method that wrote it, as the manifest never changes. */
 type AnySearch = BitSearch<QuantizeSearchState | RivalSearchState>;
 
-async function makeSearch(setting: Setting, prelude: Prelude): Promise<AnySearch> {
+async function makeSearch(setting: QuantizeSetting, prelude: Prelude): Promise<AnySearch> {
   const { context, manifest, bench, layers, costs, limits, evaluator, rewardImages } = setting;
   const { method } = manifest.search;
   const environment = {
@@ -177,7 +189,7 @@ async function makeSearch(setting: Setting, prelude: Prelude): Promise<AnySearch
 }
 
 /** What is tried first: the uniform policies within the budget, and the policy to start from, lowered where it is over a budget. */
-function seedsOf({ manifest, layers, costs, limits, locked }: Setting, prelude: Prelude): BitVector[] {
+function seedsOf({ manifest, layers, costs, limits, locked }: QuantizeSetting, prelude: Prelude): BitVector[] {
   const uniform = prelude.baselines.filter((baseline) => baseline.withinBudget).map((baseline) => baseline.bits);
   if (!manifest.start) return uniform;
   const names = layers.map((layer) => layer.name);
@@ -188,14 +200,14 @@ function seedsOf({ manifest, layers, costs, limits, locked }: Setting, prelude: 
 /** The agent of the run that the manifest names, as that run's last checkpoint holds it. */
 async function foreignAgent({ job, reporter }: JobContext): Promise<DdpgState> {
   if (!job.agent) throw new LatheError('bad-input', 'method transfer: the run whose agent decides is missing');
-  const { search } = await loadState(job.dataDir, job.agent.sha256, 'search');
+  const { search } = await loadState(job.dataDir, job.agent.sha256, 'search', 'quantize-tuning');
   if (!('agent' in search)) throw new LatheError('bad-input', 'method transfer: the run named has no agent; name one of method ddpg');
   reporter.log('info', `the agent of checkpoint ${job.agent.sha256.slice(0, 12)} decides and learns nothing`);
   return search.agent;
 }
 
 /** The float network and the uniform policies, on all validation images. */
-async function measureBaselines(setting: Setting): Promise<Prelude> {
+async function measureBaselines(setting: QuantizeSetting): Promise<Prelude> {
   const { context, manifest, bench, costs, limits, locked, evaluator, rewardImages } = setting;
   const { minimumBits, maximumBits } = manifest.search;
   const policies = uniformPolicies(minimumBits, maximumBits, locked, limits, costs.costOf);
@@ -217,7 +229,7 @@ async function measureBaselines(setting: Setting): Promise<Prelude> {
   return { referenceAccuracy, floatValidationAccuracy, baselines };
 }
 
-async function runTrials(setting: Setting, prelude: Prelude, search: AnySearch): Promise<void> {
+async function runTrials(setting: QuantizeSetting, prelude: Prelude, search: AnySearch): Promise<void> {
   const { context, manifest, weights } = setting;
   const { reporter, control, job } = context;
   const total = manifest.search.trials;
@@ -248,141 +260,4 @@ async function runTrials(setting: Setting, prelude: Prelude, search: AnySearch):
 
 function preludeOf({ referenceAccuracy, floatValidationAccuracy, baselines }: Prelude): Prelude {
   return { referenceAccuracy, floatValidationAccuracy, baselines };
-}
-
-/**
- * The best trials once more, on validation images that no reward was read from: the best of many noisy readings is flattered
- * by its luck. Where the rewards used all validation images, on those.
- */
-async function chooseWinner(
-  setting: Setting,
-  search: AnySearch,
-): Promise<{ readonly bits: BitVector; readonly validationAccuracy: number }> {
-  const { context, bench, evaluator, rewardImages } = setting;
-  const fresh = bench.validationImages.slice(rewardImages.length);
-  const images = fresh.length > 0 ? fresh : bench.validationImages;
-  const meter = new RateMeter(context.now, 0);
-  let winner: { readonly bits: BitVector; readonly accuracy: number } | null = null;
-  for (const [index, candidate] of search.best.entries()) {
-    const accuracy = await evaluator.accuracyOf(images, candidate.bits);
-    if (!winner || accuracy > winner.accuracy) winner = { bits: candidate.bits, accuracy };
-    context.reporter.progress(meter.progress('testing', index + 1, search.best.length));
-  }
-  if (!winner) throw new Error('a search of at least one trial has a best one');
-  const { bits } = winner;
-  const validationAccuracy = await evaluator.accuracyOf(bench.validationImages, bits);
-  context.reporter.solution(quantizedSolution(setting, 'best', 'found', bits, validationAccuracy, null));
-  return { bits, validationAccuracy };
-}
-
-/** Opens the test split, once: the float network, every baseline and the winner. */
-async function testAll(
-  setting: Setting,
-  prelude: Prelude,
-  winner: { readonly bits: BitVector; readonly validationAccuracy: number },
-  test: TestImages,
-): Promise<TestedPolicy[]> {
-  const { context, manifest, evaluator } = setting;
-  const { reporter } = context;
-  const tester = evaluator.on(test.dataset);
-  const meter = new RateMeter(context.now, 0);
-  const total = prelude.baselines.length + 2;
-  reporter.log('info', `test split opened: ${String(test.indices.length)} images, read once for ${String(total)} networks`);
-  reporter.solution(floatSolution(setting, prelude.floatValidationAccuracy, await tester.accuracyOf(test.indices)));
-  reporter.progress(meter.progress('testing', 1, total));
-  const testAccuracy = await tester.accuracyOf(test.indices, winner.bits);
-  // Codebooks have no integer form.
-  const integerTestAccuracy = manifest.search.codebooks ? null : await tester.accuracyOf(test.indices, winner.bits, 'integer');
-  const found = {
-    ...quantizedSolution(setting, 'best', 'found', winner.bits, winner.validationAccuracy, testAccuracy),
-    integerTestAccuracy,
-  };
-  const tested: TestedPolicy[] = [{ bits: winner.bits, solution: found }];
-  reporter.solution(found);
-  reporter.log(
-    'info',
-    `found policy on the test split: ${(testAccuracy * 100).toFixed(2)} % fake-quantized${integerTestAccuracy === null ? '' : `, ${(integerTestAccuracy * 100).toFixed(2)} % in integer arithmetic`}`,
-  );
-  reporter.progress(meter.progress('testing', 2, total));
-  for (const [index, baseline] of prelude.baselines.entries()) {
-    const testAccuracy = await tester.accuracyOf(test.indices, baseline.bits);
-    const solution = quantizedSolution(setting, 'baseline', baseline.label, baseline.bits, baseline.validationAccuracy, testAccuracy);
-    tested.push({ bits: baseline.bits, solution });
-    reporter.solution(solution);
-    reporter.progress(meter.progress('testing', index + 3, total));
-  }
-  return tested;
-}
-
-/**
- * The long quantized training (PACT), where it was asked for: of the winner, of the uniform policy within the budget that was the
- * most accurate before, and of the one with the most bits w = a, all alike and from the same float weights.
- */
-async function tuneAtTheEnd(setting: Setting, tested: readonly TestedPolicy[], test: TestImages): Promise<void> {
-  const { context, manifest, bench, evaluator } = setting;
-  const { finetuneEpochs } = manifest.search;
-  if (finetuneEpochs === 0) return;
-  const uniform = tested.filter(({ solution }) => solution.role === 'baseline' && solution.withinBudget);
-  const accuracyOf = (policy: TestedPolicy): number => policy.solution.validationAccuracy ?? -1;
-  const best = [...uniform].sort((a, b) => accuracyOf(b) - accuracyOf(a))[0];
-  const equal = uniform.find(({ solution }) => /^w(\d)a\1$/.test(solution.label)); // from the most bits down
-  const found = tested.find(({ solution }) => solution.role === 'best');
-  const chosen = [...new Set([found, best, equal])].filter((policy) => policy !== undefined);
-  const stepsPerEpoch = Math.floor(bench.trainImages.length / tuningBatch(bench, manifest));
-  evaluator.fineTune(fineTuning(bench, manifest, finetuneEpochs * stepsPerEpoch));
-  const meter = new RateMeter(context.now, 0);
-  for (const [index, { bits, solution }] of chosen.entries()) {
-    context.reporter.progress(meter.progress('tuning', index, chosen.length));
-    const parts = [{ dataset: bench.dataset, indices: bench.validationImages }, test];
-    const [validation, onTest] = await evaluator.measureAll(parts, bits);
-    if (!validation || !onTest) throw new Error('two sets of images have two readings');
-    context.reporter.solution({ ...solution, tunedValidationAccuracy: validation.accuracy, tunedTestAccuracy: onTest.accuracy });
-  }
-}
-
-function floatSolution(setting: Setting, validationAccuracy: number, testAccuracy: number | null): Solution {
-  const { graph } = setting.bench;
-  return {
-    role: 'float',
-    label: 'float32',
-    policy: null,
-    validationAccuracy,
-    testAccuracy,
-    integerTestAccuracy: null,
-    tunedValidationAccuracy: null,
-    tunedTestAccuracy: null,
-    withinBudget: false,
-    weights: setting.weights.sha256,
-    latencyMs: null, // the target computes integers
-    energyMj: null,
-    sizeBytes: graph.params * Float32Array.BYTES_PER_ELEMENT,
-    macs: graph.macs,
-  };
-}
-
-function quantizedSolution(
-  setting: Setting,
-  role: 'baseline' | 'best',
-  label: string,
-  bits: BitVector,
-  validationAccuracy: number,
-  testAccuracy: number | null,
-): Solution {
-  const cost = setting.costs.costOf(bits);
-  return {
-    ...cost,
-    role,
-    label,
-    policy: toPolicy(
-      setting.layers.map((layer) => layer.name),
-      bits,
-    ),
-    validationAccuracy,
-    testAccuracy,
-    integerTestAccuracy: null,
-    tunedValidationAccuracy: null,
-    tunedTestAccuracy: null,
-    withinBudget: meetsBudgets(cost, setting.limits),
-    weights: setting.weights.sha256,
-  };
 }

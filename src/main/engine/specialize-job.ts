@@ -449,6 +449,7 @@ async function solutionOf(
     integerTestAccuracy: null,
     tunedValidationAccuracy: null,
     tunedTestAccuracy: null,
+    quantized: null,
     withinBudget: limits.every((limit) => withinLimit(limit, cost, graph)),
     weights: contender.weights,
     architecture: {

@@ -27,6 +27,7 @@ export async function runTrain(context: JobContext, manifest: TrainManifest): Pr
     integerTestAccuracy: null,
     tunedValidationAccuracy: null,
     tunedTestAccuracy: null,
+    quantized: null,
     withinBudget: true,
     latencyMs: null,
     energyMj: null,

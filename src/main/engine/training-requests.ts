@@ -4,14 +4,21 @@ import { createModel } from '../compute/index.ts';
 import { toNativeProgram } from '../network/program.ts';
 import { toSafetensors } from '../network/safetensors.ts';
 import { loadState } from './checkpoint.ts';
+import { foundNetwork } from './export-network.ts';
 import { graphOf, questionNetworkSchema } from './network-requests.ts';
+import { quantizedSafetensors } from './quantized-network.ts';
 
 const trainingQuestionSchema = z.object({
   network: questionNetworkSchema,
   batchSize: z.number().int().min(1),
   optimizer: z.enum(['sgd', 'adam']),
 });
-const weightsQuestionSchema = z.object({ network: questionNetworkSchema, dataDir: z.string(), sha256: z.string() });
+const weightsQuestionSchema = z.object({
+  network: questionNetworkSchema,
+  dataDir: z.string(),
+  sha256: z.string(),
+  form: z.enum(['float', 'quantized']), // of the blob and of the file
+});
 
 /** Bytes that training will hold at most, from the plan of its memory; nothing is used for the answer. */
 export function answerTraining(input: unknown): { readonly memoryBytes: number } {
@@ -22,9 +29,11 @@ export function answerTraining(input: unknown): { readonly memoryBytes: number }
 
 /** The file's bytes, in base64: messages between processes are JSON. */
 export async function answerWeights(input: unknown): Promise<string> {
-  const { network, dataDir, sha256 } = weightsQuestionSchema.parse(input);
-  const { parameters } = await loadState(dataDir, sha256, 'weights');
-  const { parameters: layout } = createModel(toNativeProgram(graphOf(network)));
+  const { network, dataDir, sha256, form } = weightsQuestionSchema.parse(input);
+  const graph = graphOf(network);
+  const model = createModel(toNativeProgram(graph));
   const metadata = { network: network.id, layout: 'NHWC; weights are (out, height, width, in)' };
-  return toSafetensors(layout, parameters, metadata).toString('base64');
+  if (form === 'quantized') return quantizedSafetensors(model, await foundNetwork(dataDir, sha256, graph), metadata).toString('base64');
+  const { parameters } = await loadState(dataDir, sha256, 'weights');
+  return toSafetensors(model.parameters, parameters, metadata).toString('base64');
 }

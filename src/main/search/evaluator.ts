@@ -8,12 +8,14 @@ import type {
   NativeCodebook,
   NativeControl,
   NativeDataset,
+  NativeEvaluateOptions,
   NativeModel,
   NativeQuantization,
   ThresholdRule,
 } from '../compute/addon.ts';
 import { LatheError } from '../../shared/errors.ts';
 import type { BitVector } from './quantize/bits.ts';
+import { QuantizedTraining, type FineTuning } from './training/quantized-training.ts';
 
 /** Lloyd's iterations of a codebook at most; it usually stands still long before. */
 const codebookIterations = 50;
@@ -28,24 +30,18 @@ export interface ThresholdChoice {
   readonly perChannel?: boolean;
 }
 
-/** Quantized training before a policy is measured: from the same float weights, on the same images in the same order, for each. */
-export interface FineTuning {
-  readonly images: Uint32Array; // steps * batchSize of them, in the order of training
-  readonly batchSize: number;
-  readonly learningRates: Float32Array; // one a step
-  readonly momentum: number;
-  readonly weightDecay: number;
-  readonly seed: number;
-}
-
-/** Of learned activation ranges, as PACT's code decays them. */
-const rangeDecay = 1e-4;
-
 /** Shares of the images, 0..1, and the mean cross-entropy. */
 export interface Reading {
   readonly accuracy: number;
   readonly top5Accuracy: number; // the label is among the five likeliest
   readonly loss: number;
+}
+
+/** A quantized network as it was measured: float weights, to be quantized so, and the statistics of batch norm that belong to them. */
+export interface QuantizedNetwork {
+  readonly parameters: Float32Array;
+  readonly quantization: NativeQuantization;
+  readonly signed: readonly boolean[]; // of each quantizable operator: whether its inputs can be negative
 }
 
 export class Evaluator {
@@ -92,7 +88,10 @@ export class Evaluator {
     this.codebooks = books;
   }
 
-  /** From here on each quantized network is trained so before it is measured; null: it is not. The model keeps its float weights. */
+  /**
+   * From here on each quantized network is trained so before it is measured, from the same float weights on the same images in the
+   * same order; null: it is not. The model keeps its float weights.
+   */
   fineTune(how: FineTuning | null): void {
     this.tuning = how === null ? null : { how, dataset: this.dataset, float: this.model.getState().parameters };
   }
@@ -115,20 +114,67 @@ export class Evaluator {
     bits?: BitVector,
     arithmetic: NativeArithmetic = 'fake',
   ): Promise<Reading[]> {
+    if (!bits) return await this.read(parts, {});
     try {
-      const quantization = bits ? await this.tuned(this.quantizationOf(bits)) : null;
-      const quantized = quantization ? { quantization, arithmetic, ...(this.statistics ? { statistics: this.statistics } : {}) } : {};
-      const readings: Reading[] = [];
-      for (const part of parts) {
-        const result = await this.model.evaluate({ ...part, batchSize: evaluationBatch, control: this.control, ...quantized });
-        this.throwIfCancelled();
-        const { correct, correctTop5, count, meanLoss } = result;
-        readings.push({ accuracy: correct / count, top5Accuracy: correctTop5 / count, loss: meanLoss });
-      }
-      return readings;
+      return await this.measureWith(parts, await this.tuned(this.quantizationOf(bits)), arithmetic);
     } finally {
-      if (bits && this.tuning) this.model.setState(this.tuning.float);
+      if (this.tuning) this.model.setState(this.tuning.float);
     }
+  }
+
+  /** The model's weights as they stand, quantized so; `statistics` as for every quantized network. */
+  async measureWith(
+    parts: readonly { readonly dataset: NativeDataset; readonly indices: Uint32Array }[],
+    quantization: NativeQuantization,
+    arithmetic: NativeArithmetic = 'fake',
+  ): Promise<Reading[]> {
+    return await this.read(parts, { quantization, arithmetic, ...(this.statistics ? { statistics: this.statistics } : {}) });
+  }
+
+  /** The quantized network that `measure` measures. */
+  async networkOf(bits: BitVector): Promise<QuantizedNetwork> {
+    try {
+      const quantization = await this.tuned(this.quantizationOf(bits));
+      return { quantization, parameters: await this.parametersWith(quantization), signed: this.signed };
+    } finally {
+      if (this.tuning) this.model.setState(this.tuning.float);
+    }
+  }
+
+  /** The flat parameters of the network that `measureWith` measures: batch norm has the statistics measured with this quantization. */
+  async parametersWith(quantization: NativeQuantization): Promise<Float32Array> {
+    if (!this.statistics) return this.model.getState().parameters;
+    const { parameters } = await this.model.evaluate({
+      dataset: this.statistics.dataset,
+      indices: this.statistics.indices.slice(0, 1),
+      batchSize: 1,
+      quantization,
+      statistics: this.statistics,
+      wantParameters: true,
+      control: this.control,
+    });
+    this.throwIfCancelled();
+    if (!parameters) throw new LatheError('internal', 'the network gave no parameters');
+    return parameters;
+  }
+
+  /** Whether each quantizable operator's inputs can be negative, in network order. */
+  get signed(): readonly boolean[] {
+    return (this.calibrations ?? []).map((layer) => layer.signed);
+  }
+
+  private async read(
+    parts: readonly { readonly dataset: NativeDataset; readonly indices: Uint32Array }[],
+    how: Pick<NativeEvaluateOptions, 'quantization' | 'arithmetic' | 'statistics'>,
+  ): Promise<Reading[]> {
+    const readings: Reading[] = [];
+    for (const part of parts) {
+      const result = await this.model.evaluate({ ...part, ...how, batchSize: evaluationBatch, control: this.control });
+      this.throwIfCancelled();
+      const { correct, correctTop5, count, meanLoss } = result;
+      readings.push({ accuracy: correct / count, top5Accuracy: correctTop5 / count, loss: meanLoss });
+    }
+    return readings;
   }
 
   /** What training with this quantization makes of it; the model then has the trained weights. */
@@ -136,14 +182,10 @@ export class Evaluator {
     if (!this.tuning) return quantization;
     const { how, dataset, float } = this.tuning;
     this.model.setState(float);
-    const { images: order, batchSize, learningRates, momentum, weightDecay, seed } = how;
-    const result = await this.model.train({
-      ...{ dataset, order, batchSize, learningRates, momentum, weightDecay, seed },
-      quantized: { quantization, learnRanges: true, rangeDecay, rangeMomentum: momentum, clusterGradient: 'sum' },
-      control: this.control,
-    });
+    const training = new QuantizedTraining(this.model, dataset, how, quantization, this.control);
+    await training.advance(training.totalSteps);
     this.throwIfCancelled();
-    return result.quantized?.quantization ?? quantization;
+    return training.quantization;
   }
 
   /** The same network with the same thresholds and statistics, on another data set. */
@@ -156,7 +198,8 @@ export class Evaluator {
     return other;
   }
 
-  private quantizationOf(bits: BitVector): NativeQuantization {
+  /** Bits with the thresholds that calibration found for them. */
+  quantizationOf(bits: BitVector): NativeQuantization {
     if (!this.calibrations) throw new Error('evaluator is not calibrated');
     const pick = (tables: (layer: NativeCalibration) => Float32Array, widths: readonly number[]): Float32Array =>
       Float32Array.from(this.calibrations ?? [], (layer, index) => tables(layer)[widths[index] ?? 0] ?? 0);

@@ -266,7 +266,7 @@ function makeHandlers({
       await runs.require(id);
       return await store.listLog(id, afterSeq, limit);
     },
-    'run.weights': async ({ id }) => trainings.weights(await runs.show(id)),
+    'run.weights': async ({ id, form }) => trainings.weights(await runs.show(id), form),
     'run.cost': (input) => runCosts.cost(input),
     'run.cancel': ({ id }) => runs.stop(id, 'cancel'),
     'run.pause': ({ id }) => runs.stop(id, 'pause'),

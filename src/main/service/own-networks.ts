@@ -179,6 +179,7 @@ export class OwnNetworks {
       dataDir: this.dataDir,
       network: question,
       weights: run?.weights ?? input.weights ?? initialWeights,
+      quantized: input.found ? foundOf(run, input) : null,
       path: resolve(input.path),
       policy: input.policy ?? null,
       trained: run && dataset ? { dataset, manifest: run.manifest } : null,
@@ -279,7 +280,7 @@ export class OwnNetworks {
     return id;
   }
 
-  private async trainedRun(id: string): Promise<{ id: string; manifest: Manifest; weights: string }> {
+  private async trainedRun(id: string): Promise<TrainedRun> {
     const detail = await this.store.getRun(id);
     if (!detail)
       throw new LatheError('not-found', `--weights ${id}: there is no such run, and it is no SHA-256 of weights; run list shows the runs`);
@@ -287,7 +288,8 @@ export class OwnNetworks {
       detail.solutions.find((solution) => solution.role === 'float')?.weights ??
       detail.solutions.find((solution) => solution.weights !== null)?.weights;
     if (!weights) throw new LatheError('conflict', `run ${id} has no trained weights yet (it is ${detail.summary.status})`);
-    return { id, manifest: detail.manifest, weights };
+    const quantized = detail.solutions.find(({ role }) => role === 'best')?.quantized ?? null;
+    return { id, manifest: detail.manifest, weights, quantized };
   }
 
   /** The network that the run was made with; a different one by name is a mistake. */
@@ -302,6 +304,26 @@ export class OwnNetworks {
     const graph = graphFromJson(await this.graphJson(network.graph));
     return own(network.id, graph, null);
   }
+}
+
+interface TrainedRun {
+  readonly id: string;
+  readonly manifest: Manifest;
+  readonly weights: string;
+  readonly quantized: string | null;
+}
+
+/** The quantized network that is asked for. */
+function foundOf(run: TrainedRun | null, { weights, policy }: Parsed<'network.export'>): string {
+  if (policy !== undefined) throw new LatheError('bad-input', 'the found network has its own bits; give --policy or --found, not both');
+  if (run === null) throw new LatheError('bad-input', `--found: expected --weights with the id of a run, found ${weights ?? 'none'}`);
+  if (run.quantized === null) {
+    throw new LatheError(
+      'not-found',
+      `run ${run.id} has kept no quantized network (it is no completed search of bits, or of an older version); export with --policy, or search again`,
+    );
+  }
+  return run.quantized;
 }
 
 function isFile(id: string): boolean {

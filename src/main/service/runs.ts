@@ -302,7 +302,7 @@ export class Runs {
   /** The last checkpoint of a completed search holds its agent. */
   private async agentOf(id: string): Promise<{ sha256: string }> {
     const { summary, checkpoint } = await this.show(id);
-    // Of a pruning the agent stands in the checkpoints of the fine-tuning behind it.
+    // Behind a fine-tuning the agent stands in the checkpoints of that.
     if (summary.status !== 'completed' || (checkpoint?.phase !== 'searching' && checkpoint?.phase !== 'tuning'))
       throw new LatheError(
         'conflict',

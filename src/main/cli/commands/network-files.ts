@@ -15,6 +15,7 @@ interface ImportOptions {
 interface ExportOptions extends VariantOptions {
   readonly weights?: string;
   readonly policy?: string;
+  readonly found?: boolean;
 }
 
 export function addNetworkFileCommands(network: Command): void {
@@ -47,6 +48,7 @@ export function addNetworkFileCommands(network: Command): void {
   )
     .option('--weights <run>', 'a run, or the SHA-256 of weights (default: those that came with the network)')
     .option('--policy <file>', 'bits layer by layer: 2 to 8 become quantizers in the file, all are told in its metadata')
+    .option('--found', 'the quantized network that the run found, as it was measured: its bits, ranges and fine-tuned weights')
     .action(async (id: string, file: string, own: ExportOptions, command: Command) => {
       const options = globalOptions(command);
       const policy = own.policy === undefined ? undefined : await readPolicy(own.policy);
@@ -56,6 +58,7 @@ export function addNetworkFileCommands(network: Command): void {
           path: resolve(file),
           ...(own.weights === undefined ? {} : { weights: own.weights }),
           ...(policy === undefined ? {} : { policy }),
+          ...(own.found === undefined ? {} : { found: own.found }),
         }),
       );
       if (options.json) {

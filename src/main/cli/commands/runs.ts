@@ -154,9 +154,11 @@ export function addRunCommands(program: Command): void {
   run
     .command('weights <id> <file>')
     .description('the trained float weights as a .safetensors file, which PyTorch and NumPy read')
-    .action(async (id: string, file: string, _own, command: Command) => {
+    .option('--quantized', 'of a search of bits: the found network as it was measured, weights as whole numbers with their scales')
+    .action(async (id: string, file: string, own: { readonly quantized?: boolean }, command: Command) => {
       const options = globalOptions(command);
-      const { sha256, base64 } = await withService(options, (service) => service.call('run.weights', { id }));
+      const form = own.quantized === true ? 'quantized' : 'float';
+      const { sha256, base64 } = await withService(options, (service) => service.call('run.weights', { id, form }));
       const data = Buffer.from(base64, 'base64');
       await write(file, data);
       if (options.json) printJson({ run: id, file, weights: sha256, sizeBytes: data.length });

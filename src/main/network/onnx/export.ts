@@ -7,9 +7,9 @@
 import onnxProto from 'onnx-proto';
 import type { onnx } from 'onnx-proto';
 import { LatheError } from '../../../shared/errors.ts';
+import { weightCodes } from '../codes.ts';
 import { inputName, inputsOf, type Graph, type GraphNode, type NodeSpec } from '../graph.ts';
 import type { Shape } from '../shape.ts';
-import { roundEven } from './fold.ts';
 import { elementTypes } from './tensor.ts';
 
 const { AttributeType } = onnxProto.onnx.AttributeProto;
@@ -20,7 +20,7 @@ export type ValueOf = (op: string, role: string) => Float32Array | undefined;
 /** How one layer is quantized. Thresholds are clipping values, as calibration gives them; null: none is known. */
 export interface LayerQuantization {
   readonly weightBits: number;
-  readonly weightThreshold: number | null;
+  readonly weightThresholds: Float32Array | null; // one for all weights, or one an output channel
   readonly activationBits: number;
   readonly activationThreshold: number | null;
   readonly activationSigned: boolean;
@@ -115,7 +115,7 @@ class GraphWriter {
     for (const node of this.#graph.nodes) this.#writeNode(node);
     if (this.#floatOnly.length > 0) {
       this.notes.push(
-        `${this.#floatOnly.length} layers have weights or activations of one bit, or without a measured range; these are float32 in the file, with their bits in its metadata (lathe.policy): ${this.#floatOnly.join(', ')}`,
+        `${this.#floatOnly.length} layers have weights or activations of one bit, with a codebook, or without a measured range; these are float32 in the file, with their bits in its metadata (lathe.policy): ${this.#floatOnly.join(', ')}`,
       );
     }
     if (this.#wideCodes.size > 0) {
@@ -333,19 +333,18 @@ class GraphWriter {
     const plan = this.#quantization.get(layer);
     const name = `${layer}/weight`;
     if (!plan) return this.#floats(name, values, dims);
-    const { weightBits: bits, weightThreshold: threshold } = plan;
-    if (!hasCodes(bits) || threshold === null) {
+    const { weightBits: bits, weightThresholds: thresholds } = plan;
+    if (!hasCodes(bits) || thresholds === null) {
       this.#leaveFloat(layer);
       return this.#floats(name, values, dims);
     }
     const width = this.#widthOfCodes(layer, bits, true);
-    const largest = 2 ** (bits - 1) - 1;
-    const step = Math.fround(threshold / largest);
-    const codes = Array.from(values, (value) => Math.max(-largest, Math.min(largest, roundEven(Math.fround(value / step)))));
+    const { codes, steps } = weightCodes(values, bits, thresholds);
+    const shape = steps.length === 1 ? [] : [steps.length];
     this.#codes(`${name} codes`, codes, dims, width, true);
-    this.#scalar(`${name} scale`, step);
-    this.#codes(`${name} zero`, [0], [], width, true);
-    this.#add('DequantizeLinear', name, [`${name} codes`, `${name} scale`, `${name} zero`], 4);
+    this.#floats(`${name} scale`, steps, shape);
+    this.#codes(`${name} zero`, new Int8Array(steps.length), shape, width, true);
+    this.#add('DequantizeLinear', name, [`${name} codes`, `${name} scale`, `${name} zero`], 4, shape.length === 0 ? {} : { axis: 0 });
     return name;
   }
 
@@ -427,10 +426,10 @@ class GraphWriter {
   }
 
   /** Whole numbers of 8 bits, or of 4, two a byte. */
-  #codes(name: string, codes: readonly number[], dims: readonly number[], bits: 4 | 8, signed: boolean): void {
+  #codes(name: string, codes: ArrayLike<number>, dims: readonly number[], bits: 4 | 8, signed: boolean): void {
     const rawData =
       bits === 8
-        ? Uint8Array.from(codes, (code) => code & 255)
+        ? Uint8Array.from(codes, (code: number) => code & 255)
         : Uint8Array.from(
             { length: Math.ceil(codes.length / 2) },
             (_, at) => ((codes[2 * at] ?? 0) & 15) | (((codes[2 * at + 1] ?? 0) & 15) << 4),

@@ -12,6 +12,7 @@ import { architectures } from './0009-architectures.ts';
 import { fineTuning } from './0010-fine-tuning.ts';
 import { pause } from './0011-pause.ts';
 import { workbench } from './0012-workbench.ts';
+import { quantizedNetwork } from './0013-quantized-network.ts';
 
 export const migrations: readonly Migration[] = [
   firstTables,
@@ -26,4 +27,5 @@ export const migrations: readonly Migration[] = [
   fineTuning,
   pause,
   workbench,
+  quantizedNetwork,
 ];
