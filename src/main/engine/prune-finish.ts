@@ -212,12 +212,8 @@ async function solutionOf(
     integerTestAccuracy: null,
     tunedValidationAccuracy: null,
     tunedTestAccuracy: null,
-<<<<<<< HEAD
-    withinBudget: meets(pricing.price, units, limits),
-=======
     quantized: null,
-    withinBudget: withinLimits(setting, units),
->>>>>>> 6310287 (Keep the found network as it was measured, fine-tuned weights and ranges included; checkpoint the long fine-tuning; the best uniform policy is a finalist)
+    withinBudget: meets(pricing.price, units, limits),
     weights: weights.sha256,
     prune: {
       groups: ofWhole(run, network.groups),
