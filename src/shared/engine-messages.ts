@@ -4,7 +4,7 @@ import { datasetProgressSchema, datasetRecordSchema } from './dataset.ts';
 import { errorPayloadSchema } from './errors.ts';
 import { networkRecordSchema } from './network.ts';
 import { budgetSchema } from './policy.ts';
-import { logLineSchema, manifestSchema, metricSchema, progressSchema, solutionSchema, trialSchema } from './run.ts';
+import { jobManifestSchema, logLineSchema, metricSchema, progressSchema, solutionSchema, trialSchema } from './run.ts';
 
 export const engineProtocolVersion = 1;
 
@@ -13,7 +13,7 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 /** A run to work on, from its beginning or from a checkpoint. */
 export const jobSchema = z.object({
   runId: z.string(),
-  manifest: manifestSchema,
+  manifest: jobManifestSchema,
   dataset: datasetRecordSchema,
   dataDir: z.string(), // blobs are read and written here
   checkpoint: z.object({ phase: z.string(), step: z.number(), sha256 }).nullable(),

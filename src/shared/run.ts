@@ -13,7 +13,7 @@ export { agentParametersSchema, type AgentParameters } from './agent.ts';
 export const runStatusSchema = z.enum(['queued', 'running', 'paused', 'interrupted', 'failed', 'cancelled', 'completed']);
 export type RunStatus = z.infer<typeof runStatusSchema>;
 
-export const runMethodSchema = z.enum(['train', 'quantize', 'prune', 'specialize']);
+export const runMethodSchema = z.enum(['train', 'quantize', 'prune', 'specialize', 'pipeline']);
 export type RunMethod = z.infer<typeof runMethodSchema>;
 
 /** Training of the float network. Every default stands here, once; named sets of others in recipes.ts. */
@@ -136,16 +136,70 @@ export const specializeManifestSchema = z.object({
     .default([]),
   search: specializeParametersSchema.required(),
 });
-export const manifestSchema = z.discriminatedUnion('method', [
+/** The stages of a pipeline, in their order. */
+export const stageNameSchema = z.enum(['specialize', 'prune', 'quantize']);
+export type StageName = z.infer<typeof stageNameSchema>;
+
+/** What a user chooses of each stage; an absent one is skipped. Without budgets of its own a stage takes its share of the whole's. */
+export const pipelineStagesSchema = z
+  .object({
+    specialize: z
+      .object({
+        space: z.union([z.string().min(1), searchSpaceSchema]).optional(),
+        budgets: z.array(budgetSchema).default([]),
+        search: given(specializeParametersSchema.omit({ validationImages: true })).optional(), // the same split in all stages
+      })
+      .strict()
+      .optional(),
+    prune: z
+      .object({
+        budgets: z.array(budgetSchema).default([]),
+        search: given(pruneParametersSchema.omit({ validationImages: true, reward: true })).optional(),
+        tuning: given(trainingParametersSchema).optional(),
+      })
+      .strict()
+      .optional(),
+    quantize: z
+      .object({
+        budgets: z.array(budgetSchema).default([]),
+        search: given(quantizeParametersSchema.omit({ validationImages: true })).optional(),
+      })
+      .strict()
+      .optional(),
+  })
+  .strict()
+  .refine((stages) => Object.values(stages).some((stage) => stage !== undefined), 'expected at least one stage');
+export type PipelineStages = z.infer<typeof pipelineStagesSchema>;
+
+/** What a pipeline is compared with: its reference network, trained in float, and each stage alone on it at the whole budget. */
+export const pipelineRivalSchema = z.enum(['reference', ...stageNameSchema.options]);
+export type PipelineRival = z.infer<typeof pipelineRivalSchema>;
+
+/** Runs one after the other, each on the network that the one before it found; they are runs of their own, made when their turn comes. */
+export const pipelineManifestSchema = z.object({
+  method: z.literal('pipeline'),
+  ...manifestBase, // `network` is what fractions of the budget are of, and what the first stage starts from unless it specializes
+  target: z.string(),
+  targetSha256: z.string(),
+  batch: z.number().int().positive(), // images at once on the target
+  budgets: z.array(budgetSchema).max(1), // of the whole: latency or energy; empty: each stage has its own
+  stages: pipelineStagesSchema,
+  rivals: z.array(pipelineRivalSchema),
+});
+/** What an engine works on. */
+export const jobManifestSchema = z.discriminatedUnion('method', [
   trainManifestSchema,
   quantizeManifestSchema,
   pruneManifestSchema,
   specializeManifestSchema,
 ]);
+export type JobManifest = z.infer<typeof jobManifestSchema>;
+export const manifestSchema = z.discriminatedUnion('method', [jobManifestSchema, pipelineManifestSchema]);
 export type TrainManifest = z.infer<typeof trainManifestSchema>;
 export type QuantizeManifest = z.infer<typeof quantizeManifestSchema>;
 export type PruneManifest = z.infer<typeof pruneManifestSchema>;
 export type SpecializeManifest = z.infer<typeof specializeManifestSchema>;
+export type PipelineManifest = z.infer<typeof pipelineManifestSchema>;
 export type Manifest = z.infer<typeof manifestSchema>;
 
 /** What a user asks for; the service resolves it into a manifest. */
@@ -192,16 +246,27 @@ export const specializeRequestSchema = z.object({
     .default([]),
   search: given(specializeParametersSchema).optional(),
 });
+export const pipelineRequestSchema = z.object({
+  method: z.literal('pipeline'),
+  ...requestBase, // `training` is of the first network that is trained, and of the reference
+  target: z.string().min(1),
+  batch: z.number().int().min(1).max(4096).optional(),
+  budgets: z.array(budgetSchema).max(1).default([]),
+  stages: pipelineStagesSchema.default({ specialize: { budgets: [] }, prune: { budgets: [] }, quantize: { budgets: [] } }),
+  rivals: z.array(pipelineRivalSchema).default(['reference']),
+});
 export const runRequestSchema = z.discriminatedUnion('method', [
   trainRequestSchema,
   quantizeRequestSchema,
   pruneRequestSchema,
   specializeRequestSchema,
+  pipelineRequestSchema,
 ]);
 export type TrainRequest = z.infer<typeof trainRequestSchema>;
 export type QuantizeRequest = z.infer<typeof quantizeRequestSchema>;
 export type PruneRequest = z.infer<typeof pruneRequestSchema>;
 export type SpecializeRequest = z.infer<typeof specializeRequestSchema>;
+export type PipelineRequest = z.infer<typeof pipelineRequestSchema>;
 export type RunRequest = z.input<typeof runRequestSchema>;
 
 /** Where a run is. `done` and `total` count the phase's own steps; rate and time left are null until known. */
@@ -223,6 +288,7 @@ export const progressSchema = z.object({
   total: z.number().nonnegative(),
   ratePerSecond: z.number().nonnegative().nullable(),
   etaSeconds: z.number().nonnegative().nullable(), // of the whole run where it can be told, else of the phase
+  stage: z.object({ name: z.string(), index: z.number().int(), count: z.number().int() }).optional(), // of a pipeline, from 0 on
 });
 export type Progress = z.infer<typeof progressSchema>;
 
@@ -340,6 +406,10 @@ export const runSummarySchema = z.object({
 });
 export type RunSummary = z.infer<typeof runSummarySchema>;
 
+/** A run that a pipeline made or took: 'specialize', 'reference', 'prune alone'. */
+export const runStageSchema = z.object({ name: z.string(), run: z.string() });
+export type RunStage = z.infer<typeof runStageSchema>;
+
 /** A run's page. Trials, metrics and log are read apart, from where the reader already is. */
 export const runDetailSchema = z.object({
   summary: runSummarySchema,
@@ -347,6 +417,8 @@ export const runDetailSchema = z.object({
   layers: z.array(layerInfoSchema), // quantizable layers only, in policy order
   solutions: z.array(solutionSchema),
   checkpoint: z.object({ step: z.number(), phase: z.string(), sha256: z.string(), sizeBytes: z.number(), atMs: z.number() }).nullable(),
+  stages: z.array(runStageSchema), // of a pipeline: its runs so far, in the order in which they were made
+  pipelines: z.array(z.string()), // ids of the pipelines that this run is a stage of
 });
 export type RunDetail = z.infer<typeof runDetailSchema>;
 

@@ -7,6 +7,7 @@ import { addCatalogueCommands } from './commands/catalogue.ts';
 import { addDatasetCommands } from './commands/datasets.ts';
 import { addHardwareCommands } from './commands/hardware.ts';
 import { addEvaluateCommand } from './commands/evaluate.ts';
+import { addPipelineCommand } from './commands/pipeline.ts';
 import { addPruneCommand } from './commands/prune.ts';
 import { addRunCommands } from './commands/runs.ts';
 import { addSearchCommands } from './commands/search.ts';
@@ -34,6 +35,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   addSearchCommands(program);
   addPruneCommand(program);
   addSpecializeCommands(program);
+  addPipelineCommand(program);
   addEvaluateCommand(program);
   addRunCommands(program);
   addStudyCommands(program);

@@ -20,6 +20,7 @@ import { listFolder } from './files.ts';
 import { ManifestMaker } from './manifests.ts';
 import { Networks } from './networks.ts';
 import { OwnNetworks } from './own-networks.ts';
+import { networkCost } from './pipelines.ts';
 import { Prunings } from './prunings.ts';
 import { RunCosts } from './run-costs.ts';
 import { Runs } from './runs.ts';
@@ -72,6 +73,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     const trainings = new Trainings({ requests, datasets, own, dataDir: options.dataDir });
     const prunings = new Prunings({ requests, datasets, own, targets });
     const machine = new Machine(requests, store, datasets, targets);
+    const costOf = networkCost(targets, prunings);
     const manifests = new ManifestMaker({
       dataset: (id) => datasets.require(id),
       network: (ref, dataset) => own.findForRun(ref, dataset),
@@ -84,6 +86,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       },
       findSpace: (space, dataset) => spaces.find(space, dataset),
       spacePreview: (input) => spaces.preview(input),
+      costOf,
     });
     const evaluations = new Evaluations({
       store,
@@ -94,7 +97,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       cores: async () => (await machine.describe()).cores,
     });
     const runs = await Runs.open(
-      { store, dataDir: options.dataDir, launchEngine: options.launchEngine, manifests, datasets, bus, log: options.log },
+      { store, dataDir: options.dataDir, launchEngine: options.launchEngine, manifests, datasets, costOf, bus, log: options.log },
       options.adoptQueued === true,
     );
     const studies = new Studies({

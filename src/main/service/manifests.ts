@@ -16,6 +16,7 @@ import { graphSha256 } from '../network/graph-form.ts';
 import type { Graph } from '../network/graph.ts';
 import { absoluteBudgets, fromPolicy, lockedLayers, protectedBits, requireFeasible } from '../search/quantize/bits.ts';
 import { fewestTrials } from '../search/rivals/sensitivity.ts';
+import { makePipelineManifest, type NetworkCost } from './pipelines.ts';
 import { makePruneManifest } from './prunings.ts';
 import type { FoundNetwork } from './own-networks.ts';
 import { makeSpecializeManifest, type SpecializeSources } from './spaces.ts';
@@ -44,10 +45,12 @@ export interface ManifestSources {
 /** Fewest training images that are left when the validation images are taken off. */
 const minimumTrainingImages = 8;
 
-export class ManifestMaker {
-  private readonly sources: SpecializeSources;
+type Sources = SpecializeSources & { readonly costOf: NetworkCost };
 
-  constructor(sources: SpecializeSources) {
+export class ManifestMaker {
+  private readonly sources: Sources;
+
+  constructor(sources: Sources) {
     this.sources = sources;
   }
 
@@ -79,6 +82,10 @@ export class ManifestMaker {
     }
     if (request.method === 'specialize') return await makeSpecializeManifest(this.sources, request, dataset, base);
     const networkTitle = networkLabel(ref);
+    if (request.method === 'pipeline') {
+      const sources = { target: this.sources.target, costOf: this.sources.costOf, make: (stage: Parsed<'run.create'>) => this.make(stage) };
+      return await makePipelineManifest(sources, request, base, networkTitle);
+    }
     const layers = quantizableLayerInfos(graph);
     if (request.method === 'train') {
       return { manifest: { method: 'train', ...base }, name: `train ${networkTitle}`, networkTitle, layers };
@@ -187,6 +194,7 @@ function requireTrials(search: QuantizeParameters, layerCount: number): void {
 function givenImages(request: Parsed<'run.create'>): Parameters<typeof imagesFor>[1] {
   switch (request.method) {
     case 'train':
+    case 'pipeline':
       return {};
     case 'quantize':
       return request.search ?? {};

@@ -19,6 +19,7 @@ import type { Owner, Store } from '../store/types.ts';
 import type { EventBus } from './event-bus.ts';
 import type { Datasets } from './datasets.ts';
 import type { MadeManifest, ManifestMaker } from './manifests.ts';
+import { PipelineWork, type NetworkCost, type PipelineEnd } from './pipelines.ts';
 
 export interface RunsOptions {
   readonly store: Store;
@@ -26,6 +27,7 @@ export interface RunsOptions {
   readonly launchEngine: EngineLauncher;
   readonly manifests: ManifestMaker;
   readonly datasets: Datasets;
+  readonly costOf: NetworkCost;
   readonly bus: EventBus;
   readonly log: (text: string) => void;
 }
@@ -34,8 +36,9 @@ export class Runs {
   private readonly options: RunsOptions;
   private readonly owner: Owner;
   private readonly queue: string[] = [];
-  private active: { readonly id: string; readonly process: RunProcess; request?: StopRequest } | null = null;
-  private starting: string | null = null; // taken off the queue, not yet active
+  private active: ActiveRun | null = null;
+  private starting: string | null = null; // taken off the queue, until it ends
+  private working: string | null = null; // the same run, or the stage of it where it is a pipeline
   private readonly stopEarly = new Map<string, StopRequest>(); // what was asked of a run while it was starting
   private closing = false;
   private readonly seenRevisions = new Map<string, number>();
@@ -81,6 +84,20 @@ export class Runs {
     return reusable ?? (await this.add(made, request.note ?? ''));
   }
 
+  /** A completed run with the very same manifest, whose network is still there; else a new one, which nobody works on yet. */
+  private async makeStage(request: Parsed<'run.create'>, name: string): Promise<RunSummary> {
+    const { store } = this.options;
+    const made = await this.options.manifests.make(request);
+    const hash = sha256OfJson(made.manifest);
+    for (const run of await store.listRuns()) {
+      if (run.configHash !== hash || run.status !== 'completed') continue;
+      const best = (await this.show(run.id)).solutions.find(({ role }) => role === 'best');
+      const network = best?.architecture?.network ?? best?.prune?.network ?? null;
+      if (network === null || (await store.getNetwork(network))) return run;
+    }
+    return await this.insert({ ...made, name }, '');
+  }
+
   /** Starts a run of this store again, or takes it into this process's queue where it still waits. */
   async adopt(id: string): Promise<void> {
     const { status } = await this.require(id);
@@ -110,7 +127,13 @@ export class Runs {
       );
   }
 
-  private async add({ manifest, networkTitle, layers, name }: MadeManifest, note: string): Promise<RunSummary> {
+  private async add(made: MadeManifest, note: string): Promise<RunSummary> {
+    const summary = await this.insert(made, note);
+    this.enqueue(summary.id);
+    return summary;
+  }
+
+  private async insert({ manifest, networkTitle, layers, name }: MadeManifest, note: string): Promise<RunSummary> {
     const id = `${manifest.method.charAt(0)}-${randomId()}`;
     const summary = await this.options.store.createRun({
       id,
@@ -121,9 +144,7 @@ export class Runs {
       note,
       atMs: Date.now(),
     });
-    this.changed(summary);
-    this.enqueue(id);
-    return summary;
+    return this.changed(summary);
   }
 
   /** A new run of the same manifest, with the versions of today. Refuses where what the manifest names is not the same any more. */
@@ -159,8 +180,8 @@ export class Runs {
    */
   async stop(id: string, request: StopRequest): Promise<RunSummary> {
     const summary = await this.require(id);
-    if (this.starting === id && this.active?.id !== id) {
-      this.stopEarly.set(id, request);
+    if (this.isOurs(id)) {
+      this.stopOurs(id, request);
       return summary;
     }
     if (summary.status === 'queued') {
@@ -169,10 +190,6 @@ export class Runs {
       return this.changed(await this.options.store.finishRun(id, stopped[request], null, Date.now()));
     }
     if (summary.status !== 'running') throw new LatheError('conflict', `run ${id} is ${summary.status}: there is nothing to ${request}`);
-    if (this.active?.id === id) {
-      this.stopActive(request);
-      return summary;
-    }
     return this.changed(await this.options.store.requestStop(id, request));
   }
 
@@ -235,7 +252,7 @@ export class Runs {
   }
 
   private enqueue(id: string): void {
-    if (this.active?.id === id || this.queue.includes(id)) return;
+    if (this.isOurs(id) || this.queue.includes(id)) return;
     this.queue.push(id);
     this.pump();
   }
@@ -257,23 +274,68 @@ export class Runs {
       });
   }
 
-  /** Works on one run until it ends. */
   private async start(id: string): Promise<void> {
+    const { method } = await this.require(id);
+    if (method === 'pipeline') await this.workOnPipeline(id);
+    else await this.work(id);
+  }
+
+  /** Works on the stages of a pipeline until it ends. */
+  private async workOnPipeline(id: string): Promise<void> {
+    const { store } = this.options;
+    this.changed(await store.claimRun(id, this.owner, Date.now()));
+    let end: PipelineEnd;
+    try {
+      end = await this.pipelineWork(id, (await this.show(id)).manifest).run();
+    } catch (error) {
+      const { code, message } = toErrorPayload(error);
+      if (code === 'internal') this.options.log(`pipeline ${id}: ${error instanceof Error ? (error.stack ?? message) : message}`);
+      end = { status: 'failed', error: message };
+    }
+    this.changed(await store.finishRun(id, end.status, end.error, Date.now()));
+  }
+
+  private pipelineWork(id: string, manifest: Manifest): PipelineWork {
+    if (manifest.method !== 'pipeline') throw new Error(`run ${id} is no pipeline`);
+    const { store, costOf } = this.options;
+    const parts = {
+      store,
+      costOf,
+      show: (run: string) => this.show(run),
+      makeStage: (request: Parsed<'run.create'>, name: string) => this.makeStage(request, name),
+      work: (run: string, stage: Omit<StageOf, 'pipeline'>) => this.work(run, { pipeline: id, ...stage }),
+      changed: (summary: RunSummary) => void this.changed(summary),
+      stopped: (): PipelineEnd | null => {
+        if (this.closing) return closed;
+        const request = this.stopEarly.get(id);
+        return request ? { status: stopped[request], error: null } : null;
+      },
+    };
+    return new PipelineWork(parts, id, manifest);
+  }
+
+  /** Works on one run until it ends. */
+  private async work(id: string, stage?: StageOf): Promise<RunSummary> {
     const { store, launchEngine, dataDir } = this.options;
     await store.claimRun(id, this.owner, Date.now());
+    this.working = id;
     let outcome: RunOutcome;
     try {
       const job = await this.makeJob(id, dataDir);
-      const process = new RunProcess(launchEngine, job, (batch) => this.applyBatch(id, batch));
+      const process = new RunProcess(launchEngine, job, (batch) => this.applyBatch(id, batch, stage));
       this.active = { id, process };
-      const early = this.stopEarly.get(id);
+      const early = this.stopEarly.get(id) ?? (stage && this.stopEarly.get(stage.pipeline));
       if (early) this.stopActive(early);
       else if (this.closing) process.cancel();
       outcome = await process.ended;
     } catch (error) {
       outcome = { kind: 'failed', error: toErrorPayload(error) };
     }
-    this.changed(await this.finish(id, outcome, this.active?.request ?? 'cancel'));
+    const request = this.active?.request ?? 'cancel';
+    this.active = null;
+    this.working = null;
+    this.stopEarly.delete(id);
+    return this.changed(await this.finish(id, outcome, request));
   }
 
   private async makeJob(id: string, dataDir: string): Promise<Job> {
@@ -282,6 +344,7 @@ export class Runs {
     this.changed(summary);
     this.options.bus.emit({ name: 'run.rewound', payload: { id } });
     const { manifest } = await this.show(id);
+    if (manifest.method === 'pipeline') throw new Error(`pipeline ${id} has no job of its own`);
     const dataset = await this.options.datasets.require(manifest.dataset);
     if (dataset.sha256 !== manifest.datasetSha256) {
       throw new LatheError('conflict', `data set ${manifest.dataset} has changed since the run was made; start a new run`);
@@ -311,7 +374,7 @@ export class Runs {
     return { sha256: checkpoint.sha256 };
   }
 
-  private async applyBatch(id: string, batch: Batch): Promise<void> {
+  private async applyBatch(id: string, batch: Batch, stage?: StageOf): Promise<void> {
     // Before the checkpoint that says they are done with.
     for (const record of batch.networks ?? []) await this.keepNetwork(record);
     const { summary, log, dropped } = await this.options.store.applyBatch({
@@ -327,6 +390,7 @@ export class Runs {
     });
     for (const sha256 of dropped) await deleteBlob(this.options.dataDir, sha256);
     this.changed(summary);
+    if (stage && (batch.progress || batch.log)) await this.tellPipeline(stage, batch);
     const { bus } = this.options;
     if (batch.trials) bus.emit({ name: 'run.trials', payload: { id, trials: batch.trials } });
     if (batch.metrics) bus.emit({ name: 'run.metrics', payload: { id, metrics: batch.metrics } });
@@ -334,11 +398,32 @@ export class Runs {
     if (batch.solutions || batch.checkpoint) bus.emit({ name: 'run.solutions', payload: { id } });
   }
 
+  /** A pipeline is where its stage is, and logs what that logs. */
+  private async tellPipeline({ pipeline, ...stage }: StageOf, { progress, log = [] }: Batch): Promise<void> {
+    const { summary, log: lines } = await this.options.store.applyBatch({
+      id: pipeline,
+      ...(progress ? { progress: { ...progress, stage } } : {}),
+      log: log.map((line) => ({ ...line, text: `${stage.name}: ${line.text}` })),
+    });
+    this.changed(summary);
+    if (lines.length > 0) this.options.bus.emit({ name: 'run.log', payload: { id: pipeline, lines } });
+  }
+
   /** A run that was resumed may make the same network again. */
   private async keepNetwork(record: NetworkRecord): Promise<void> {
     const { store } = this.options;
     if (await store.getNetwork(record.id)) await store.removeNetwork(record.id);
     await store.addNetwork(record);
+  }
+
+  /** Does this process work on the run, or on a stage of the pipeline that it is? */
+  private isOurs(id: string): boolean {
+    return this.starting === id || this.working === id;
+  }
+
+  private stopOurs(id: string, request: StopRequest): void {
+    this.stopEarly.set(id, request); // where there is no engine yet, or a pipeline would start the next one
+    this.stopActive(request);
   }
 
   private stopActive(request: StopRequest): void {
@@ -355,7 +440,7 @@ export class Runs {
         return await store.finishRun(id, 'completed', null, now);
       case 'cancelled':
         return this.closing
-          ? await store.finishRun(id, 'interrupted', 'Lathe was closed; resume continues from the checkpoint', now)
+          ? await store.finishRun(id, closed.status, closed.error, now)
           : await store.finishRun(id, stopped[request], null, now);
       case 'failed':
         return await store.finishRun(id, 'failed', outcome.error.message, now);
@@ -372,7 +457,7 @@ export class Runs {
   /** Another process has written: tell watchers what is new, and do what it asked of runs that are ours. */
   private async followOthers(): Promise<void> {
     for (const request of await this.options.store.takeRequests(this.owner)) {
-      if (this.active?.id === request.id) this.stopActive(request.request);
+      if (this.isOurs(request.id)) this.stopOurs(request.id, request.request);
     }
     const summaries = await this.options.store.listRuns();
     const there = new Set(summaries.map(({ id }) => id));
@@ -412,6 +497,21 @@ export class Runs {
 
 const stopped = { cancel: 'cancelled', pause: 'paused' } as const;
 type StopRequest = keyof typeof stopped;
+const closed = { status: 'interrupted', error: 'Lathe was closed; resume continues from the checkpoint' } as const;
+
+interface ActiveRun {
+  readonly id: string;
+  readonly process: RunProcess;
+  request?: StopRequest;
+}
+
+/** What a run is in a pipeline. */
+interface StageOf {
+  readonly pipeline: string;
+  readonly name: string;
+  readonly index: number; // from 0 on
+  readonly count: number;
+}
 
 /** Those that were given a place in it first; then by age. */
 function byQueue(a: RunSummary, b: RunSummary): number {

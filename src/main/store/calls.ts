@@ -36,6 +36,7 @@ import { NetworkRepository } from './repositories/networks.ts';
 import { purgeRuns } from './purge.ts';
 import { RunRepository, type RunState } from './repositories/runs.ts';
 import { SolutionRepository } from './repositories/solutions.ts';
+import { StageRepository } from './repositories/stages.ts';
 import { StudyRepository } from './repositories/studies.ts';
 import { SupersededRepository } from './repositories/superseded.ts';
 import { TrialRepository } from './repositories/trials.ts';
@@ -66,6 +67,7 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
   const solutions = new SolutionRepository(db);
   const checkpoints = new CheckpointRepository(db);
   const superseded = new SupersededRepository(db);
+  const stages = new StageRepository(db);
   const log = new LogRepository(db);
   const weights = new WeightsRepository(db);
   const datasets = new DatasetRepository(db);
@@ -185,7 +187,14 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
         const run = runs.state(id);
         if (!run) return null;
         const checkpoint = checkpoints.list(run.key)[0]?.record ?? null;
-        return { summary: summaryOf(id), ...runs.manifest(run), solutions: solutions.list(run.key, id), checkpoint };
+        return {
+          summary: summaryOf(id),
+          ...runs.manifest(run),
+          solutions: solutions.list(run.key, id),
+          checkpoint,
+          stages: stages.of(run.key),
+          pipelines: stages.pipelines(run.key),
+        };
       });
     },
 
@@ -271,6 +280,15 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
       });
       claimed.delete(id);
       return summary;
+    },
+
+    addStage(id, { name, run: stage }) {
+      return write(db, () => {
+        const run = requireClaimed(id);
+        runs.touch(run.key);
+        stages.put(run.key, name, requireRun(stage).key);
+        return summaryOf(id);
+      });
     },
 
     annotateRun(id, change) {

@@ -50,7 +50,8 @@ export function resultOf(method: RunMethod, { bestTrial, solutions, lastValidati
     }
     case 'quantize':
     case 'prune':
-    case 'specialize': {
+    case 'specialize':
+    case 'pipeline': {
       const bestAccuracy = best ? best.validationAccuracy : (bestTrial?.accuracy ?? null);
       return { ...common, bestAccuracy, bestTestAccuracy: best?.testAccuracy ?? null };
     }

@@ -67,6 +67,7 @@ function createFace(calls: WorkerCalls, path: string, sqliteVersion: string): St
     applyBatch: (batch) => calls.call('applyBatch', batch),
     rewindToCheckpoint: (id, atMs) => calls.call('rewindToCheckpoint', id, atMs),
     finishRun: (id, status, error, atMs) => calls.call('finishRun', id, status, error, atMs),
+    addStage: (id, stage) => calls.call('addStage', id, stage),
     annotateRun: (id, change) => calls.call('annotateRun', id, change),
     organizeRuns: (ids, change) => calls.call('organizeRuns', ids, change),
     purgeRuns: (ids) => calls.call('purgeRuns', ids),

@@ -14,6 +14,7 @@ import type {
   Progress,
   RunDetail,
   RunPlace,
+  RunStage,
   RunStatus,
   RunSummary,
   Solution,
@@ -127,6 +128,8 @@ export interface Store {
     error: string | null,
     atMs: number,
   ): Promise<RunSummary>;
+  /** Makes a run a stage of a pipeline that this store has claimed. */
+  addStage(id: string, stage: RunStage): Promise<RunSummary>;
   annotateRun(id: string, change: { name?: string; note?: string; star?: boolean }): Promise<RunSummary>;
   /** The same change to all of them, or to none; throws not-found, or conflict where a run that is at work or waits would go to the trash. */
   organizeRuns(ids: readonly string[], change: RunChange): Promise<RunSummary[]>;

@@ -10,6 +10,7 @@ import { integer } from '../arguments.ts';
 import { globalOptions, withService } from '../context.ts';
 import { followRun } from '../follow.ts';
 import { note, printJson, printLine, printTable } from '../output.ts';
+import { printPipeline } from './pipeline.ts';
 import { printPolicy, printSensitivity, printSolutions, searchResult } from '../results.ts';
 import { addCompareCommands } from './compare.ts';
 import { addKeepingCommands } from './keeping.ts';
@@ -100,7 +101,8 @@ export function addRunCommands(program: Command): void {
       printLine(
         `${summary.id}  ${summary.name}\n${summary.status}${summary.error === null ? '' : `: ${summary.error}`}, ${summary.progress.phase} ${String(summary.progress.done)}/${String(summary.progress.total)}, seed ${String(summary.seed)}\n`,
       );
-      printSolutions(detail.solutions);
+      if (detail.manifest.method === 'pipeline') printPipeline(detail);
+      else printSolutions(detail.solutions);
       printPolicy(detail);
       printSensitivity(detail, sensitivity);
     });
@@ -119,6 +121,7 @@ export function addRunCommands(program: Command): void {
       const options = globalOptions(command);
       const detail = await withService(options, (service) => followRun(service, () => service.call('run.resume', { id })));
       if (options.json) printJson(searchResult(detail));
+      else if (detail.manifest.method === 'pipeline') printPipeline(detail);
       else printSolutions(detail.solutions);
     });
   run

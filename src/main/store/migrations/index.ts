@@ -13,6 +13,7 @@ import { fineTuning } from './0010-fine-tuning.ts';
 import { pause } from './0011-pause.ts';
 import { workbench } from './0012-workbench.ts';
 import { quantizedNetwork } from './0013-quantized-network.ts';
+import { stages } from './0014-stages.ts';
 
 export const migrations: readonly Migration[] = [
   firstTables,
@@ -28,4 +29,5 @@ export const migrations: readonly Migration[] = [
   pause,
   workbench,
   quantizedNetwork,
+  stages,
 ];
