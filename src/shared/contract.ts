@@ -409,6 +409,18 @@ export const contract = {
       ),
     }),
   },
+  'pipeline.preview': {
+    // What a pipeline's budget is of: its reference on the target, in its 8-bit form (of a latency table in float).
+    input: z
+      .object({
+        network: networkRefSchema,
+        dataset: z.string(),
+        target: z.string(),
+        batch: z.number().int().min(1).max(4096).optional(),
+      })
+      .strict(),
+    output: z.object({ batch: z.number().int(), reference: costSchema }),
+  },
   'space.list': { input: empty, output: z.array(z.object({ space: searchSpaceSchema, networks: z.string() })) },
   'space.preview': {
     // A search space on a target before anything runs: its blocks, how many networks, what they cost at least and at most.

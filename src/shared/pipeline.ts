@@ -21,7 +21,11 @@ export function shareOf(now: number, limit: number, sharers: number): number {
 }
 
 /** The limit of each stage that shares, if every stage before it costs just what it may. */
-export function plannedLimits(reference: number, limit: number, stages: PipelineStages): { readonly stage: StageName; readonly limit: number }[] {
+export function plannedLimits(
+  reference: number,
+  limit: number,
+  stages: PipelineStages,
+): { readonly stage: StageName; readonly limit: number }[] {
   const sharers = sharersOf(stages);
   let now = reference;
   return sharers.map((stage, index) => {
@@ -38,7 +42,7 @@ export function wholeLimit(budget: Budget, reference: number): number {
 /** A line of a pipeline's page: its reference, a stage, or a stage alone. Factors say how often the latency fits into another one's. */
 export interface PipelineRow {
   readonly name: string; // as in `RunDetail.stages` and as the solution's label
-  readonly state: 'known' | 'running' | 'passed over' | 'not yet';
+  readonly state: 'known' | 'running' | 'passed over' | 'not possible' | 'not yet'; // not possible: a stage alone cannot meet the budget
   readonly run: string | null;
   readonly solution: Solution | null;
   readonly testAccuracy: number | null; // behind quantized training where there was one
@@ -58,9 +62,10 @@ export function pipelineRowsOf({ manifest, solutions, stages, summary }: RunDeta
   return names.map((name, index): PipelineRow => {
     const solution = of(name);
     const run = stages.find((stage) => stage.name === name)?.run ?? null;
-    const isLater = names.slice(index + 1).some((later) => stages.some((stage) => stage.name === later));
-    const state = solution ? 'known' : run !== null ? 'running' : isLater || summary.status === 'completed' ? 'passed over' : 'not yet';
     const isStage = index > 0 && !rivals.includes(name);
+    const isBehind = summary.status === 'completed' || names.slice(index + 1).some((later) => stages.some((stage) => stage.name === later));
+    const without = isBehind ? (isStage ? 'passed over' : 'not possible') : 'not yet';
+    const state = solution ? 'known' : run !== null ? 'running' : without;
     const stageFactor = isStage ? ratio(before, solution) : null;
     if (isStage && solution) before = solution;
     const testAccuracy = testAccuracyOf(solution);

@@ -288,6 +288,7 @@ export const progressSchema = z.object({
   total: z.number().nonnegative(),
   ratePerSecond: z.number().nonnegative().nullable(),
   etaSeconds: z.number().nonnegative().nullable(), // of the whole run where it can be told, else of the phase
+  unit: z.string().optional(), // what is counted, where the phase alone does not tell: 'networks'
   stage: z.object({ name: z.string(), index: z.number().int(), count: z.number().int() }).optional(), // of a pipeline, from 0 on
 });
 export type Progress = z.infer<typeof progressSchema>;

@@ -173,7 +173,7 @@ async function runSearch(setting: Setting, search: SpecializeSearch, training: S
       ? (['warmup', 0, search.warmupSteps] as const)
       : (['searching', search.warmupSteps, search.totalSteps] as const);
     const { ratePerSecond, etaSeconds } = meter.progress(phase, search.stepsDone, to);
-    reporter.progress({ phase, done: search.stepsDone - from, total: to - from, ratePerSecond, etaSeconds });
+    reporter.progress({ phase, done: search.stepsDone - from, total: to - from, ratePerSecond, etaSeconds, unit: 'steps' });
     if (control.cancelled || context.now() - lastCheckpointMs > checkpointIntervalMs) await checkpoint();
     throwIfCancelled(context);
   }
@@ -242,6 +242,7 @@ async function evolved(setting: Setting, training: SupernetTraining): Promise<Co
         total,
         ratePerSecond: null,
         etaSeconds: null,
+        unit: 'networks',
       });
       return await training.accuracyOf(path, search.evolutionImages);
     };
@@ -518,6 +519,6 @@ async function testAll(setting: Setting, state: RetrainingCheckpoint): Promise<v
     test ??= await openTest(context, { graph, normalisation: images.normalisation });
     const testAccuracy = await new Evaluator(model, test.dataset, control).accuracyOf(test.indices);
     reporter.solution(await solutionOf(setting, state, contender, testAccuracy));
-    reporter.progress(meter.progress('testing', index + 1, state.contenders.length));
+    reporter.progress({ ...meter.progress('testing', index + 1, state.contenders.length), unit: 'networks' });
   }
 }

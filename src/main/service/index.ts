@@ -20,7 +20,7 @@ import { listFolder } from './files.ts';
 import { ManifestMaker } from './manifests.ts';
 import { Networks } from './networks.ts';
 import { OwnNetworks } from './own-networks.ts';
-import { networkCost } from './pipelines.ts';
+import { networkCost, type NetworkCost } from './pipelines.ts';
 import { Prunings } from './prunings.ts';
 import { RunCosts } from './run-costs.ts';
 import { Runs } from './runs.ts';
@@ -119,6 +119,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
         spaces,
         trainings,
         prunings,
+        costOf,
         machine,
         evaluations,
         runs,
@@ -158,6 +159,7 @@ interface Parts {
   readonly tableBuilds: TableBuilds;
   readonly trainings: Trainings;
   readonly prunings: Prunings;
+  readonly costOf: NetworkCost;
   readonly machine: Machine;
   readonly evaluations: Evaluations;
   readonly runs: Runs;
@@ -178,6 +180,7 @@ function makeHandlers({
   tableBuilds,
   trainings,
   prunings,
+  costOf,
   machine,
   evaluations,
   runs,
@@ -245,6 +248,10 @@ function makeHandlers({
     evaluate: (input) => evaluations.evaluate(input),
     'run.preview': (input) => targets.preview(input),
     'prune.preview': (input) => prunings.preview(input),
+    'pipeline.preview': async ({ network, dataset, target, batch = targets.find(target).target.defaultBatch }) => ({
+      batch,
+      reference: await costOf(network, { dataset, target, batch }),
+    }),
     'space.list': async () => spaces.list(),
     'space.preview': (input) => spaces.preview(input),
     'training.preview': (input) => trainings.preview(input),

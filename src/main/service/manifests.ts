@@ -83,7 +83,7 @@ export class ManifestMaker {
     if (request.method === 'specialize') return await makeSpecializeManifest(this.sources, request, dataset, base);
     const networkTitle = networkLabel(ref);
     if (request.method === 'pipeline') {
-      const sources = { target: this.sources.target, costOf: this.sources.costOf, make: (stage: Parsed<'run.create'>) => this.make(stage) };
+      const sources = { ...this.sources, make: (stage: Parsed<'run.create'>): Promise<MadeManifest> => this.make(stage) };
       return await makePipelineManifest(sources, request, base, networkTitle);
     }
     const layers = quantizableLayerInfos(graph);

@@ -61,7 +61,10 @@ export async function makePipelineManifest(
   }
   const [poor] = sharersOf(stages);
   if (!whole && poor !== undefined) {
-    throw new LatheError('bad-input', `stage ${poor} has no budget; give the whole pipeline one, such as latency=0.25, or each of its stages`);
+    throw new LatheError(
+      'bad-input',
+      `stage ${poor} has no budget; give the whole pipeline one, such as latency=0.25, or each of its stages`,
+    );
   }
   if (stages.quantize && target.law === 'table') {
     throw new LatheError(
@@ -181,7 +184,10 @@ export class PipelineWork {
     const manifest = this.#manifest;
     const reference = await this.#parts.costOf(referenceOf(manifest), manifest);
     const limit = limitOf(manifest, reference);
-    await this.#write({ solutions: [solutionOf('float', 'reference', null, reference, limit)], ...(limit ? { budgetLimits: [limit] } : {}) });
+    await this.#write({
+      solutions: [solutionOf('float', 'reference', null, reference, limit)],
+      ...(limit ? { budgetLimits: [limit] } : {}),
+    });
     try {
       await this.#referenceRun(reference, limit);
       await this.#stages(reference, limit);
@@ -210,7 +216,9 @@ export class PipelineWork {
       const budgets = this.#budgetsOf(name, standing.cost, limit);
       const [share] = budgets;
       if (name === 'prune' && limit && share && share.resource === limit.resource && share.value >= amountOf(standing.cost, limit)) {
-        await this.#log(`stage prune is passed over: its network costs ${amountText(limit.resource, amountOf(standing.cost, limit))}, no more than it may`);
+        await this.#log(
+          `stage prune is passed over: its network costs ${amountText(limit.resource, amountOf(standing.cost, limit))}, no more than it may`,
+        );
         continue;
       }
       const { network } = standing;
@@ -259,10 +267,25 @@ export class PipelineWork {
     for (const name of stageNameSchema.options.filter((stage) => manifest.rivals.includes(stage))) {
       const budgets = limit ? [limit] : (manifest.stages[name]?.budgets ?? []);
       const label = `${name} alone`;
-      const detail = await this.#stage(label, async () => stageRequest(manifest, name, null, budgets));
-      const { cost } = await this.#standingBehind(name, detail, { network: null, cost: await this.#parts.costOf(referenceOf(manifest), manifest) });
+      const detail = await this.#rival(label, stageRequest(manifest, name, null, budgets));
+      if (!detail) continue;
+      const { cost } = await this.#standingBehind(name, detail, {
+        network: null,
+        cost: await this.#parts.costOf(referenceOf(manifest), manifest),
+      });
       const best = detail.solutions.find(({ role }) => role === 'best') ?? null;
       await this.#write({ solutions: [solutionOf('baseline', label, best, cost, limit)] });
+    }
+  }
+
+  /** Null where it cannot meet the budget: that is what there is to say of it. */
+  async #rival(name: string, request: RunRequest): Promise<RunDetail | null> {
+    try {
+      return await this.#stage(name, async () => request);
+    } catch (error) {
+      if (!(error instanceof LatheError && error.code === 'bad-input')) throw error;
+      await this.#log(`not possible: ${error.message}`);
+      return null;
     }
   }
 

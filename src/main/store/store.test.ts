@@ -171,6 +171,8 @@ describe('a run', () => {
       layers: newRun('q-1').layers,
       solutions: [],
       checkpoint: null,
+      stages: [],
+      pipelines: [],
     });
   });
 

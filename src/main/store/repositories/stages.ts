@@ -8,7 +8,9 @@ export class StageRepository {
   readonly #put: Database.Statement<[{ pipeline: number; name: string; run: number }]>;
 
   constructor(db: Database.Database) {
-    this.#of = db.prepare('SELECT name, run.id AS run FROM stage JOIN run ON run.key = stage.run WHERE pipeline = ? ORDER BY position');
+    this.#of = db.prepare(
+      'SELECT stage.name AS name, run.id AS run FROM stage JOIN run ON run.key = stage.run WHERE pipeline = ? ORDER BY position',
+    );
     this.#pipelines = db
       .prepare<[number], string>('SELECT run.id FROM stage JOIN run ON run.key = stage.pipeline WHERE stage.run = ? ORDER BY run.key')
       .pluck();

@@ -43,23 +43,31 @@ export function canResume(status: RunStatus): boolean {
   return status === 'interrupted' || status === 'cancelled' || status === 'paused' || status === 'failed';
 }
 
-/** The done part of the phase, 0..1; null while its length is unknown. */
+/** The done part of the phase, 0..1, or of a pipeline's stages; null while its length is unknown. */
 export function fraction(progress: Progress): number | null {
+  const { stage, ...own } = progress;
+  if (stage) return (stage.index + (fraction(own) ?? 0)) / stage.count;
   if (progress.phase === 'done') return 1;
   return progress.total > 0 ? Math.min(1, progress.done / progress.total) : null;
 }
 
-/** `searching 34 of 200 trials`. */
+/** `searching, 34 of 200 trials`; of a pipeline `stage 2 of 3 (prune), searching, 34 of 200 trials`. */
 export function progressText(progress: Progress): string {
+  const { stage, ...own } = progress;
+  if (stage) return `stage ${count(stage.index + 1)} of ${count(stage.count)} (${stage.name}), ${progressText(own)}`;
   const words = phaseWords[progress.phase];
   if (progress.total <= 0) return words;
-  return `${words}, ${count(progress.done)} of ${count(progress.total)} ${phaseUnits[progress.phase]}`.trimEnd();
+  return `${words}, ${count(progress.done)} of ${count(progress.total)} ${unitOf(progress)}`.trimEnd();
+}
+
+function unitOf({ unit, phase }: Progress): string {
+  return unit ?? phaseUnits[phase];
 }
 
 /** `12.0 trials/min · 3 min 05 s left`; empty while nothing is known. */
 export function paceText(progress: Progress): string {
   const parts: string[] = [];
-  if (progress.ratePerSecond !== null && progress.ratePerSecond > 0) parts.push(rate(progress.ratePerSecond, phaseUnits[progress.phase]));
+  if (progress.ratePerSecond !== null && progress.ratePerSecond > 0) parts.push(rate(progress.ratePerSecond, unitOf(progress)));
   if (progress.etaSeconds !== null) parts.push(`${duration(progress.etaSeconds)} left`);
   return parts.join(' · ');
 }

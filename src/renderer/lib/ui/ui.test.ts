@@ -35,6 +35,10 @@ describe('what is said of a run', () => {
     expect(progressText(searching)).toBe('searching, 34 of 200 trials');
     expect(paceText(searching)).toBe('30.0 trials/min · 5 min 32 s left');
     expect(fraction(searching)).toBe(0.17);
+    expect(progressText({ ...searching, unit: 'steps' })).toBe('searching, 34 of 200 steps');
+    const stage = { name: 'prune', index: 1, count: 4 };
+    expect(progressText({ ...searching, stage })).toBe('stage 2 of 4 (prune), searching, 34 of 200 trials');
+    expect(fraction({ ...searching, stage })).toBeCloseTo(1.17 / 4, 12);
     const loading = { phase: 'loading', done: 0, total: 0, ratePerSecond: null, etaSeconds: null } as const;
     expect(progressText(loading)).toBe('loading the data set');
     expect(paceText(loading)).toBe('');
