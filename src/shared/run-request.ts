@@ -35,5 +35,9 @@ export function requestOf(manifest: Manifest): RunRequest {
         search,
       };
     }
+    case 'pipeline': {
+      const { target, batch, budgets, stages, rivals } = manifest;
+      return { method: 'pipeline', ...base, target, batch, budgets, stages, rivals };
+    }
   }
 }

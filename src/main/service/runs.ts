@@ -90,7 +90,7 @@ export class Runs {
     const made = await this.options.manifests.make(request);
     const hash = sha256OfJson(made.manifest);
     for (const run of await store.listRuns()) {
-      if (run.configHash !== hash || run.status !== 'completed') continue;
+      if (run.configHash !== hash || run.status !== 'completed' || run.place === 'trash') continue;
       const best = (await this.show(run.id)).solutions.find(({ role }) => role === 'best');
       const network = best?.architecture?.network ?? best?.prune?.network ?? null;
       if (network === null || (await store.getNetwork(network))) return run;
