@@ -41,7 +41,9 @@ export function addPipelineCommand(program: Command): void {
     withVariantOptions(
       program
         .command('pipeline [network]')
-        .description('specialize, prune and quantize as one run with one budget; fractions are of [network], by default mobilenet-v2, at 8 bits'),
+        .description(
+          'specialize, prune and quantize as one run with one budget; fractions are of [network], by default mobilenet-v2, at 8 bits',
+        ),
     ),
   )
     .requiredOption('--target <id>', 'the hardware target')
@@ -157,5 +159,7 @@ export function printPipeline(detail: RunDetail): void {
     ]),
     [3, 4, 5, 6, 7, 8, 9, 10],
   );
-  printLine('Latency, energy and size are of the 8-bit form, behind quantize of the bits that were found; × is how often the latency fits into the one before.');
+  printLine(
+    'Latency, energy and size are of the 8-bit form, behind quantize of the bits that were found; × is how often the latency fits into the one before.',
+  );
 }
