@@ -20,6 +20,7 @@ export default defineConfig({
           cli: at('src/main/cli/main.ts'),
           engine: at('src/main/engine/process.ts'),
           'store-worker': at('src/main/store/worker.ts'),
+          'upkeep-worker': at('src/main/store/upkeep-worker.ts'),
         },
         output: { format: 'es', entryFileNames: '[name].js', chunkFileNames: 'chunk-[name]-[hash].js' },
       },

@@ -148,9 +148,11 @@ const addon = {
 const app = {
   what: 'app',
   stamp: at('out', '.built'),
-  products: ['main/index.js', 'main/cli.js', 'main/engine.js', 'main/store-worker.js', 'preload/index.cjs', 'renderer/index.html'].map(
-    (path) => at('out', path),
-  ),
+  products: [
+    ...['index', 'cli', 'engine', 'store-worker', 'upkeep-worker'].map((name) => at('out', 'main', `${name}.js`)),
+    at('out', 'preload', 'index.cjs'),
+    at('out', 'renderer', 'index.html'),
+  ],
   sources: ['src', 'electron.vite.config.ts', 'package.json', 'package-lock.json'].map((path) => at(path)),
   missing: () => null,
   build: () => run([at('node_modules', 'electron-vite', 'bin', 'electron-vite.js'), 'build', '--logLevel', 'warn']),

@@ -12,7 +12,7 @@ import { isErrno } from './file-error.ts';
 import { failpoint } from './failpoint.ts';
 import { applicationId, migrate, readPragma, requireKnown, type Migration } from './migrate.ts';
 import { migrations as allMigrations } from './migrations/index.ts';
-import { damagedDatabase } from './sqlite-error.ts';
+import { damagedDatabase, storeErrorPayload } from './sqlite-error.ts';
 
 /** SQLite 3.7.0 to 3.51.2 can lose a WAL's pages when it is reset while another process writes (sqlite.org/wal.html#walresetbug). */
 const leastSqliteVersion = [3, 51, 3] as const;
@@ -20,6 +20,8 @@ const leastSqliteVersion = [3, 51, 3] as const;
 export interface DatabaseOptions {
   readonly busyTimeoutMs?: number;
   readonly migrations?: readonly Migration[];
+  /** Every page and index instead of a quick look: after an end that was not clean. */
+  readonly checkAll?: boolean;
 }
 
 export function databasePath(dataDir: string): string {
@@ -28,7 +30,7 @@ export function databasePath(dataDir: string): string {
 
 /** Throws a LatheError or whatever SQLite and the file system throw; `storeErrorPayload` makes one sentence of it. */
 export async function openDatabase(dataDir: string, options: DatabaseOptions = {}): Promise<Database.Database> {
-  const { busyTimeoutMs = 5000, migrations = allMigrations } = options;
+  const { busyTimeoutMs = 5000, migrations = allMigrations, checkAll = false } = options;
   const path = databasePath(dataDir);
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   refuseByHeader(path, migrations.length);
@@ -39,7 +41,7 @@ export async function openDatabase(dataDir: string, options: DatabaseOptions = {
     refuseByContent(db, path, migrations.length);
     await configure(db, path, busyTimeoutMs);
     tryWrite(db);
-    const finding = String(db.pragma('quick_check(1)', { simple: true }));
+    const finding = String(db.pragma(checkAll ? 'integrity_check(1)' : 'quick_check(1)', { simple: true }));
     if (finding !== 'ok') throw damagedDatabase(path, finding);
     await migrate(db, path, migrations);
     db.pragma('foreign_keys = ON');
@@ -47,6 +49,33 @@ export async function openDatabase(dataDir: string, options: DatabaseOptions = {
   } catch (error) {
     db.close();
     throw error;
+  }
+}
+
+/** Whether the last Lathe that had this database open was killed: a clean end leaves no log. Only for who has the folder alone. */
+export function endedUncleanly(dataDir: string): boolean {
+  return (statSync(`${databasePath(dataDir)}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
+}
+
+/**
+ * What is wrong with the database, proven by a check of all of it; null when it is whole, new, of another program or newer,
+ * or cannot be read for another reason. Only for who has the folder alone.
+ */
+export function damageOf(dataDir: string): string | null {
+  const path = databasePath(dataDir);
+  let db: Database.Database | null = null;
+  try {
+    refuseByHeader(path, allMigrations.length);
+    if (!existsSync(path)) return null;
+    db = new Database(path, { readonly: true, fileMustExist: true });
+    const finding = String(db.pragma('integrity_check(1)', { simple: true }));
+    return finding === 'ok' ? null : finding;
+  } catch (error) {
+    const { code, message } = storeErrorPayload(error, path);
+    if (code === 'corrupt') return error instanceof Database.SqliteError ? error.message : message;
+    throw error;
+  } finally {
+    db?.close();
   }
 }
 

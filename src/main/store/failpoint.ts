@@ -4,8 +4,19 @@
  *
  * before-commit, after-commit: of every write transaction of the store.
  * before-rename, after-rename: of every blob.
+ * before-backup, after-backup: around the moment at which a backup gets its name.
+ * aside, before-place, after-place: of a recovery, behind the old database's renaming, before and behind the new one's.
  */
-export type Failpoint = 'before-commit' | 'after-commit' | 'before-rename' | 'after-rename';
+export type Failpoint =
+  | 'before-commit'
+  | 'after-commit'
+  | 'before-rename'
+  | 'after-rename'
+  | 'before-backup'
+  | 'after-backup'
+  | 'aside'
+  | 'before-place'
+  | 'after-place';
 
 let timesReached = 0;
 

@@ -23,11 +23,16 @@ export function readPragma(db: Database.Database, name: 'application_id' | 'user
   return Number(db.pragma(name, { simple: true }));
 }
 
-export async function migrate(db: Database.Database, path: string, migrations: readonly Migration[]): Promise<void> {
+export async function migrate(
+  db: Database.Database,
+  path: string,
+  migrations: readonly Migration[],
+  { backUp: wantsCopy = true }: { readonly backUp?: boolean } = {}, // false: the database is a copy itself
+): Promise<void> {
   const found = readPragma(db, 'user_version');
   requireKnown(found, migrations.length, path);
   if (found === migrations.length) return;
-  if (found > 0) await backUp(db, join(dirname(path), 'backups'), found);
+  if (found > 0 && wantsCopy) await backUp(db, join(dirname(path), 'backups'), found);
   db.pragma('foreign_keys = OFF'); // a migration may rebuild a table that others refer to; checked before each commit
   db.transaction(() => {
     const version = readPragma(db, 'user_version'); // another process may have done it while this one waited

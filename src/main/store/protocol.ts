@@ -1,5 +1,6 @@
 /** What the store's two threads say to each other: numbered requests and their answers, typed by `StoreCalls`. */
 import { z } from 'zod';
+import type { Recovery } from '../../shared/backup.ts';
 import type { ErrorPayload } from '../../shared/errors.ts';
 import { budgetSchema } from '../../shared/policy.ts';
 import {
@@ -16,7 +17,10 @@ import type { MetricColumns } from './repositories/metrics.ts';
 import type { Owner, Store } from './types.ts';
 
 /** The calls that the worker answers: the store's own, but for those that a thread cannot pass on as they are. */
-export interface StoreCalls extends Omit<Store, 'path' | 'sqliteVersion' | 'listMetrics' | 'interruptOrphans' | 'onExternalChange'> {
+export interface StoreCalls extends Omit<
+  Store,
+  'path' | 'sqliteVersion' | 'recoveries' | 'wasClean' | 'listMetrics' | 'interruptOrphans' | 'onExternalChange'
+> {
   listMetricColumns(id: string, fromStep: number, series?: string): Promise<MetricColumns>;
   listOwners(): Promise<Owner[]>;
   interruptRunsOf(owners: readonly Owner[], atMs: number): Promise<RunSummary[]>;
@@ -32,14 +36,20 @@ export interface Request {
 }
 
 export type WorkerMessage =
-  | { readonly kind: 'opened'; readonly path: string; readonly sqliteVersion: string }
+  | {
+      readonly kind: 'opened';
+      readonly path: string;
+      readonly sqliteVersion: string;
+      readonly recoveries: readonly Recovery[];
+      readonly wasClean: boolean;
+    }
   | { readonly kind: 'refused'; readonly error: ErrorPayload }
   | { readonly kind: 'answer'; readonly seq: number; readonly output: unknown }
   | { readonly kind: 'failure'; readonly seq: number; readonly error: ErrorPayload }
   | { readonly kind: 'external-change' }
   | { readonly kind: 'log'; readonly text: string };
 
-export const workerDataSchema = z.object({ dataDir: z.string().min(1) });
+export const workerDataSchema = z.object({ dataDir: z.string().min(1), repair: z.boolean() });
 export type WorkerData = z.infer<typeof workerDataSchema>;
 
 const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits');

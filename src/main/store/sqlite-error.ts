@@ -32,8 +32,9 @@ export function sqliteError(code: string, message: string, path: string): LatheE
 export function damagedDatabase(path: string, finding: string): LatheError {
   return new LatheError(
     'corrupt',
-    `${path} is damaged (${finding}); nothing was changed: put back a copy (those made before updates are in the folder backups beside it), ` +
-      'or start with another --data-dir',
+    `${path} is damaged (${finding}); nothing was changed: "lathe repair" sets it aside, puts the newest backup in its place and takes over ` +
+      'what can be read, or start with another --data-dir',
+    { finding },
   );
 }
 

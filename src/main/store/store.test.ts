@@ -669,7 +669,7 @@ describe('several on one database', () => {
     await Promise.all(stores.map((one, i) => one.createRun(newRun(`q-${i}`))));
     expect(await Promise.all(stores.map(async (one) => (await one.listRuns()).length))).toEqual([4, 4, 4, 4]);
     for (const one of stores) await one.close();
-    expect(readdirSync(folder)).toEqual(['lathe.sqlite']);
+    expect(readdirSync(folder)).toEqual(['lathe.lock', 'lathe.sqlite']);
   });
 });
 

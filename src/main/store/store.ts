@@ -4,10 +4,11 @@
  *
  *   DATA-DIR/lathe.sqlite        runs, trials, metrics, log, data sets (with -wal and -shm beside it while it is open)
  *   DATA-DIR/blobs/              checkpoints and weights (blobs.ts)
- *   DATA-DIR/backups/            copies made before the database is brought to a newer version
+ *   DATA-DIR/backups/            backups (backup/), and copies made before the database is brought to a newer version
+ *   DATA-DIR/lathe.lock          who has the data folder open (data-lock.ts)
  *
  * this file -> protocol.ts -> worker.ts -> calls.ts (operations) -> repositories/ (SQL, one file a table group)
- * and database.ts (opening), migrate.ts with migrations/. Several processes may have the same database open.
+ * and open.ts, database.ts (opening), migrate.ts with migrations/. What takes long has threads of its own: upkeep.ts. Several processes may have the same database open.
  */
 import { Worker } from 'node:worker_threads';
 import { LatheError } from '../../shared/errors.ts';
@@ -20,16 +21,18 @@ export interface StoreOptions {
   readonly dataDir: string;
   /** Takes lines about slow requests and defects. */
   readonly log?: (text: string) => void;
+  /** A damaged database is set aside and the newest backup put in its place, instead of a refusal. Default: false. */
+  readonly repair?: boolean;
 }
 
 /**
  * Opens the database, making or updating it. Throws `newer-version`, `corrupt`, `bad-input` (another program's file),
  * `unavailable` (cannot be written) or `conflict` (locked), each with one sentence; a database that is refused stays as it was.
  */
-export async function openStore({ dataDir, log = () => undefined }: StoreOptions): Promise<Store> {
+export async function openStore({ dataDir, log = () => undefined, repair = false }: StoreOptions): Promise<Store> {
   const worker = new Worker(workerFile(), {
     name: 'lathe-store',
-    workerData: { dataDir } satisfies WorkerData,
+    workerData: { dataDir, repair } satisfies WorkerData,
     execArgv: [], // options of this process's own script (--eval, --input-type) are not meant for the thread's
   });
   return await new Promise((resolve, reject) => {
@@ -39,7 +42,7 @@ export async function openStore({ dataDir, log = () => undefined }: StoreOptions
       if (message.kind !== 'opened' && message.kind !== 'refused') return;
       worker.off('message', first).off('error', refuse).off('exit', exit);
       if (message.kind === 'refused') reject(LatheError.fromPayload(message.error));
-      else resolve(createFace(new WorkerCalls(worker, log), message.path, message.sqliteVersion));
+      else resolve(createFace(new WorkerCalls(worker, log), message));
     };
     worker.on('message', first).on('error', refuse).on('exit', exit);
   });
@@ -51,10 +54,12 @@ function workerFile(): URL {
   return new URL(name, import.meta.url);
 }
 
-function createFace(calls: WorkerCalls, path: string, sqliteVersion: string): Store {
+function createFace(calls: WorkerCalls, opened: Extract<WorkerMessage, { kind: 'opened' }>): Store {
   return {
-    path,
-    sqliteVersion,
+    path: opened.path,
+    sqliteVersion: opened.sqliteVersion,
+    recoveries: opened.recoveries,
+    wasClean: opened.wasClean,
     createRun: (run) => calls.call('createRun', run),
     listRuns: (query) => calls.call('listRuns', query),
     getRun: (id) => calls.call('getRun', id),

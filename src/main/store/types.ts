@@ -2,6 +2,7 @@
  * The asynchronous face of the store. SQL lives behind it, in a worker thread; nobody else sees a statement or a row.
  * What a method has resolved is on disk (WAL, synchronous FULL).
  */
+import type { Recovery } from '../../shared/backup.ts';
 import type { Budget } from '../../shared/policy.ts';
 import type { Filter } from '../../shared/filter/filter.ts';
 import type { DatasetRecord } from '../../shared/dataset.ts';
@@ -101,6 +102,8 @@ export interface RunChange {
 export interface Store {
   readonly path: string;
   readonly sqliteVersion: string;
+  readonly recoveries: readonly Recovery[]; // what was done with the database when it was opened, in order
+  readonly wasClean: boolean; // false: the last Lathe was killed, so all of the database was checked
 
   createRun(run: NewRun): Promise<RunSummary>;
   /** The newest first. */

@@ -4,7 +4,8 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { createHandlers } from './calls.ts';
-import { databasePath, openDatabase, sqliteVersion } from './database.ts';
+import { sqliteVersion, databasePath } from './database.ts';
+import { openData } from './open.ts';
 import { readPragma } from './migrate.ts';
 import { workerDataSchema, type Request, type WorkerMessage } from './protocol.ts';
 import { storeErrorPayload } from './sqlite-error.ts';
@@ -13,9 +14,9 @@ const pollIntervalMs = 500;
 const slowMs = 40; // longer requests are logged
 
 async function run(send: (message: WorkerMessage) => void, onRequest: (listener: (request: Request) => void) => () => void): Promise<void> {
-  const { dataDir } = workerDataSchema.parse(workerData);
+  const { dataDir, repair } = workerDataSchema.parse(workerData);
   const path = databasePath(dataDir);
-  const db = await openDatabase(dataDir);
+  const { db, lock, recoveries, wasClean } = await openData(dataDir, repair);
   const handlers = createHandlers(db, dataDir);
 
   let dataVersion = readPragma(db, 'data_version');
@@ -47,10 +48,12 @@ async function run(send: (message: WorkerMessage) => void, onRequest: (listener:
     last = last.then(async () => {
       if (request.name === 'close') clearInterval(poll);
       await answer(request);
-      if (request.name === 'close') stop(); // nothing is left to wait for: the thread ends
+      if (request.name !== 'close') return;
+      lock.close();
+      stop(); // nothing is left to wait for: the thread ends
     });
   });
-  send({ kind: 'opened', path, sqliteVersion: sqliteVersion(db) });
+  send({ kind: 'opened', path, sqliteVersion: sqliteVersion(db), recoveries, wasClean });
 }
 
 const port = parentPort;
