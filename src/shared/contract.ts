@@ -4,6 +4,7 @@
  * A new call is one entry here, one handler in `service/`, and one test.
  */
 import { z } from 'zod';
+import { backupInfoSchema, checkReportSchema, recoverySchema, sweepReportSchema } from './backup.ts';
 import {
   addPathSchema,
   datasetIdSchema,
@@ -129,6 +130,27 @@ export const contract = {
     }),
   },
   'system.doctor': { input: empty, output: z.object({ ok: z.boolean(), checks: z.array(doctorCheckSchema) }) },
+
+  // Copies of the data folder: what there is, and what became of a damaged or replaced database.
+  'backup.list': {
+    input: empty,
+    output: z.object({
+      folder: z.string(), // where they lie unless another folder is named
+      automatic: z.boolean(), // whether this Lathe makes copies by itself
+      backups: z.array(backupInfoSchema), // of that folder, the newest first
+      recoveries: z.array(recoverySchema), // the newest first
+      pending: z.string().nullable(), // the backup that the next start puts in place
+      wasClean: z.boolean(), // how the last Lathe ended
+    }),
+  },
+  'backup.make': { input: z.object({ folder: z.string().min(1).max(4096).optional() }).strict(), output: backupInfoSchema },
+  'backup.restore': {
+    // Checks a backup and has the next start put it in place, for nobody may have the database open then; null calls that off.
+    input: z.object({ path: z.string().min(1).max(4096).nullable() }).strict(),
+    output: z.object({ pending: z.string().nullable() }),
+  },
+  'backup.check': { input: empty, output: checkReportSchema }, // reads all of the database and of every blob
+  'backup.sweep': { input: z.object({ dryRun: z.boolean().default(false) }).strict(), output: sweepReportSchema }, // blobs that nothing needs
 
   // The folders and files at a place on the machine that runs Lathe, for who chooses one in a browser.
   'files.list': { input: z.object({ path: z.string().max(4096).optional() }).strict(), output: folderListingSchema }, // default: the home folder

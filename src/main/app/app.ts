@@ -61,7 +61,7 @@ function run(dataDir: string): void {
   setMenu(log);
   hardenSession(session.defaultSession, log);
   serveScheme(session.defaultSession, rendererDir);
-  const opening = createService({ dataDir, launchEngine: launchUtilityEngine, log, adoptQueued: true });
+  const opening = createService({ dataDir, launchEngine: launchUtilityEngine, log, adoptQueued: true, guardData: true });
   const disconnect = connectPages(opening, log);
   openWindow({ preload, log });
   app.on('activate', () => {

@@ -3,6 +3,7 @@
  * progress go to stderr. Exit codes: 0 done, 1 failed (one line on stderr says why), 2 bad usage.
  */
 import { Command, CommanderError } from 'commander';
+import { addBackupCommands } from './commands/backups.ts';
 import { addCatalogueCommands } from './commands/catalogue.ts';
 import { addDatasetCommands } from './commands/datasets.ts';
 import { addHardwareCommands } from './commands/hardware.ts';
@@ -40,6 +41,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   addRunCommands(program);
   addStudyCommands(program);
   addSystemCommands(program);
+  addBackupCommands(program);
   inheritSettings(program);
   try {
     await program.parseAsync(argv, { from: 'user' });

@@ -19,7 +19,7 @@ export async function serve({ dataDir, port, log, announce }: ServeOptions): Pro
   const stopped = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
   });
-  const service = await createService({ dataDir, launchEngine: launchNodeEngine, log, adoptQueued: true });
+  const service = await createService({ dataDir, launchEngine: launchNodeEngine, log, adoptQueued: true, guardData: true });
   try {
     const server = await startServer({ service, rendererDir: rendererDir(), log, ...(port === undefined ? {} : { port }) });
     announce(server.url);

@@ -13,6 +13,8 @@ import { EngineRequests } from '../engine/host.ts';
 import type { EngineLauncher } from '../engine/launcher.ts';
 import { openStore } from '../store/store.ts';
 import type { Store } from '../store/types.ts';
+import { describeRecovery } from '../store/upkeep.ts';
+import { Backups } from './backups.ts';
 import { Datasets } from './datasets.ts';
 import { Evaluations } from './evaluations.ts';
 import { EventBus } from './event-bus.ts';
@@ -26,7 +28,8 @@ import { RunCosts } from './run-costs.ts';
 import { Runs } from './runs.ts';
 import { Studies } from './studies/index.ts';
 import { Trainings } from './trainings.ts';
-import { latheVersion, Machine } from './machine.ts';
+import { Machine } from './machine.ts';
+import { latheVersion } from './version.ts';
 import { TableBuilds } from './table-builds.ts';
 import { Tables } from './tables.ts';
 import { Spaces } from './spaces.ts';
@@ -40,6 +43,8 @@ export interface ServiceOptions {
   readonly debug?: (text: string) => void; // for the person who looks for a defect: slow queries and the like
   /** Start runs that wait in the store: the window and the web face do, a single command does not. */
   readonly adoptQueued?: boolean;
+  /** Repair a damaged database and keep copies of the data folder by itself: as `adoptQueued`. */
+  readonly guardData?: boolean;
 }
 
 export interface Service extends LatheClient {
@@ -56,7 +61,13 @@ export function defaultDataDir(): string {
 
 export async function createService(options: ServiceOptions): Promise<Service> {
   await makeDataDir(options.dataDir);
-  const store = await openStore({ dataDir: options.dataDir, ...(options.debug ? { log: options.debug } : {}) });
+  const store = await openStore({
+    dataDir: options.dataDir,
+    repair: options.guardData === true,
+    ...(options.debug ? { log: options.debug } : {}),
+  });
+  for (const recovery of store.recoveries) options.log(describeRecovery(recovery));
+  const backups = new Backups({ store, dataDir: options.dataDir, log: options.log, automatic: options.guardData === true });
   const requests = new EngineRequests(options.launchEngine);
   const bus = new EventBus();
   try {
@@ -72,8 +83,8 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     });
     const trainings = new Trainings({ requests, datasets, own, dataDir: options.dataDir });
     const prunings = new Prunings({ requests, datasets, own, targets });
-    const machine = new Machine(requests, store, datasets, targets);
     const costOf = networkCost(targets, prunings);
+    const machine = new Machine({ requests, store, datasets, targets, backups });
     const manifests = new ManifestMaker({
       dataset: (id) => datasets.require(id),
       network: (ref, dataset) => own.findForRun(ref, dataset),
@@ -126,6 +137,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
         runCosts,
         studies,
         views: new Views(store, bus),
+        backups,
       }),
       bus,
       runs,
@@ -135,6 +147,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
         await runs.close();
         requests.close();
         await own.close();
+        await backups.close();
         await store.close();
       },
     );
@@ -166,6 +179,7 @@ interface Parts {
   readonly runCosts: RunCosts;
   readonly studies: Studies;
   readonly views: Views;
+  readonly backups: Backups;
 }
 
 function makeHandlers({
@@ -187,6 +201,7 @@ function makeHandlers({
   runCosts,
   studies,
   views,
+  backups,
 }: Parts): Handlers {
   return {
     'system.info': async () => ({
@@ -202,6 +217,11 @@ function makeHandlers({
       },
     }),
     'system.doctor': () => machine.doctor(),
+    'backup.list': () => backups.list(),
+    'backup.make': (input) => backups.make(input),
+    'backup.restore': ({ path }) => backups.restore(path),
+    'backup.check': () => backups.check(),
+    'backup.sweep': ({ dryRun }) => backups.sweep(dryRun),
     'network.list': () => networks.list(),
     'network.show': (input) => networks.show(input),
     'network.import': (input) => own.import(input),

@@ -6,18 +6,17 @@ import os from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { z } from 'zod';
-import packageJson from '../../../package.json' with { type: 'json' };
 import type { DoctorCheck, Output } from '../../shared/contract.ts';
 import { toErrorPayload } from '../../shared/errors.ts';
 import { count } from '../../shared/format.ts';
 import type { EngineRequests } from '../engine/host.ts';
 import type { Store } from '../store/types.ts';
+import type { Backups } from './backups.ts';
 import type { Datasets } from './datasets.ts';
 import type { Targets } from './targets.ts';
+import { latheVersion } from './version.ts';
 
 const run = promisify(execFile);
-
-export const latheVersion: string = packageJson.version;
 
 const addonInfoSchema = z.object({
   version: z.string(),
@@ -33,18 +32,28 @@ type AddonInfo = z.infer<typeof addonInfoSchema>;
 const leastNode = [22, 12] as const;
 const leastCmake = [3, 20] as const;
 
+export interface MachineParts {
+  readonly requests: EngineRequests;
+  readonly store: Store;
+  readonly datasets: Datasets;
+  readonly targets: Targets;
+  readonly backups: Backups;
+}
+
 export class Machine {
   private readonly requests: EngineRequests;
   private readonly store: Store;
   private readonly datasets: Datasets;
   private readonly targets: Targets;
+  private readonly backups: Backups;
   private addon: Promise<AddonInfo> | null = null;
 
-  constructor(requests: EngineRequests, store: Store, datasets: Datasets, targets: Targets) {
+  constructor({ requests, store, datasets, targets, backups }: MachineParts) {
     this.requests = requests;
     this.store = store;
     this.datasets = datasets;
     this.targets = targets;
+    this.backups = backups;
   }
 
   /** Versions of all that decides a result, and the physical cores. */
@@ -76,6 +85,7 @@ export class Machine {
       await compilerCheck(),
       ...(await this.addonChecks()),
       { name: 'SQLite', status: 'ok' as const, value: `${this.store.sqliteVersion}, ${this.store.path}`, advice: null },
+      ...(await this.backups.doctorChecks()),
       electronCheck(),
       displayCheck(),
       ...(await this.datasetChecks()),

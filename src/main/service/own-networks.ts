@@ -33,7 +33,7 @@ import { networkIds, requireZooNetwork, resolveNetwork, type DatasetShape } from
 import { deleteBlob, readBlob } from '../store/blobs.ts';
 import type { Store } from '../store/types.ts';
 import type { Datasets } from './datasets.ts';
-import { latheVersion } from './machine.ts';
+import { latheVersion } from './version.ts';
 
 /** What a reference means. */
 export interface FoundNetwork {

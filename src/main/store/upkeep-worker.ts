@@ -1,4 +1,5 @@
 /** The thread of one upkeep task (upkeep.ts). */
+import { mkdirSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { LatheError } from '../../shared/errors.ts';
 import { checkData, sweepBlobs } from './backup/check.ts';
@@ -44,6 +45,7 @@ async function verify(path: string): Promise<null> {
 }
 
 async function alone<T>(dataDir: string, what: string, work: () => Promise<T>): Promise<T> {
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const lock = new DataLock(dataDir);
   try {
     lock.requireAlone(what);

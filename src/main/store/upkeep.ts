@@ -8,8 +8,9 @@ import type { BackupInfo, CheckReport, Recovery, SweepReport } from '../../share
 import { LatheError, type ErrorPayload } from '../../shared/errors.ts';
 import { backupsFolder, listBackups } from './backup/list.ts';
 import { describeRecovery, listRecoveries } from './backup/recover.ts';
+import { requestRestore, restoreRequest } from './open.ts';
 
-export { backupsFolder, describeRecovery, listBackups, listRecoveries };
+export { backupsFolder, describeRecovery, listBackups, listRecoveries, requestRestore, restoreRequest };
 
 export const upkeepTaskSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('backup'), folder: z.string().nullable(), automatic: z.boolean(), lathe: z.string() }),

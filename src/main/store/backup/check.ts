@@ -55,7 +55,7 @@ export async function sweepBlobs(dataDir: string, dryRun: boolean, nowMs: number
   return { blobs: orphans.length, bytes: sum(orphans), kept: files.length - orphans.length, dryRun };
 }
 
-interface BlobFile {
+export interface BlobFile {
   readonly path: string;
   readonly sha256: string | null; // null: a blob that was not finished
   readonly sizeBytes: number;
@@ -63,7 +63,7 @@ interface BlobFile {
 }
 
 /** Blobs and what was to become one; damaged ones that were set aside (*.corrupt-TIME) are the user's to delete. */
-async function blobFiles(dataDir: string): Promise<BlobFile[]> {
+export async function blobFiles(dataDir: string): Promise<BlobFile[]> {
   const folder = join(dataDir, 'blobs');
   const names = await readdir(folder, { recursive: true }).catch(missingIsNull);
   const files: BlobFile[] = [];
