@@ -1,5 +1,6 @@
 /** Copies of the data folder, by hand and by themselves, what a check of it finds, and what became of a damaged database. */
 import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
 import type { DoctorCheck, Output, Parsed } from '../../shared/contract.ts';
 import { duration } from '../../shared/format.ts';
 import type { Store } from '../store/types.ts';
@@ -90,7 +91,7 @@ export class Backups {
       checks.push({
         name: `${recovery.kind} of ${new Date(recovery.atMs).toISOString().slice(0, 16)}`,
         status: recovery.kind === 'repair' ? 'warning' : 'ok',
-        value: describeRecovery(recovery),
+        value: `${recovery.finding ?? 'as was asked'}; ${recovery.backup === null ? 'a new database' : basename(recovery.backup)} took its place`,
         advice: recovery.kind === 'repair' ? `look through your runs; ${recovery.setAside} can be deleted when nothing is missing` : null,
       });
     return checks;

@@ -71,8 +71,8 @@ export function damageOf(dataDir: string): string | null {
     const finding = String(db.pragma('integrity_check(1)', { simple: true }));
     return finding === 'ok' ? null : finding;
   } catch (error) {
-    const { code, message } = storeErrorPayload(error, path);
-    if (code === 'corrupt') return error instanceof Database.SqliteError ? error.message : message;
+    const { code, message, details } = storeErrorPayload(error, path);
+    if (code === 'corrupt') return typeof details?.['finding'] === 'string' ? details['finding'] : message;
     throw error;
   } finally {
     db?.close();
