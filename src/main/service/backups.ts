@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import type { DoctorCheck, Output, Parsed } from '../../shared/contract.ts';
 import { duration } from '../../shared/format.ts';
 import type { Store } from '../store/types.ts';
-import { backupsFolder, describeRecovery, doUpkeep, listBackups, listRecoveries, requestRestore, restoreRequest } from '../store/upkeep.ts';
+import { backupsFolder, doUpkeep, listBackups, listRecoveries, requestRestore, restoreRequest } from '../store/upkeep.ts';
 import { latheVersion } from './version.ts';
 
 const hourMs = 3600_000;
