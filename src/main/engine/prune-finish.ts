@@ -37,15 +37,19 @@ export interface StageResult {
 
 /** Fine-tunes what a stage before the last has found, from its beginning or from a checkpoint, and keeps it. */
 export async function tuneStage(stage: PruneStage, state: TuningCheckpoint): Promise<StageResult> {
-  const { run, index } = stage;
+  const { run } = stage;
   reportWhole(run, state.wholeAccuracy, null);
   const done = await tune(stage, state, 0);
-  const label = `stage ${String(index + 1)} of ${String(run.manifest.search.stages)}`;
+  const label = stageLabel(stage);
   // Over the budgets of the run, and no rival: a stop on the way.
   const solution: Solution = { ...(await solutionOf(done, null, false)), role: 'baseline', label, withinBudget: false };
   run.context.reporter.solution(solution);
   if (solution.weights === null) throw new Error('a fine-tuned network has weights');
   return { graph: done.graph, weights: solution.weights };
+}
+
+function stageLabel({ run, index }: PruneStage): string {
+  return `stage ${String(index + 1)} of ${String(run.manifest.search.stages)}`;
 }
 
 /** From the networks that the last stage has left, or a checkpoint among their fine-tunings, to the run's end. */
@@ -109,13 +113,13 @@ async function tune(stage: PruneStage, state: TuningCheckpoint, index: number): 
   await pruner.recalibrate(pruned);
   const tuning = tuningOf(run, network);
   if (tuning.epochs > 0) {
-    const place = state.stage ? ` of stage ${String(state.stage.index)}` : '';
     const training = new Training(
       model,
       bench.dataset,
       bench.trainImages,
       tuning,
-      bench.random.derive(`fine-tuning ${network.label}${place}`),
+      // The same images in the same order for each: else chance alone sets two equal networks apart by some tenths of a point.
+      bench.random.derive('fine-tuning'),
       context.control,
       { keepZeros: manifest.search.granularity === 'weights' },
     );
@@ -124,8 +128,8 @@ async function tune(stage: PruneStage, state: TuningCheckpoint, index: number): 
       const blob = await saveState(context.job.dataDir, { ...state, training: now });
       await context.reporter.checkpoint({ phase: 'tuning', step: training.stepsDone, ...blob, atMs: context.now() });
     };
-    const label = manifest.search.stages > 1 ? `${network.label}${place}` : network.label;
-    await train(context, label, training, evaluator, bench.validationImages, checkpoint);
+    const isLast = stage.index === manifest.search.stages - 1 || network.role === 'baseline';
+    await train(context, isLast ? network.label : stageLabel(stage), training, evaluator, bench.validationImages, checkpoint);
   }
   const done = { ...network, parameters: model.getState().parameters };
   return { network: done, stage, graph, model, validationAccuracy: await evaluator.accuracyOf(bench.validationImages) };
