@@ -8,11 +8,12 @@ import type { Store } from '../../store/types.ts';
 import type { Runs } from '../runs.ts';
 import { comparisonKind, comparisonTables } from './comparison.ts';
 import type { Labels, StudyDefinition, StudyWorld } from './definition.ts';
+import { table3, table4 } from './amc-tables.ts';
 import { figure3, figure4 } from './haq-figures.ts';
 import { table5, table6, table7 } from './haq-tables.ts';
 
 /** Every study that can be started by its name. Another search adds its own here. */
-const definitions: readonly StudyDefinition[] = [table5, table6, table7, figure3, figure4];
+const definitions: readonly StudyDefinition[] = [table3, table4, table5, table6, table7, figure3, figure4];
 
 export interface StudiesOptions {
   readonly store: Store;

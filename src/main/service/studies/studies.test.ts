@@ -1,5 +1,6 @@
 /** Studies through the contract: refused, started, reused, their tables; and the agent of one run in another. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { smallPruning } from '../../../../test/support/prunings.ts';
 import { makeDataDir, openService, removeDataDir, smallSearch, waitForStatus, type TestService } from '../../../../test/support/service.ts';
 import { meanAndSpread } from './definition.ts';
 
@@ -24,9 +25,15 @@ describe('a mean over seeds', () => {
 
 describe('studies', () => {
   it('are refused by a name that there is not, and where their data set is not there yet, with nothing kept', async () => {
-    await expect(test.service.call('study.run', { kind: 'table-99' })).rejects.toThrow(/expected one of table-5, table-6, table-7/);
+    await expect(test.service.call('study.run', { kind: 'table-99' })).rejects.toThrow(
+      /expected one of table-3, table-4, table-5, table-6, table-7/,
+    );
     await expect(test.service.call('study.show', { id: 'st-none' })).rejects.toThrow(/^study st-none: there is no such study/);
     await expect(test.service.call('study.run', { kind: 'table-6' })).rejects.toThrow(/fashion-mnist/);
+    const compared = { request: smallPruning(2), methods: ['magnitude', 'integer-program'], seeds: [1] };
+    await expect(test.service.call('study.compare', compared)).rejects.toThrow(
+      /^method integer-program: prune has no such method; expected one of ddpg, random/,
+    );
     const { definitions, studies } = await test.service.call('study.list', {});
     expect(definitions.map(({ id }) => id)).toEqual(expect.arrayContaining(['table-5', 'table-6', 'table-7', 'figure-3', 'figure-4']));
     expect(studies).toEqual([]);
