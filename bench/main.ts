@@ -12,6 +12,7 @@ import type { Peer } from './peers.ts';
 import { listSimulations } from './simulate.ts';
 import { bytesOf, flopsOf, listWorks, programOf, toOperatorBenchmark } from './works.ts';
 import type { Work } from './works.ts';
+import { measureWorkbench, noWorkbench } from './workbench.ts';
 
 interface Times {
   readonly bestMs: number;
@@ -132,10 +133,10 @@ function show(results: readonly Result[], foreign: readonly Foreign[], missing: 
   for (const line of missing) console.log(line);
 }
 
-/** The speed of the simulator, which has no peers, and what it is to be. */
+/** The speed of what has no peers, the simulator and the window, and what it is to be. */
 function showSimulations(simulations: readonly Simulated[]): void {
   if (simulations.length === 0) return;
-  const table = new Table({ head: ['simulation, on one core', 'measured', 'unit', 'goal'], style: { head: [], border: [] } });
+  const table = new Table({ head: ['work', 'measured', 'unit', 'goal'], style: { head: [], border: [] } });
   for (const { work, value, unit, goal } of simulations) table.push([work, value.toPrecision(3), unit, goal]);
   console.log(table.toString());
 }
@@ -158,12 +159,14 @@ async function main(): Promise<void> {
   const wanted = (name: string): boolean => only === undefined || name.toLowerCase().includes(only.toLowerCase());
   const works = listWorks().filter(({ name }) => wanted(name));
   const simulations = listSimulations().filter(({ work }) => wanted(work));
-  if (works.length + simulations.length === 0) {
-    const names = [...listWorks().map(({ name }) => name), ...listSimulations().map(({ work }) => work)];
+  const isWorkbench = wanted('workbench');
+  if (works.length + simulations.length === 0 && !isWorkbench) {
+    const names = [...listWorks().map(({ name }) => name), ...listSimulations().map(({ work }) => work), 'workbench'];
     command.error(`error: no work's name contains ${only ?? ''}; there are ${names.join(', ')}`);
   }
   const counts = threads === undefined ? [1, 2] : [threads];
-  const { peers: others, missing } = startPeers();
+  const { peers: others, missing: missingPeers } = startPeers();
+  const missing = [...missingPeers];
   const peers = [...others, ownFloat];
   try {
     const results: Result[] = [];
@@ -187,6 +190,9 @@ async function main(): Promise<void> {
       if (!json) process.stderr.write(`${work} ...\n`);
       return { work, value: simulation.measure(), unit, goal };
     });
+    if (isWorkbench && noWorkbench === null) {
+      simulated.push(...(await measureWorkbench((text) => process.stderr.write(json ? '' : `${text}\n`))));
+    } else if (isWorkbench) missing.push(`the window was not measured, for ${noWorkbench ?? ''}`);
     const { simd, cores, compiler } = addonInfo();
     const machine = { cpu: cpus()[0]?.model.trim() ?? 'unknown', cores, simd, compiler, roofs };
     if (json) console.log(JSON.stringify({ machine, results, foreign, simulations: simulated, missing }));

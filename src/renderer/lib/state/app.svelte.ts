@@ -9,6 +9,7 @@ import { Runs } from './runs.svelte.ts';
 import { Selection } from './selection.svelte.ts';
 import { Theme } from './theme.svelte.ts';
 import { Toasts } from './toasts.svelte.ts';
+import { Views } from './views.svelte.ts';
 
 export class AppState {
   readonly client: Connection;
@@ -17,6 +18,7 @@ export class AppState {
   readonly toasts = new Toasts();
   readonly runs: Runs;
   readonly selection = new Selection();
+  readonly views: Views;
   readonly info: Loader<Output<'system.info'>>;
   readonly networks: Loader<Output<'network.list'>>;
   readonly targets: Loader<Output<'target.list'>>;
@@ -33,6 +35,7 @@ export class AppState {
   constructor(client: Connection) {
     this.client = client;
     this.runs = new Runs(client);
+    this.views = new Views(client, (error) => this.toasts.error(asLatheError(error).message));
     this.info = new Loader(() => client.call('system.info', {}));
     this.networks = new Loader(() => client.call('network.list', {}));
     this.targets = new Loader(() => client.call('target.list', {}));
@@ -78,6 +81,7 @@ export class AppState {
   #readAll(): void {
     void this.info.load();
     void this.runs.load();
+    void this.views.list.load();
     if (this.networks.value !== null) void this.networks.load();
     if (this.targets.value !== null) void this.targets.load();
     if (this.tables.value !== null) void this.tables.load();

@@ -5,6 +5,9 @@ import type { RunSummary } from '../../../shared/run.ts';
 import { FrameBatch } from './batch.ts';
 import { asLatheError } from './loader.svelte.ts';
 
+/** Rows of the first reading: more than any screen shows, few enough to be there at once. */
+const firstPage = 200;
+
 export class Runs {
   rows = $state.raw<readonly RunSummary[]>([]);
   loaded = $state(false);
@@ -18,29 +21,40 @@ export class Runs {
     this.#batch = new FrameBatch((summaries) => this.#apply(summaries), schedule);
     client.subscribe((event) => {
       if (event.name === 'run.changed') this.#batch.add(event.payload);
+      if (event.name === 'run.removed') this.#remove(new Set(event.payload.ids));
     });
   }
 
+  /** The newest come first, and are there to be looked at while the others are still on their way. */
   async load(): Promise<void> {
+    const before = [...this.#byId.keys()];
     try {
-      const rows = await this.#client.call('run.list', {});
-      const listed = new Set(rows.map((row) => row.id));
-      for (const id of this.#byId.keys()) if (!listed.has(id)) this.#byId.delete(id);
+      const rows = await this.#client.call('run.list', { limit: firstPage });
       this.#apply(rows);
       this.error = null;
       this.loaded = true;
+      const rest = rows.length < firstPage ? [] : await this.#client.call('run.list', { offset: firstPage });
+      const listed = new Set([...rows, ...rest].map((row) => row.id));
+      for (const id of before) if (!listed.has(id)) this.#byId.delete(id); // what came meanwhile was told by an event
+      this.#apply(rest);
     } catch (error) {
       this.error = asLatheError(error);
     }
   }
 
   get(id: string): RunSummary | undefined {
-    return this.rows.find((row) => row.id === id);
+    void this.rows; // whoever asks is told when they change
+    return this.#byId.get(id);
   }
 
   /** Puts what a call returned, without waiting for its event. */
-  put(summary: RunSummary): void {
-    this.#apply([summary]);
+  put(...summaries: readonly RunSummary[]): void {
+    this.#apply(summaries);
+  }
+
+  #remove(ids: ReadonlySet<string>): void {
+    for (const id of ids) this.#byId.delete(id);
+    this.rows = [...this.#byId.values()];
   }
 
   /** An older revision never replaces a newer one: a reading can be overtaken by an event. */

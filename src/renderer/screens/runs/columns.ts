@@ -4,7 +4,11 @@ import type { RunSummary } from '../../../shared/run.ts';
 import type { ColumnSpec } from '../../lib/table/columns.ts';
 import { budgetUse, elapsedSeconds, gainOf } from '../../../shared/run-figures.ts';
 
-export type RunColumn = ColumnSpec<RunSummary>;
+export interface RunColumn extends ColumnSpec<RunSummary> {
+  /** How a figure is written, for the mean of a group and its spread; without it a group shows no figure. */
+  readonly format?: (value: number) => string;
+  readonly formatSpread?: (value: number) => string;
+}
 
 /** In the order in which they stand: what a run found comes before how it was asked. */
 export const runColumnOrder = [
@@ -19,6 +23,7 @@ export const runColumnOrder = [
   'budget',
   'target',
   'method',
+  'tags',
   'trials',
   'duration',
   'seed',
@@ -51,6 +56,7 @@ export function runColumns(nowMs: () => number): Readonly<Record<RunColumnId, Ru
       width: 88,
       value: (run) => run.bestLatencyMs,
       text: (run) => ms(run.bestLatencyMs),
+      format: ms,
     },
     use: {
       id: 'use',
@@ -61,6 +67,7 @@ export function runColumns(nowMs: () => number): Readonly<Record<RunColumnId, Ru
       width: 72,
       value: budgetUse,
       text: (run) => percent(budgetUse(run), 1),
+      format: (value) => percent(value, 1),
     },
     validation: {
       id: 'validation',
@@ -72,6 +79,7 @@ export function runColumns(nowMs: () => number): Readonly<Record<RunColumnId, Ru
       width: 72,
       value: (run) => run.bestAccuracy,
       text: (run) => percent(run.bestAccuracy),
+      format: (value) => percent(value),
     },
     test: {
       id: 'test',
@@ -83,6 +91,7 @@ export function runColumns(nowMs: () => number): Readonly<Record<RunColumnId, Ru
       width: 72,
       value: (run) => run.bestTestAccuracy,
       text: (run) => percent(run.bestTestAccuracy),
+      format: (value) => percent(value),
     },
     gain: {
       id: 'gain',
@@ -95,7 +104,10 @@ export function runColumns(nowMs: () => number): Readonly<Record<RunColumnId, Ru
       width: 76,
       value: (run) => gainOf(run)?.value ?? null,
       text: (run) => points(gainOf(run)?.value),
+      format: (value) => points(value),
+      formatSpread: (value) => percent(value),
     },
+    tags: { id: 'tags', label: 'Tags', width: 132, value: (run) => (run.tags.length === 0 ? null : run.tags.join(' ')) },
     seed: { id: 'seed', label: 'Seed', number: true, width: 64, value: (run) => run.seed },
     trials: {
       id: 'trials',
@@ -105,6 +117,7 @@ export function runColumns(nowMs: () => number): Readonly<Record<RunColumnId, Ru
       width: 68,
       value: (run) => (run.method === 'train' ? null : run.trials),
       text: (run) => (run.method === 'train' ? '—' : count(run.trials)),
+      format: (value) => count(Math.round(value)),
     },
     duration: {
       id: 'duration',
@@ -114,6 +127,7 @@ export function runColumns(nowMs: () => number): Readonly<Record<RunColumnId, Ru
       width: 92,
       value: (run) => elapsedSeconds(run, nowMs()),
       text: (run) => duration(elapsedSeconds(run, nowMs())),
+      format: duration,
     },
     created: {
       id: 'created',
