@@ -79,9 +79,9 @@ export class AppState {
   }
 
   #readAll(): void {
-    void this.info.load();
-    void this.runs.load();
+    void this.runs.load(); // first: it is what is looked at first
     void this.views.list.load();
+    void this.info.load();
     if (this.networks.value !== null) void this.networks.load();
     if (this.targets.value !== null) void this.targets.load();
     if (this.tables.value !== null) void this.tables.load();

@@ -38,11 +38,15 @@ function wayBack(before: RunSummary, after: RunSummary | undefined): WayBack | n
 
 /** Runs that go back the same way go together. */
 async function undo(app: AppState, ways: readonly WayBack[]): Promise<void> {
-  const byChange = Map.groupBy(ways, ({ change }) => JSON.stringify(change));
-  for (const alike of byChange.values()) {
-    const [first] = alike;
-    if (first === undefined) continue;
-    const changed = await app.attempt('run.organize', { ids: alike.map(({ id }) => id), ...first.change });
+  const byChange = new Map<string, { readonly change: Change; readonly ids: string[] }>();
+  for (const { id, change } of ways) {
+    const key = JSON.stringify(change);
+    const alike = byChange.get(key);
+    if (alike) alike.ids.push(id);
+    else byChange.set(key, { change, ids: [id] });
+  }
+  for (const { change, ids } of byChange.values()) {
+    const changed = await app.attempt('run.organize', { ids, ...change });
     if (changed !== null) app.runs.put(...changed);
   }
 }

@@ -6,7 +6,7 @@ import { FrameBatch } from './batch.ts';
 import { asLatheError } from './loader.svelte.ts';
 
 /** Rows of the first reading: more than any screen shows, few enough to be there at once. */
-const firstPage = 200;
+const firstPage = 100;
 
 export class Runs {
   rows = $state.raw<readonly RunSummary[]>([]);

@@ -13,7 +13,9 @@ type Grammar = typeof import('../../../shared/filter/parse.ts');
 
 let grammar = $state.raw<Grammar | null>(null);
 
-function loadGrammar(): void {
+/** Fetches the grammar, once; in good time before the first letter is typed. */
+export function loadGrammar(): void {
+  if (grammar !== null) return;
   void import('../../../shared/filter/parse.ts').then((module) => (grammar = module));
 }
 
