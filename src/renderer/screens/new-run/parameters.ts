@@ -68,8 +68,14 @@ const search: Words<Omit<QuantizeParameters, 'agent'>> = {
 };
 
 const prune: Words<Omit<PruneParameters, 'agent' | 'groups'>> = {
-  method: ['Search method', '', 'AMC’s agent (ddpg), or a rival at equal trials: random, evolutionary, greedy by sensitivity.'],
-  trials: ['Trials', '', 'Choices of channels that the search evaluates, one after the other.'],
+  method: [
+    'Search method',
+    '',
+    'AMC’s agent (ddpg), or a rival at equal trials: random, evolutionary, greedy by sensitivity; magnitude is one threshold over all, nothing searched.',
+  ],
+  granularity: ['What goes', '', 'Channels, so that the network is smaller and faster; or single weights, so that it is stored sparse.'],
+  stages: ['Stages', '', 'Steps to the budget, equal factors, each fine-tuned before the next: for high compression.'],
+  trials: ['Trials', '', 'Choices that the search evaluates, one after the other, in all stages.'],
   importance: [
     'Importance',
     '',
@@ -94,6 +100,11 @@ const prune: Words<Omit<PruneParameters, 'agent' | 'groups'>> = {
   reconstructionSamples: ['Samples an image', 'positions', 'Output positions that least squares takes of each of these images.'],
   sensitivitySteps: ['Sensitivity steps', '', 'Accuracies measured of each group pruned alone, before the search; 0: none.'],
   finalists: ['Finalists', 'networks', 'Best trials that are read again on fresh validation images before one is chosen.'],
+  finalistImages: [
+    'Fine-tune a finalist',
+    'images',
+    'Training images that each finalist is fine-tuned on before it is read again; 0: none.',
+  ],
 };
 
 const training: Words<TrainingParameters> = {
