@@ -35,7 +35,7 @@ export class Prunings {
       target: target === undefined ? null : targets.find(target).target,
       batch: batch ?? null,
       budgets,
-      search: pruneParametersSchema.parse(search ?? {}),
+      search: pruneParametersSchema.parse({ ...usualOf(search), ...search }),
     });
     return contract['prune.preview'].output.parse(answer);
   }
@@ -54,7 +54,7 @@ export async function makePruneManifest(
   { base, images }: ManifestBase,
 ): Promise<PruneManifest> {
   const search = pruneParametersSchema.parse({
-    ...usualOf(request),
+    ...usualOf(request.search),
     ...request.search,
     ...imagesOf(images, request),
     agent: agentOf(request),
@@ -101,7 +101,7 @@ export async function makePruneManifest(
 }
 
 /** Single weights: of a layer a twentieth may stay, and the smallest are chosen by magnitude alone. */
-function usualOf({ search }: PruneRequest): Partial<PruneParameters> {
+function usualOf(search: PruneRequest['search']): Partial<PruneParameters> {
   return search?.granularity === 'weights' ? { minimumRatio: 0.05 } : {};
 }
 
