@@ -32,6 +32,9 @@ export interface DdpgState {
   readonly random: RandomState;
 }
 
+/** Minibatches with which the actor learns what it is shown. */
+const imitationSteps = 1500;
+
 const adam = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const; // PyTorch's defaults, which the released code uses
 
 export class Ddpg {
@@ -100,6 +103,30 @@ export class Ddpg {
       }
     }
     return updates > 0 ? lossSum / updates : null;
+  }
+
+  /**
+   * The actor learns to act as shown: from new initial weights (a saturated sigmoid has no slope to learn along), the mean squared difference of
+   * its actions falls along Adam. Critic and targets stay as they are; a search asks for this once, behind its last episode.
+   */
+  async imitate(states: readonly Float32Array[], actions: readonly number[]): Promise<void> {
+    const n = this.options.batchSize;
+    const h = this.options.hiddenUnits;
+    if (states.length === 0) return;
+    restoreMlp(this.actor, freshMlp(initialParameters([this.stateSize, h, h, 1], this.random)));
+    const batch = new Float32Array(n * this.stateSize);
+    const wanted = new Float32Array(n);
+    for (let step = 0; step < imitationSteps; step += 1) {
+      for (let i = 0; i < n; i += 1) {
+        const row = this.random.uniformInt(0, states.length - 1);
+        batch.set(states[row] ?? [], i * this.stateSize);
+        wanted[i] = actions[row] ?? 0;
+      }
+      const acted = this.actor.forward(batch, n);
+      this.actor.backward(acted.map((a, i) => (2 * (a - at(wanted, i))) / n));
+      this.actor.adamStep({ learningRate: this.options.criticLearningRate, ...adam }); // as the critic learns, from targets
+      if (step % 50 === 0) await new Promise((resolve) => setImmediate(resolve)); // lets messages in
+    }
   }
 
   /** One minibatch: critic towards y = r - b + gamma Q'(s', mu'(s')), actor up the critic's slope, targets follow. Returns the critic's loss. */
@@ -274,6 +301,10 @@ function joinAction(s: Float32Array, a: Float32Array, size: number): Float32Arra
 
 function saveMlp(mlp: NativeMlp): MlpState {
   return { parameters: mlp.getParameters(), ...mlp.getOptimizer() };
+}
+
+function freshMlp(parameters: Float32Array): MlpState {
+  return { parameters, firstMoment: new Float32Array(parameters.length), secondMoment: new Float32Array(parameters.length), steps: 0 };
 }
 
 function restoreMlp(mlp: NativeMlp, state: MlpState): void {

@@ -6,6 +6,7 @@ import { quantizeParametersSchema, type Trial } from '../../../shared/run.ts';
 import { createMlp } from '../../compute/index.ts';
 import { describeNetwork } from '../../network/describe.ts';
 import { uniformBits, type BitVector } from './bits.ts';
+import type { DdpgState } from '../agent/ddpg.ts';
 import { QuantizeSearch } from './search.ts';
 
 const layers: readonly LayerInfo[] = describeNetwork({ id: 'mobilenet-v1', width: 0.25 }).layers.filter((layer) => layer.kind !== null);
@@ -25,7 +26,10 @@ const locked = layers.map((_, layer) => layer === 0 || layer === layers.length -
 const seeds = [uniformBits(4, 4, locked), uniformBits(5, 3, locked)];
 const limits: readonly Budget[] = [{ resource: 'latency', kind: 'absolute', value: costOf(uniformBits(4, 4, locked)).latencyMs }];
 
-function makeSearch(change: { readonly trials?: number; readonly refinement?: number } = {}): QuantizeSearch {
+function makeSearch(
+  change: { readonly trials?: number; readonly refinement?: number; readonly method?: 'transfer' } = {},
+  foreign: DdpgState | null = null,
+): QuantizeSearch {
   const parameters = quantizeParametersSchema.parse({
     trials: 60,
     agent: { hiddenUnits: 16, warmupTrials: 4, batchSize: 16 },
@@ -37,7 +41,7 @@ function makeSearch(change: { readonly trials?: number; readonly refinement?: nu
     accuracyOf: async (bits: BitVector) => await Promise.resolve({ accuracy: accuracyOf(bits), loss: 0 }),
     now: () => 0,
   };
-  return new QuantizeSearch(environment, parameters, limits, seeds, 1, Random.fromSeed(5), createMlp);
+  return new QuantizeSearch(environment, parameters, limits, seeds, 1, Random.fromSeed(5), createMlp, foreign);
 }
 
 async function finish(search: QuantizeSearch, trials = 60): Promise<Trial[]> {
@@ -70,6 +74,26 @@ describe('the quantize search', () => {
     expect(search.best[0]?.accuracy).toBeGreaterThanOrEqual(best('uniform'));
     expect(best('refinement')).toBeGreaterThan(best('uniform'));
     for (const trial of trials) expect(trial.latencyMs).toBeLessThanOrEqual(limits[0]?.value ?? 0);
+  });
+
+  it('tells the agent what was done in the end, and teaches it the best policies: lent to a search, it beats uniform bits at once', async () => {
+    const search = makeSearch({ trials: 200 });
+    await finish(search, 200);
+    const trials = await finish(makeSearch({ trials: 3, method: 'transfer' }, search.save().agent), 3);
+    expect(trials.map(({ origin, noise }) => [origin, noise])).toEqual([
+      ['transfer', null],
+      ['transfer', 0.05],
+      ['transfer', 0.05],
+    ]);
+    expect(trials[0]?.accuracy).toBeGreaterThan(Math.max(...seeds.map(accuracyOf)));
+    for (const { latencyMs } of trials) expect(latencyMs).toBeLessThanOrEqual(limits[0]?.value ?? 0);
+  });
+
+  it('ends with as little noise, however few its trials are', async () => {
+    const noises = (await finish(makeSearch({ trials: 120 }), 120)).flatMap(({ noise }) => (noise === null ? [] : [noise]));
+    expect(noises[0]).toBe(0.5);
+    expect(noises.at(-1)).toBeLessThan(0.5 * 0.99 ** 560);
+    expect(noises.every((noise, at) => at === 0 || noise < (noises[at - 1] ?? 0))).toBe(true);
   });
 
   it.each([1, 20, 45])('goes on from a saved state at trial %i to the same trials', async (at) => {

@@ -11,7 +11,7 @@ import { Random, type RandomState } from '../../../shared/random.ts';
 import { Ddpg, type DdpgState, type MlpFactory } from '../agent/ddpg.ts';
 import { actionToBits, bitsToAction, enforceBudgets, lockedLayers, protectedBits, type BitVector, type CostFunction } from './bits.ts';
 import type { Reading } from '../rivals/problem.ts';
-import { exceededBudgets } from '../budgets.ts';
+import { exceededBudgets, meetsBudgets } from '../budgets.ts';
 import { neighbourOf } from './refine.ts';
 import type { Sensitivity } from './sensitivity.ts';
 import { type Decision, LayerStates, stateSize } from './state.ts';
@@ -53,6 +53,19 @@ export interface BitSearch<S extends { readonly nextStep: number }> {
   readonly sensitivities: readonly Sensitivity[];
   save(): S;
   restore(state: S): void;
+}
+
+/** Trials of the agent for which the released code's noise is made; behind its warm-up. */
+const usualTrials = 580;
+
+/**
+ * Sigma of the noise of the agent's n-th trial of `trials`; null: warming up. A search of fewer trials than the released code's ends with as
+ * little noise: with its decay a trial, one of 100 would draw at random to its end.
+ */
+function noiseAt(n: number, trials: number, { warmupTrials, initialNoise, noiseDecay }: QuantizeParameters['agent']): number | null {
+  if (n < warmupTrials) return null;
+  const pace = Math.max(1, usualTrials / Math.max(1, trials - warmupTrials));
+  return initialNoise * noiseDecay ** (pace * (n - warmupTrials));
 }
 
 /** Standard deviation of the noise around a transferred agent's decisions, behind its first policy. */
@@ -127,17 +140,28 @@ export class QuantizeSearch implements BitSearch<QuantizeSearchState> {
   async trial(): Promise<Trial> {
     if (this.isForeign) return await this.transferTrial();
     const seed = this.seeds[this.nextStep];
-    if (seed) return await this.seedTrial(seed);
+    const trial = seed ? await this.seedTrial(seed) : await this.ownTrial();
+    if (this.nextStep === this.parameters.trials) await this.learnBest();
+    return trial;
+  }
+
+  private async ownTrial(): Promise<Trial> {
     return this.nextStep >= this.refineFrom && this.finalists.length > 0 ? await this.refinementTrial() : await this.agentTrial();
+  }
+
+  /** Behind the last trial: the actor learns the best policies' decisions, the refined ones among them, to decide on another network. */
+  private async learnBest(): Promise<void> {
+    const episodes = this.finalists.map(({ bits }) => this.episodeOf(bits, []));
+    await this.agent.imitate(
+      episodes.flatMap(({ states }) => states),
+      episodes.flatMap(({ actions }) => actions),
+    );
   }
 
   /** A uniform policy; the agent remembers it as if it had decided so. */
   private async seedTrial(bits: BitVector): Promise<Trial> {
     const measured = await this.measure(bits);
-    const { minimumBits, maximumBits } = this.parameters;
-    const episode = this.episode((layer, decision) =>
-      bitsToAction((decision === 'weights' ? bits.weightBits : bits.activationBits)[layer] ?? minimumBits, minimumBits, maximumBits),
-    );
+    const episode = this.episodeOf(bits, []);
     this.agent.observe({ ...episode, reward: measured.reward }, false);
     return this.record('uniform', bits, bits, measured, { noise: null, criticLoss: null });
   }
@@ -145,24 +169,43 @@ export class QuantizeSearch implements BitSearch<QuantizeSearchState> {
   /** One episode of the agent: decide all layers, enforce the budgets, measure, learn. */
   private async agentTrial(): Promise<Trial> {
     const { minimumBits, agent: options } = this.parameters;
-    const asks = this.nextStep - this.seeds.length;
-    const noise = asks < options.warmupTrials ? null : options.initialNoise * options.noiseDecay ** (asks - options.warmupTrials);
-    const { asked, ...episode } = this.episode((_layer, _decision, state) => this.agent.explore(state, noise));
+    const noise = noiseAt(this.nextStep - this.seeds.length, this.refineFrom - this.seeds.length, options);
+    const { asked, actions } = this.episode((_layer, _decision, state) => this.agent.explore(state, noise));
     const bits = enforceBudgets(asked, minimumBits, this.locked, this.limits, this.environment.costOf);
     const measured = await this.measure(bits);
+    const episode = this.episodeOf(bits, actions);
     const criticLoss = this.agent.observe({ ...episode, reward: measured.reward }, noise !== null);
     return this.record('agent', asked, bits, measured, { noise, criticLoss });
   }
 
-  /** What another search's agent decides: first exactly, then with a little noise. */
+  /**
+   * What another search's agent decides: first exactly, then with a little noise. All of its actions are moved alike until the budgets are just
+   * met: what it has learned is which layers need more bits than others, and its budget was another network's.
+   */
   private async transferTrial(): Promise<Trial> {
     const { minimumBits } = this.parameters;
     const noise = this.nextStep === 0 ? null : transferNoise;
-    const { asked } = this.episode((_layer, _decision, state) =>
+    const { asked, actions } = this.episode((_layer, _decision, state) =>
       noise === null ? this.agent.decide(state) : this.agent.explore(state, noise),
     );
-    const bits = enforceBudgets(asked, minimumBits, this.locked, this.limits, this.environment.costOf);
+    const fitted = this.fitted(actions);
+    const bits = enforceBudgets(fitted, minimumBits, this.locked, this.limits, this.environment.costOf);
     return this.record('transfer', asked, bits, await this.measure(bits), { noise, criticLoss: null });
+  }
+
+  /** The actions with the largest number added to all of them with which the budgets hold, to a thousandth; with -1 at the least. */
+  private fitted(actions: readonly number[]): BitVector {
+    const moved = (by: number): BitVector => {
+      let decision = 0;
+      return this.episode(() => (actions[decision++] ?? 0) + by).asked;
+    };
+    let [low, high] = [-1, 1];
+    while (high - low > 1e-3) {
+      const middle = (low + high) / 2;
+      if (meetsBudgets(this.environment.costOf(moved(middle)), this.limits)) low = middle;
+      else high = middle;
+    }
+    return moved(low);
   }
 
   /** A neighbour of one of the best policies; the agent is not asked any more and learns nothing. */
@@ -173,6 +216,24 @@ export class QuantizeSearch implements BitSearch<QuantizeSearchState> {
     const neighbourhood = { minimumBits, maximumBits, locked: this.locked, limits: this.limits, costOf: this.environment.costOf };
     const { asked, bits } = neighbourOf(parent.bits, neighbourhood, this.refinement);
     return this.record('refinement', asked, bits, await this.measure(bits), { noise: null, criticLoss: null });
+  }
+
+  /**
+   * The episode in which the agent decides what was done, which is what its reward is of: an action asked for stays where it means these
+   * bits, any other becomes the middle of theirs. Had it been remembered as it was asked, more bits than the budgets allow would look as good
+   * as those that they become, and the actor would end at asking for all of them everywhere.
+   */
+  private episodeOf(bits: BitVector, asked: readonly number[]): { readonly states: Float32Array[]; readonly actions: number[] } {
+    const { minimumBits, maximumBits } = this.parameters;
+    let decision = 0;
+    return this.episode((layer, side) => {
+      const done = (side === 'weights' ? bits.weightBits : bits.activationBits)[layer] ?? minimumBits;
+      const action = asked[decision];
+      decision += 1;
+      return action !== undefined && actionToBits(action, minimumBits, maximumBits) === done
+        ? action
+        : bitsToAction(done, minimumBits, maximumBits);
+    });
   }
 
   /** Walks through the layers, two decisions each, the weights' first; `act` gives each action. */
