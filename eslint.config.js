@@ -14,13 +14,14 @@ import { defineConfig, globalIgnores } from 'eslint/config';
  * rows below it and nothing beside it, with these exceptions, on purpose:
  *   - `cli` starts the web face (`lathe serve`), so it may import `serve`;
  *   - `hardware` costs a network, so it may import `network`; `data` stands alone beside them;
- *   - `store` imports `shared` alone, and `engine` sees of it only store/blobs.ts, which is files and no SQL.
+ *   - `store` imports `shared` alone, and `engine` and `queue` see of it only store/blobs.ts, which is files and no SQL.
  */
 export const layers = {
-  app: ['service', 'engine', 'store', 'search', 'hardware', 'network', 'data', 'compute', 'shared'],
-  cli: ['serve', 'service', 'engine', 'store', 'search', 'hardware', 'network', 'data', 'compute', 'shared'],
-  serve: ['service', 'engine', 'store', 'search', 'hardware', 'network', 'data', 'compute', 'shared'],
-  service: ['engine', 'store', 'search', 'hardware', 'network', 'data', 'compute', 'shared'],
+  app: ['service', 'queue', 'engine', 'store', 'search', 'hardware', 'network', 'data', 'compute', 'shared'],
+  cli: ['serve', 'service', 'queue', 'engine', 'store', 'search', 'hardware', 'network', 'data', 'compute', 'shared'],
+  serve: ['service', 'queue', 'engine', 'store', 'search', 'hardware', 'network', 'data', 'compute', 'shared'],
+  service: ['queue', 'engine', 'store', 'search', 'hardware', 'network', 'data', 'compute', 'shared'],
+  queue: ['engine', 'search', 'hardware', 'network', 'data', 'compute', 'shared'],
   engine: ['search', 'hardware', 'network', 'data', 'compute', 'shared'],
   store: ['shared'],
   search: ['hardware', 'network', 'data', 'compute', 'shared'],
@@ -124,7 +125,7 @@ export default defineConfig(
               from: { element: { type } },
               allow: { to: { element: { types: { anyOf: [type, ...below] } } } },
             })),
-            { from: { element: { type: 'engine' } }, allow: { to: { file: { categories: 'blobs' } } } },
+            { from: { element: { types: { anyOf: ['engine', 'queue'] } } }, allow: { to: { file: { categories: 'blobs' } } } },
             { allow: { to: { module: { origin: ['external', 'core'] } } } },
             {
               from: { element: { types: { noneOf: ['app', 'preload'] } } },

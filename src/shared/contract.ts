@@ -44,6 +44,7 @@ import { bitsSchema, budgetSchema, costSchema, quantizePolicySchema } from './po
 import { pruneParametersSchema } from './prune.ts';
 import {
   metricSchema,
+  whereSchema,
   quantizeParametersSchema,
   runCostSchema,
   runDetailSchema,
@@ -55,6 +56,7 @@ import {
   trainingParametersSchema,
   trialSchema,
 } from './run.ts';
+import { queueStatusSchema } from './queue.ts';
 import { comparisonRequestSchema, studyDefinitionSchema, studyPresetSchema, studyReportSchema, studySummarySchema } from './study.ts';
 import { findingSchema, simulationSchema, timelineSchema } from './simulation.ts';
 import { searchSpaceSchema, spacePreviewSchema, spaceRefSchema } from './space.ts';
@@ -518,7 +520,7 @@ export const contract = {
   },
   'run.cancel': { input: runId, output: runSummarySchema },
   'run.pause': { input: runId, output: runSummarySchema },
-  'run.resume': { input: runId, output: runSummarySchema },
+  'run.resume': { input: runId.extend({ where: whereSchema.optional() }), output: runSummarySchema },
   'run.annotate': {
     input: z
       .object({
@@ -559,13 +561,30 @@ export const contract = {
 
   'study.list': { input: empty, output: z.object({ definitions: z.array(studyDefinitionSchema), studies: z.array(studySummarySchema) }) },
   'study.run': {
-    input: z.object({ kind: z.string().min(1), preset: studyPresetSchema.default('quick') }).strict(),
+    input: z.object({ kind: z.string().min(1), preset: studyPresetSchema.default('quick'), where: whereSchema.optional() }).strict(),
     output: studySummarySchema,
   },
   'study.compare': { input: comparisonRequestSchema, output: studySummarySchema },
   'study.show': { input: z.object({ id: z.string().min(1) }).strict(), output: studyReportSchema },
-  'study.resume': { input: z.object({ id: z.string().min(1) }).strict(), output: studySummarySchema }, // all its runs that are not completed
+  'study.resume': { input: z.object({ id: z.string().min(1), where: whereSchema.optional() }).strict(), output: studySummarySchema }, // all its runs that are not completed
   'study.cancel': { input: z.object({ id: z.string().min(1) }).strict(), output: studySummarySchema },
+
+  'queue.status': { input: empty, output: queueStatusSchema }, // the workers that share the work, and the runs that were given to them
+  'queue.use': {
+    // The queue of this data folder from now on, by the address of its Redis server; null: none.
+    input: z
+      .object({
+        url: z.string().min(1).max(2000).nullable(),
+        listen: z.string().min(1).max(300).optional(), // host or host:port at which workers reach this machine
+      })
+      .strict(),
+    output: queueStatusSchema,
+  },
+  'queue.submit': {
+    // Runs that are not completed go to the queue, from wherever they are but at work.
+    input: z.object({ runs: z.array(z.string().min(1)).min(1).max(10_000) }).strict(),
+    output: z.array(runSummarySchema),
+  },
 
   'run.export': {
     // The run as one JSON document: manifest, solutions, trials.

@@ -18,6 +18,8 @@ export const jobSchema = z.object({
   dataDir: z.string(), // blobs are read and written here
   checkpoint: z.object({ phase: z.string(), step: z.number(), sha256 }).nullable(),
   agent: z.object({ sha256 }).nullable().default(null), // of method transfer: the checkpoint of the run whose agent decides
+  simd: z.enum(['baseline', 'avx2', 'avx512']).nullable().default(null), // the level to compute at; null: the machine's best
+  maximumThreads: z.number().int().positive().nullable().default(null), // fewer than the manifest's make the same bits, later
   weights: z.object({ sha256, trainSeconds: z.number(), imagesPerSecond: z.number() }).nullable(), // trained before, by the same training key
 });
 export type Job = z.infer<typeof jobSchema>;

@@ -202,6 +202,10 @@ export type SpecializeManifest = z.infer<typeof specializeManifestSchema>;
 export type PipelineManifest = z.infer<typeof pipelineManifestSchema>;
 export type Manifest = z.infer<typeof manifestSchema>;
 
+/** Where a run is worked on: by the process that was asked, or by whichever worker takes it from the queue. */
+export const whereSchema = z.enum(['here', 'queue']);
+export type Where = z.infer<typeof whereSchema>;
+
 /** What a user asks for; the service resolves it into a manifest. */
 const requestBase = {
   network: networkRefSchema,
@@ -210,6 +214,7 @@ const requestBase = {
   seed: z.number().int().min(0).max(0xffff_ffff).default(1),
   threads: z.number().int().min(1).max(1024).optional(), // default: the physical cores
   note: z.string().max(10_000).optional(),
+  where: whereSchema.optional(), // where it is worked on, which decides nothing of its result; default: here
 };
 export const trainRequestSchema = z.object({ method: z.literal('train'), ...requestBase });
 export const quantizeRequestSchema = z.object({

@@ -11,12 +11,17 @@ const debugging = process.env['LATHE_DEBUG'] !== undefined;
 export interface GlobalOptions {
   readonly json: boolean;
   readonly dataDir: string;
+  readonly queue?: string; // runs go to this queue instead of being worked on here
 }
 
 /** The global options, from wherever on the command line they were given. */
 export function globalOptions(command: Command): GlobalOptions {
-  const options = command.optsWithGlobals<{ json?: boolean; dataDir?: string }>();
-  return { json: options.json === true, dataDir: options.dataDir ?? defaultDataDir() };
+  const options = command.optsWithGlobals<{ json?: boolean; dataDir?: string; queue?: string }>();
+  return {
+    json: options.json === true,
+    dataDir: options.dataDir ?? defaultDataDir(),
+    ...(options.queue === undefined ? {} : { queue: options.queue }),
+  };
 }
 
 /** Opens the service, works with it, and closes it whatever happens. */
@@ -27,6 +32,7 @@ export async function withService<T>(options: GlobalOptions, work: (service: Ser
     log: note,
     ...(debugging ? { debug: note } : {}),
     adoptQueued: false,
+    ...(options.queue === undefined ? {} : { queue: { url: options.queue, where: 'queue' } }),
   });
   try {
     return await work(service);

@@ -10,6 +10,7 @@ import { addHardwareCommands } from './commands/hardware.ts';
 import { addEvaluateCommand } from './commands/evaluate.ts';
 import { addPipelineCommand } from './commands/pipeline.ts';
 import { addPruneCommand } from './commands/prune.ts';
+import { addQueueCommands } from './commands/queue.ts';
 import { addRunCommands } from './commands/runs.ts';
 import { addSearchCommands } from './commands/search.ts';
 import { addStudyCommands } from './commands/studies.ts';
@@ -27,6 +28,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     .description('Hardware-aware neural-network design on one workstation: searches, targets, experiments.')
     .option('--json', 'print one JSON document on stdout')
     .option('--data-dir <dir>', "where Lathe keeps its data (default: the platform's application-data folder)")
+    .option('--queue <url>', 'let the workers of this queue do the runs, as redis://host:6379 (see docs/guide/scale-out.md)')
     .showHelpAfterError('(add --help for usage)')
     .exitOverride();
   addCatalogueCommands(program);
@@ -40,6 +42,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   addEvaluateCommand(program);
   addRunCommands(program);
   addStudyCommands(program);
+  addQueueCommands(program);
   addSystemCommands(program);
   addBackupCommands(program);
   inheritSettings(program);
@@ -58,7 +61,10 @@ export async function main(argv: readonly string[]): Promise<void> {
 function inheritSettings(command: Command): void {
   for (const child of command.commands) {
     child.copyInheritedSettings(command);
-    child.option('--json', 'print one JSON document on stdout').option('--data-dir <dir>', 'where Lathe keeps its data');
+    child
+      .option('--json', 'print one JSON document on stdout')
+      .option('--data-dir <dir>', 'where Lathe keeps its data')
+      .option('--queue <url>', 'let the workers of this queue do the runs');
     inheritSettings(child);
   }
 }

@@ -179,6 +179,11 @@ function unpacked<B extends Blob>(state: B): B {
   return parameters instanceof Float32Array ? state : { ...state, parameters: unpackValues(parameters) };
 }
 
+/** A checkpoint as it lies there, of whatever kind: who hands it to another machine looks in it for the blobs that it names. */
+export async function checkpointReferences(dataDir: string, sha256: string): Promise<unknown> {
+  return deserialize(await readBlob(dataDir, sha256));
+}
+
 function isEnvelope(value: unknown): value is { formatVersion: number; state: Blob } {
   return typeof value === 'object' && value !== null && 'formatVersion' in value && 'state' in value;
 }

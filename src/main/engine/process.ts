@@ -6,6 +6,7 @@
 import { engineProtocolVersion, hostMessageSchema, type EngineMessage, type HostMessage } from '../../shared/engine-messages.ts';
 import type { DatasetProgress } from '../../shared/dataset.ts';
 import { LatheError, toErrorPayload } from '../../shared/errors.ts';
+import { setSimd } from '../compute/index.ts';
 import { useTargetsOf } from '../hardware/targets.ts';
 import { RunningJob } from './job.ts';
 import { answer } from './requests.ts';
@@ -44,6 +45,7 @@ function handle(message: HostMessage): void {
         return;
       }
       useTargetsOf(message.job.dataDir);
+      if (message.job.simd) setSimd(message.job.simd);
       job = new RunningJob(message.job, send);
       void job.run();
       return;

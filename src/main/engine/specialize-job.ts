@@ -32,7 +32,7 @@ import { throwIfCancelled, type JobContext } from './job.ts';
 import { openGraph } from './networks.ts';
 import { RateMeter } from './reporter.ts';
 import { trainingKey } from './training-key.ts';
-import { openOptions, openTest, openTraining, type TrainingImages } from './workbench.ts';
+import { openOptions, openTest, openTraining, threadsOf, type TrainingImages } from './workbench.ts';
 
 /** Seconds of work that a crash may cost, at most about twice this. */
 const checkpointIntervalMs = 10_000;
@@ -71,7 +71,7 @@ async function openSetting(context: JobContext, manifest: SpecializeManifest): P
   if (graphSha256(reference) !== manifest.networkSha256) {
     throw new LatheError('conflict', `network ${manifest.network.id} is built differently by this version of Lathe; start a new run`);
   }
-  setThreads(manifest.threads);
+  setThreads(threadsOf(job));
   const own = targetCosts(context, manifest, manifest, reference);
   const also = manifest.also.map((other) => targetCosts(context, manifest, other, reference));
   reporter.budgetLimits(own.limits);

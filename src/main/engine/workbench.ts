@@ -1,5 +1,6 @@
 /** What a run works on: the network as a model in the addon, and its training and validation images. Never the test split. */
 import type { DatasetRecord } from '../../shared/dataset.ts';
+import type { Job } from '../../shared/engine-messages.ts';
 import type { Manifest } from '../../shared/run.ts';
 import { LatheError } from '../../shared/errors.ts';
 import { Random } from '../../shared/random.ts';
@@ -36,7 +37,7 @@ export async function openWorkbench(context: JobContext, manifest: Manifest): Pr
       `network ${manifest.network.id} is built differently by this version of Lathe (${hash.slice(0, 12)}, the run was made with ${manifest.networkSha256.slice(0, 12)}); start a new run`,
     );
   }
-  setThreads(manifest.threads);
+  setThreads(threadsOf(job));
   const random = Random.fromSeed(manifest.seed);
   const model = createModel(toNativeProgram(graph));
   if (manifest.initialWeights === undefined) {
@@ -55,6 +56,11 @@ export async function openWorkbench(context: JobContext, manifest: Manifest): Pr
   );
   reporter.progress({ phase: 'loading', done: 1, total: 1, ratePerSecond: null, etaSeconds: null });
   return { graph, model, dataset, trainImages: trainIndices, validationImages: validationIndices, normalisation, random };
+}
+
+/** The manifest's threads, or as many as this machine gives to a run: how many there are decides no bit of the result. */
+export function threadsOf({ manifest, maximumThreads }: Job): number {
+  return Math.min(manifest.threads, maximumThreads ?? manifest.threads);
 }
 
 export interface TrainingImages {

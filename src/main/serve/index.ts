@@ -10,16 +10,20 @@ export { defaultPort, startServer, type LatheServer, type ServerOptions } from '
 export interface ServeOptions {
   readonly dataDir: string;
   readonly port?: number;
+  readonly queue?: string; // default: the data folder's own
   readonly log: (text: string) => void;
   readonly announce: (url: string) => void; // once the page can be opened
 }
 
 /** Serves until SIGINT, SIGTERM or SIGHUP; resolves when service and server are closed. */
-export async function serve({ dataDir, port, log, announce }: ServeOptions): Promise<void> {
+export async function serve({ dataDir, port, queue, log, announce }: ServeOptions): Promise<void> {
   const stopped = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
   });
-  const service = await createService({ dataDir, launchEngine: launchNodeEngine, log, adoptQueued: true, guardData: true });
+  const service = await createService({
+    ...{ dataDir, launchEngine: launchNodeEngine, log, adoptQueued: true, guardData: true },
+    ...(queue === undefined ? {} : { queue: { url: queue, where: 'here' as const } }),
+  });
   try {
     const server = await startServer({ service, rendererDir: rendererDir(), log, ...(port === undefined ? {} : { port }) });
     announce(server.url);

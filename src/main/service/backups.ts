@@ -5,7 +5,7 @@ import type { DoctorCheck, Output, Parsed } from '../../shared/contract.ts';
 import { duration } from '../../shared/format.ts';
 import type { Store } from '../store/types.ts';
 import { backupsFolder, doUpkeep, listBackups, listRecoveries, requestRestore, restoreRequest } from '../store/upkeep.ts';
-import { latheVersion } from './version.ts';
+import { latheVersion } from '../engine/build.ts';
 
 const hourMs = 3600_000;
 const automaticEveryMs = 24 * hourMs;

@@ -7,10 +7,13 @@ import envPaths from 'env-paths';
 import { contract, contractVersion, type Input, type LatheClient, type Method, type Output, type Parsed } from '../../shared/contract.ts';
 import { describeZodError, LatheError } from '../../shared/errors.ts';
 import { pruneParametersSchema } from '../../shared/prune.ts';
-import { quantizeParametersSchema, trainingParametersSchema } from '../../shared/run.ts';
+import { quantizeParametersSchema, trainingParametersSchema, type Where, type RunSummary } from '../../shared/run.ts';
 import { specializeParametersSchema } from '../../shared/specialize.ts';
+import type { Target, TargetInfo } from '../../shared/target.ts';
+import { latheVersion } from '../engine/build.ts';
 import { EngineRequests } from '../engine/host.ts';
 import type { EngineLauncher } from '../engine/launcher.ts';
+import { parseQueueAddress } from '../queue/address.ts';
 import { openStore } from '../store/store.ts';
 import type { Store } from '../store/types.ts';
 import { describeRecovery } from '../store/upkeep.ts';
@@ -24,12 +27,15 @@ import { Networks } from './networks.ts';
 import { OwnNetworks } from './own-networks.ts';
 import { networkCost, type NetworkCost } from './pipelines.ts';
 import { Prunings } from './prunings.ts';
+import { readQueueConfig, writeQueueConfig, type QueueConfig } from './queue-config.ts';
+import { QueueFiles } from './queue-files.ts';
+import { QueueRuns } from './queue-runs.ts';
 import { RunCosts } from './run-costs.ts';
+import { RunRecord } from './run-record.ts';
 import { Runs } from './runs.ts';
 import { Studies } from './studies/index.ts';
 import { Trainings } from './trainings.ts';
 import { Machine } from './machine.ts';
-import { latheVersion } from './version.ts';
 import { TableBuilds } from './table-builds.ts';
 import { Tables } from './tables.ts';
 import { Spaces } from './spaces.ts';
@@ -45,6 +51,8 @@ export interface ServiceOptions {
   readonly adoptQueued?: boolean;
   /** Repair a damaged database and keep copies of the data folder by itself: as `adoptQueued`. */
   readonly guardData?: boolean;
+  /** The queue to use instead of the data folder's own, and whether runs go there unless they say otherwise. */
+  readonly queue?: QueueConfig & { readonly where: Where };
 }
 
 export interface Service extends LatheClient {
@@ -107,16 +115,31 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       network: (ref, dataset) => own.findForRun(ref, dataset),
       cores: async () => (await machine.describe()).cores,
     });
+    const record = new RunRecord({ store, dataDir: options.dataDir, datasets, bus });
+    const queue = new QueueRuns(
+      {
+        ...{ store, dataDir: options.dataDir, record, log: options.log },
+        files: new QueueFiles(options.dataDir, store, datasets),
+        ownTarget: (id) => ownTarget(targets.find(id)),
+        addonInfo: () => machine.addonInfo(),
+      },
+      options.queue ?? (await readQueueConfig(options.dataDir)),
+    );
     const runs = await Runs.open(
-      { store, dataDir: options.dataDir, launchEngine: options.launchEngine, manifests, datasets, costOf, bus, log: options.log },
+      {
+        ...{ store, dataDir: options.dataDir, launchEngine: options.launchEngine, manifests, record, costOf, bus, queue, log: options.log },
+        where: options.queue?.where ?? 'here',
+      },
       options.adoptQueued === true,
     );
+    if (options.adoptQueued === true) queue.receive();
     const studies = new Studies({
       store,
+      record,
       runs,
       world: { preview: (input) => targets.preview(input), simulate: (input) => targets.simulate(contract.simulate.input.parse(input)) },
     });
-    const runCosts = new RunCosts({ runs, targets, tables });
+    const runCosts = new RunCosts({ runs: record, targets, tables });
     return new LocalService(
       makeHandlers({
         options,
@@ -133,6 +156,8 @@ export async function createService(options: ServiceOptions): Promise<Service> {
         costOf,
         machine,
         evaluations,
+        record,
+        queue,
         runs,
         runCosts,
         studies,
@@ -144,6 +169,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       async () => {
         await tableBuilds.close();
         await datasets.close();
+        await queue.close();
         await runs.close();
         requests.close();
         await own.close();
@@ -175,6 +201,8 @@ interface Parts {
   readonly costOf: NetworkCost;
   readonly machine: Machine;
   readonly evaluations: Evaluations;
+  readonly record: RunRecord;
+  readonly queue: QueueRuns;
   readonly runs: Runs;
   readonly runCosts: RunCosts;
   readonly studies: Studies;
@@ -197,6 +225,8 @@ function makeHandlers({
   costOf,
   machine,
   evaluations,
+  record,
+  queue,
   runs,
   runCosts,
   studies,
@@ -283,24 +313,24 @@ function makeHandlers({
         ...(limit === undefined ? {} : { limit }),
         offset,
       }),
-    'run.show': ({ id }) => runs.show(id),
+    'run.show': ({ id }) => record.show(id),
     'run.trials': async ({ id, fromStep, limit }) => {
-      await runs.require(id);
+      await record.require(id);
       return await store.listTrials(id, fromStep, limit);
     },
     'run.metrics': async ({ id, fromStep, series }) => {
-      await runs.require(id);
+      await record.require(id);
       return await store.listMetrics(id, fromStep, series);
     },
     'run.log': async ({ id, afterSeq, limit }) => {
-      await runs.require(id);
+      await record.require(id);
       return await store.listLog(id, afterSeq, limit);
     },
-    'run.weights': async ({ id, form }) => trainings.weights(await runs.show(id), form),
+    'run.weights': async ({ id, form }) => trainings.weights(await record.show(id), form),
     'run.cost': (input) => runCosts.cost(input),
     'run.cancel': ({ id }) => runs.stop(id, 'cancel'),
     'run.pause': ({ id }) => runs.stop(id, 'pause'),
-    'run.resume': ({ id }) => runs.resume(id),
+    'run.resume': ({ id, where }) => runs.resume(id, where),
     'run.annotate': (input) => runs.annotate(input),
     'run.organize': (input) => runs.organize(input),
     'run.purge': ({ ids }) => runs.purge(ids),
@@ -315,10 +345,24 @@ function makeHandlers({
     'study.run': (input) => studies.run(input),
     'study.compare': (input) => studies.compare(input),
     'study.show': ({ id }) => studies.show(id),
-    'study.resume': ({ id }) => studies.resume(id),
+    'study.resume': ({ id, where }) => studies.resume(id, where),
     'study.cancel': ({ id }) => studies.cancel(id),
+    'queue.status': () => queue.status(),
+    'queue.use': async ({ url, ...rest }) => {
+      const config = url === null ? null : { url, ...rest };
+      if (config) parseQueueAddress(config.url);
+      await writeQueueConfig(options.dataDir, config);
+      await queue.use(config);
+      if (options.adoptQueued === true) queue.receive();
+      return await queue.status();
+    },
+    'queue.submit': async ({ runs: ids }) => {
+      const summaries: RunSummary[] = [];
+      for (const id of ids) summaries.push(await runs.submit(id));
+      return summaries;
+    },
     'run.export': async ({ id }) => ({
-      run: await runs.show(id),
+      run: await record.show(id),
       trials: await store.listTrials(id, 0, Number.MAX_SAFE_INTEGER),
       metrics: await store.listMetrics(id, 0),
     }),
@@ -357,6 +401,11 @@ class LocalService implements Service {
     this.closed ??= this.closeParts();
     await this.closed;
   }
+}
+
+/** Null for one that every Lathe has. */
+function ownTarget({ target, builtIn }: TargetInfo): Target | null {
+  return builtIn ? null : target;
 }
 
 async function makeDataDir(dataDir: string): Promise<void> {

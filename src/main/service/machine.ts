@@ -5,28 +5,17 @@ import { createRequire } from 'node:module';
 import os from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { z } from 'zod';
 import type { DoctorCheck, Output } from '../../shared/contract.ts';
 import { toErrorPayload } from '../../shared/errors.ts';
 import { count } from '../../shared/format.ts';
+import { describeAddon, latheVersion, type AddonInfo } from '../engine/build.ts';
 import type { EngineRequests } from '../engine/host.ts';
 import type { Store } from '../store/types.ts';
 import type { Backups } from './backups.ts';
 import type { Datasets } from './datasets.ts';
 import type { Targets } from './targets.ts';
-import { latheVersion } from './version.ts';
 
 const run = promisify(execFile);
-
-const addonInfoSchema = z.object({
-  version: z.string(),
-  simd: z.string(),
-  simdLevels: z.array(z.string()),
-  cores: z.number().int().positive(),
-  threads: z.number().int().positive(),
-  compiler: z.string(),
-});
-type AddonInfo = z.infer<typeof addonInfoSchema>;
 
 /** Least versions that Lathe runs on; package.json and native/CMakeLists.txt say the same. */
 const leastNode = [22, 12] as const;
@@ -96,8 +85,8 @@ export class Machine {
     return { ok: required.length === 0, checks };
   }
 
-  private addonInfo(): Promise<AddonInfo> {
-    this.addon ??= this.requests.ask('describe', {}).then((info) => addonInfoSchema.parse(info));
+  addonInfo(): Promise<AddonInfo> {
+    this.addon ??= describeAddon(this.requests);
     this.addon.catch(() => {
       this.addon = null; // asked again next time: it may have been built meanwhile
     });

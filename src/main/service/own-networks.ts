@@ -23,6 +23,7 @@ import {
   type ResolvedNetworkRef,
 } from '../../shared/network.ts';
 import type { Manifest } from '../../shared/run.ts';
+import { latheVersion } from '../engine/build.ts';
 import type { EngineRequests } from '../engine/host.ts';
 import type { ShowQuestion } from '../engine/network-requests.ts';
 import { ownNetworkRef } from '../network/describe.ts';
@@ -33,7 +34,6 @@ import { networkIds, requireZooNetwork, resolveNetwork, type DatasetShape } from
 import { deleteBlob, readBlob } from '../store/blobs.ts';
 import type { Store } from '../store/types.ts';
 import type { Datasets } from './datasets.ts';
-import { latheVersion } from './version.ts';
 
 /** What a reference means. */
 export interface FoundNetwork {

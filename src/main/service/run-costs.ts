@@ -4,12 +4,12 @@ import { resultOf } from '../../shared/compare.ts';
 import { LatheError } from '../../shared/errors.ts';
 import type { NetworkRef } from '../../shared/network.ts';
 import type { RunCost, RunDetail, Solution } from '../../shared/run.ts';
-import type { Runs } from './runs.ts';
+import type { RunRecord } from './run-record.ts';
 import type { Tables } from './tables.ts';
 import type { Targets } from './targets.ts';
 
 export interface RunCostsOptions {
-  readonly runs: Pick<Runs, 'show'>;
+  readonly runs: Pick<RunRecord, 'show'>;
   readonly targets: Pick<Targets, 'find' | 'simulate'>;
   readonly tables: Pick<Tables, 'predict'>;
 }

@@ -4,29 +4,29 @@
  */
 import { randomInt } from 'node:crypto';
 import type { Output, Parsed } from '../../shared/contract.ts';
-import type { Job } from '../../shared/engine-messages.ts';
 import { LatheError, toErrorPayload } from '../../shared/errors.ts';
-import type { NetworkRecord } from '../../shared/network.ts';
-import { agentParametersSchema, runRequestSchema, type Manifest, type RunSummary } from '../../shared/run.ts';
+import { agentParametersSchema, runRequestSchema, type Manifest, type RunMethod, type RunSummary, type Where } from '../../shared/run.ts';
 import { requestOf } from '../../shared/run-request.ts';
 import { sha256OfJson } from '../compute/hash.ts';
-import { trainingKey } from '../engine/training-key.ts';
 import { RunProcess, type Batch, type RunOutcome } from '../engine/host.ts';
 import type { EngineLauncher } from '../engine/launcher.ts';
 import { blobSize, deleteBlob } from '../store/blobs.ts';
 import { currentOwner, isOwnerAlive } from '../store/owner.ts';
 import type { Owner, Store } from '../store/types.ts';
 import type { EventBus } from './event-bus.ts';
-import type { Datasets } from './datasets.ts';
 import type { MadeManifest, ManifestMaker } from './manifests.ts';
 import { PipelineWork, type NetworkCost, type PipelineEnd } from './pipelines.ts';
+import type { QueueRuns } from './queue-runs.ts';
+import type { RunRecord } from './run-record.ts';
 
 export interface RunsOptions {
   readonly store: Store;
   readonly dataDir: string;
   readonly launchEngine: EngineLauncher;
   readonly manifests: ManifestMaker;
-  readonly datasets: Datasets;
+  readonly record: RunRecord;
+  readonly queue: QueueRuns;
+  readonly where: Where; // of a run that does not say
   readonly costOf: NetworkCost;
   readonly bus: EventBus;
   readonly log: (text: string) => void;
@@ -41,7 +41,6 @@ export class Runs {
   private working: string | null = null; // the same run, or the stage of it where it is a pipeline
   private readonly stopEarly = new Map<string, StopRequest>(); // what was asked of a run while it was starting
   private closing = false;
-  private readonly seenRevisions = new Map<string, number>();
   private readonly stopWatching: () => void;
 
   private constructor(options: RunsOptions, owner: Owner) {
@@ -59,9 +58,10 @@ export class Runs {
     const runs = new Runs(options, await currentOwner());
     await options.store.interruptOrphans(isOwnerAlive, Date.now());
     const summaries = await options.store.listRuns();
-    for (const summary of summaries) runs.seenRevisions.set(summary.id, summary.revision);
+    for (const summary of summaries) options.record.markSeen(summary);
     if (adoptQueued) {
-      const waiting = summaries.filter((run) => run.status === 'queued').sort(byQueue);
+      const placed = new Set((await options.store.listPlacements()).map(({ run }) => run)); // other machines work on these
+      const waiting = summaries.filter((run) => run.status === 'queued' && !placed.has(run.id)).sort(byQueue);
       runs.queue.push(...waiting.map((run) => run.id));
       runs.pump();
     }
@@ -70,7 +70,7 @@ export class Runs {
 
   async create(request: Parsed<'run.create'>): Promise<RunSummary> {
     if (request.method === 'quantize' || request.method === 'prune') await this.checkAgent(request);
-    return await this.add(await this.options.manifests.make(request), request.note ?? '');
+    return await this.add(await this.options.manifests.make(request), request.note ?? '', request.where);
   }
 
   /** A run that is there already, or is completed, with the very same manifest; else a new one. */
@@ -81,7 +81,7 @@ export class Runs {
     const reusable = (await this.options.store.listRuns()).find(
       (run) => run.configHash === hash && (run.status === 'completed' || run.status === 'queued' || run.status === 'running'),
     );
-    return reusable ?? (await this.add(made, request.note ?? ''));
+    return reusable ?? (await this.add(made, request.note ?? '', request.where));
   }
 
   /** A completed run with the very same manifest, whose network is still there; else a new one, which nobody works on yet. */
@@ -98,11 +98,25 @@ export class Runs {
     return await this.insert({ ...made, name }, '');
   }
 
-  /** Starts a run of this store again, or takes it into this process's queue where it still waits. */
-  async adopt(id: string): Promise<void> {
+  /** Starts a run of this store again, or takes it into this process's queue where it still waits and is not given to other machines. */
+  async adopt(id: string, where?: Where): Promise<void> {
     const { status } = await this.require(id);
-    if (status === 'queued') this.enqueue(id);
-    else if (status !== 'completed' && status !== 'running') await this.resume(id);
+    if (status === 'completed' || status === 'running') return;
+    if (status !== 'queued') await this.resume(id, where);
+    else if ((await this.options.store.getPlacement(id))?.isOpen === true) this.options.queue.receive();
+    else await this.place(id, where);
+  }
+
+  /** Gives a run to the queue, from wherever it is but at work or completed. */
+  async submit(id: string): Promise<RunSummary> {
+    const { status, method } = await this.require(id);
+    if (status === 'completed' || status === 'running')
+      throw new LatheError('conflict', `run ${id} is ${status}: only a run that waits or was stopped can be given to the queue`);
+    await this.requireQueue(method, 'queue');
+    if (status !== 'queued') return await this.resume(id, 'queue');
+    const place = this.queue.indexOf(id);
+    if (place >= 0) this.queue.splice(place, 1);
+    return await this.options.queue.submit(id);
   }
 
   private async checkAgent({ method, search, agentRun }: Extract<Parsed<'run.create'>, { method: 'quantize' | 'prune' }>): Promise<void> {
@@ -127,10 +141,28 @@ export class Runs {
       );
   }
 
-  private async add(made: MadeManifest, note: string): Promise<RunSummary> {
+  private async add(made: MadeManifest, note: string, where?: Where): Promise<RunSummary> {
+    await this.requireQueue(made.manifest.method, where);
     const summary = await this.insert(made, note);
-    this.enqueue(summary.id);
-    return summary;
+    return (await this.place(summary.id, where)) ?? summary;
+  }
+
+  /** Before anything is written: a queue that cannot be used is told at once. */
+  private async requireQueue(method: RunMethod, where = this.options.where): Promise<void> {
+    if (where === 'here') return;
+    if (method === 'pipeline')
+      throw new LatheError(
+        'bad-input',
+        'a pipeline is worked on here, as each of its stages follows from the one before; start it without the queue',
+      );
+    await this.options.queue.requireReady();
+  }
+
+  /** A waiting run goes into this process's line, or to the other machines; returns the summary that it has then. */
+  private async place(id: string, where = this.options.where): Promise<RunSummary | null> {
+    if (where === 'queue') return await this.options.queue.submit(id);
+    this.enqueue(id);
+    return null;
   }
 
   private async insert({ manifest, networkTitle, layers, name }: MadeManifest, note: string): Promise<RunSummary> {
@@ -161,17 +193,14 @@ export class Runs {
     return await this.add({ ...made, name: summary.name }, `reproduces ${id}`);
   }
 
-  async show(id: string): Promise<Output<'run.show'>> {
-    const detail = await this.options.store.getRun(id);
-    if (!detail) throw unknownRun(id);
-    return detail;
+  show(id: string): Promise<Output<'run.show'>> {
+    return this.options.record.show(id);
   }
 
-  async resume(id: string): Promise<RunSummary> {
-    await this.require(id);
+  async resume(id: string, where?: Where): Promise<RunSummary> {
+    await this.requireQueue((await this.require(id)).method, where);
     const summary = this.changed(await this.options.store.requeueRun(id));
-    this.enqueue(id);
-    return summary;
+    return (await this.place(id, where)) ?? summary;
   }
 
   /**
@@ -227,10 +256,8 @@ export class Runs {
     return summaries;
   }
 
-  async require(id: string): Promise<RunSummary> {
-    const summary = await this.options.store.getSummary(id);
-    if (!summary) throw unknownRun(id);
-    return summary;
+  require(id: string): Promise<RunSummary> {
+    return this.options.record.require(id);
   }
 
   /** Is anything running or about to? */
@@ -316,12 +343,12 @@ export class Runs {
 
   /** Works on one run until it ends. */
   private async work(id: string, stage?: StageOf): Promise<RunSummary> {
-    const { store, launchEngine, dataDir } = this.options;
+    const { store, launchEngine, record } = this.options;
     await store.claimRun(id, this.owner, Date.now());
     this.working = id;
     let outcome: RunOutcome;
     try {
-      const job = await this.makeJob(id, dataDir);
+      const job = await record.makeJob(id);
       const process = new RunProcess(launchEngine, job, (batch) => this.applyBatch(id, batch, stage));
       this.active = { id, process };
       const early = this.stopEarly.get(id) ?? (stage && this.stopEarly.get(stage.pipeline));
@@ -338,64 +365,9 @@ export class Runs {
     return this.changed(await this.finish(id, outcome, request));
   }
 
-  private async makeJob(id: string, dataDir: string): Promise<Job> {
-    const { store } = this.options;
-    const { checkpoint, summary } = await store.rewindToCheckpoint(id, Date.now());
-    this.changed(summary);
-    this.options.bus.emit({ name: 'run.rewound', payload: { id } });
-    const { manifest } = await this.show(id);
-    if (manifest.method === 'pipeline') throw new Error(`pipeline ${id} has no job of its own`);
-    const dataset = await this.options.datasets.require(manifest.dataset);
-    if (dataset.sha256 !== manifest.datasetSha256) {
-      throw new LatheError('conflict', `data set ${manifest.dataset} has changed since the run was made; start a new run`);
-    }
-    // Who asks for a training wants to see one; a search takes the weights that are there.
-    const weights = manifest.method === 'train' ? null : await store.findWeights(trainingKey(manifest));
-    return {
-      runId: id,
-      manifest,
-      dataset,
-      dataDir,
-      checkpoint,
-      agent: 'agentRun' in manifest && manifest.agentRun !== undefined ? await this.agentOf(manifest.agentRun) : null,
-      weights: weights ? { sha256: weights.sha256, trainSeconds: weights.trainSeconds, imagesPerSecond: weights.imagesPerSecond } : null,
-    };
-  }
-
-  /** The last checkpoint of a completed search holds its agent. */
-  private async agentOf(id: string): Promise<{ sha256: string }> {
-    const { summary, checkpoint } = await this.show(id);
-    // Behind a fine-tuning the agent stands in the checkpoints of that.
-    if (summary.status !== 'completed' || (checkpoint?.phase !== 'searching' && checkpoint?.phase !== 'tuning'))
-      throw new LatheError(
-        'conflict',
-        `run ${id}, whose agent this run takes, is ${summary.status}; let it complete, then resume this one`,
-      );
-    return { sha256: checkpoint.sha256 };
-  }
-
   private async applyBatch(id: string, batch: Batch, stage?: StageOf): Promise<void> {
-    // Before the checkpoint that says they are done with.
-    for (const record of batch.networks ?? []) await this.keepNetwork(record);
-    const { summary, log, dropped } = await this.options.store.applyBatch({
-      id,
-      ...(batch.progress ? { progress: batch.progress } : {}),
-      ...(batch.budgetLimits ? { budgetLimits: batch.budgetLimits } : {}),
-      ...(batch.trials ? { trials: batch.trials } : {}),
-      ...(batch.metrics ? { metrics: batch.metrics } : {}),
-      ...(batch.log ? { log: batch.log } : {}),
-      ...(batch.solutions ? { solutions: batch.solutions } : {}),
-      ...(batch.checkpoint ? { checkpoint: batch.checkpoint } : {}),
-      ...(batch.weights ? { weights: batch.weights } : {}),
-    });
-    for (const sha256 of dropped) await deleteBlob(this.options.dataDir, sha256);
-    this.changed(summary);
+    await this.options.record.applyBatch(id, batch);
     if (stage && (batch.progress || batch.log)) await this.tellPipeline(stage, batch);
-    const { bus } = this.options;
-    if (batch.trials) bus.emit({ name: 'run.trials', payload: { id, trials: batch.trials } });
-    if (batch.metrics) bus.emit({ name: 'run.metrics', payload: { id, metrics: batch.metrics } });
-    if (log.length > 0) bus.emit({ name: 'run.log', payload: { id, lines: log } });
-    if (batch.solutions || batch.checkpoint) bus.emit({ name: 'run.solutions', payload: { id } });
   }
 
   /** A pipeline is where its stage is, and logs what that logs. */
@@ -407,13 +379,6 @@ export class Runs {
     });
     this.changed(summary);
     if (lines.length > 0) this.options.bus.emit({ name: 'run.log', payload: { id: pipeline, lines } });
-  }
-
-  /** A run that was resumed may make the same network again. */
-  private async keepNetwork(record: NetworkRecord): Promise<void> {
-    const { store } = this.options;
-    if (await store.getNetwork(record.id)) await store.removeNetwork(record.id);
-    await store.addNetwork(record);
   }
 
   /** Does this process work on the run, or on a stage of the pipeline that it is? */
@@ -461,11 +426,11 @@ export class Runs {
     }
     const summaries = await this.options.store.listRuns();
     const there = new Set(summaries.map(({ id }) => id));
-    const gone = [...this.seenRevisions.keys()].filter((id) => !there.has(id));
+    const gone = this.options.record.seen().filter((id) => !there.has(id));
     if (gone.length > 0) this.removed(gone);
     this.sortQueue(summaries);
     for (const summary of summaries) {
-      if (this.active?.id === summary.id || this.seenRevisions.get(summary.id) === summary.revision) continue;
+      if (this.active?.id === summary.id || this.options.record.isKnown(summary)) continue;
       this.changed(summary);
       this.options.bus.emit({ name: 'run.rewound', payload: { id: summary.id } });
     }
@@ -484,14 +449,12 @@ export class Runs {
   }
 
   private removed(ids: readonly string[]): void {
-    for (const id of ids) this.seenRevisions.delete(id);
+    this.options.record.forget(ids);
     this.options.bus.emit({ name: 'run.removed', payload: { ids: [...ids] } });
   }
 
   private changed(summary: RunSummary): RunSummary {
-    this.seenRevisions.set(summary.id, summary.revision);
-    this.options.bus.emit({ name: 'run.changed', payload: summary });
-    return summary;
+    return this.options.record.changed(summary);
   }
 }
 
@@ -525,10 +488,6 @@ function differences(before: Manifest, after: Manifest): string[] {
   const keys = new Set([...Object.keys(before), ...Object.keys(after)]);
   keys.delete('versions');
   return [...keys].filter((key) => sha256OfJson(left?.[key] ?? null) !== sha256OfJson(right?.[key] ?? null));
-}
-
-function unknownRun(id: string): LatheError {
-  return new LatheError('not-found', `run ${id}: there is no such run; run list shows those there are`);
 }
 
 /** Eight letters and digits that are hard to confuse. */

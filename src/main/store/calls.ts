@@ -22,6 +22,7 @@ import {
   type Solution,
   type Trial,
 } from '../../shared/run.ts';
+import { workerIdentitySchema, type Placement } from '../../shared/queue.ts';
 import { studyRecordSchema } from '../../shared/study.ts';
 import { runViewSchema, settingsSchema } from '../../shared/view.ts';
 import { hasBlob, readBlob } from './blobs.ts';
@@ -33,6 +34,7 @@ import { LatencyTableRepository } from './repositories/latency-tables.ts';
 import { LogRepository } from './repositories/log.ts';
 import { MetricRepository } from './repositories/metrics.ts';
 import { NetworkRepository } from './repositories/networks.ts';
+import { PlacementRepository } from './repositories/placements.ts';
 import { purgeRuns } from './purge.ts';
 import { RunRepository, type RunState } from './repositories/runs.ts';
 import { SolutionRepository } from './repositories/solutions.ts';
@@ -68,6 +70,7 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
   const checkpoints = new CheckpointRepository(db);
   const superseded = new SupersededRepository(db);
   const stages = new StageRepository(db);
+  const placements = new PlacementRepository(db);
   const log = new LogRepository(db);
   const weights = new WeightsRepository(db);
   const datasets = new DatasetRepository(db);
@@ -95,6 +98,19 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
       );
     }
     return run;
+  }
+
+  /** The placement of a run whose present attempt this is: what another one writes is refused. */
+  function requireAttempt(run: RunState, attempt: number): Placement {
+    const placement = placementOf(run);
+    if (placement.isWorking && placement.attempt === attempt) return placement;
+    throw new LatheError('conflict', `run ${run.id}: attempt ${attempt} was given up, attempt ${placement.attempt} is the present one`);
+  }
+
+  function placementOf(run: RunState): Placement {
+    const placement = placements.find(run.key);
+    if (!placement) throw new LatheError('conflict', `run ${run.id} was never given to the queue`);
+    return placement;
   }
 
   function summaryOf(id: string): RunSummary {
@@ -213,6 +229,7 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
         }
         runs.touch(run.key);
         runs.setStatus(run.key, { status: 'queued', owner: null, startedAtMs: null, finishedAtMs: null, error: null });
+        placements.close(run.key);
         return summaryOf(id);
       });
     },
@@ -235,10 +252,15 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
       return summary;
     },
 
-    applyBatch({ id, ...input }) {
+    applyBatch({ id, origin, ...input }) {
       const batch = checked(batchSchema, input, `run ${id}`);
       return write(db, () => {
         const run = requireClaimed(id);
+        if (origin) {
+          const { seq } = requireAttempt(run, origin.attempt);
+          if (origin.seq <= seq) return { summary: summaryOf(id), log: [], dropped: [], isNew: false };
+          placements.heard(run.key, origin.seq, batch.checkpoint !== undefined);
+        }
         const revision = runs.touch(run.key);
         if (batch.progress) runs.setProgress(run.key, batch.progress);
         if (batch.budgetLimits) runs.setBudgetLimits(run.key, batch.budgetLimits);
@@ -251,7 +273,7 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
         if (batch.weights) weights.put(batch.weights);
         const dropped = batch.checkpoint ? addCheckpoint(run, batch.checkpoint, revision) : [];
         const lines = log.append(run.key, batch.log ?? []);
-        return { summary: summaryOf(id), log: lines, dropped };
+        return { summary: summaryOf(id), log: lines, dropped, isNew: true };
       });
     },
 
@@ -276,6 +298,7 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
         // A waiting run has no owner; anybody may call it off.
         const calledOff = run.status === 'queued' && (status === 'cancelled' || status === 'paused' || status === 'failed');
         end(calledOff ? run : requireClaimed(id), status, error, atMs);
+        placements.close(run.key);
         return summaryOf(id);
       });
       claimed.delete(id);
@@ -365,6 +388,49 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
     },
 
     takeRequests: (owner) => runs.requestsOf(owner),
+
+    placeRun(id, atMs) {
+      return write(db, () => {
+        const run = requireRun(id);
+        if (run.status !== 'queued')
+          throw new LatheError('conflict', `run ${id} is ${run.status}: only a run that waits can be given to the queue`);
+        runs.touch(run.key);
+        placements.place(run.key, atMs);
+        return placementOf(run);
+      });
+    },
+    getPlacement: (id) => read(db, () => placements.find(requireRun(id).key)),
+    listPlacements: () => read(db, () => placements.open()),
+    beginAttempt(id, input, atMs) {
+      const worker = checked(workerIdentitySchema, input, `run ${id}: worker`);
+      return write(db, () => {
+        const run = requireClaimed(id);
+        placements.begin(run.key, worker, atMs);
+        return placementOf(run);
+      });
+    },
+    releaseAttempt(id, attempt, lost) {
+      return write(db, () => {
+        const run = requireClaimed(id);
+        requireAttempt(run, attempt);
+        placements.release(run.key, lost);
+        runs.touch(run.key);
+        runs.setStatus(run.key, { status: 'queued', owner: null, startedAtMs: null, finishedAtMs: null, error: null });
+        const { progress } = summaryOf(id);
+        runs.setProgress(run.key, { ...progress, ratePerSecond: null, etaSeconds: null });
+        return summaryOf(id);
+      });
+    },
+    getHome: () => placements.home(),
+    takeHome(seen, input) {
+      const owner = input === null ? null : checked(ownerSchema, input, 'home: owner');
+      return write(db, () => {
+        const present = placements.home().owner;
+        const isSame = present === null || seen === null ? present === seen : isSameOwner(present, seen);
+        if (isSame) placements.setHome(owner);
+        return isSame;
+      });
+    },
 
     async findWeights(trainingKey) {
       const record = weights.find(trainingKey);

@@ -85,6 +85,13 @@ function createFace(calls: WorkerCalls, opened: Extract<WorkerMessage, { kind: '
       return gone.length === 0 ? [] : await calls.call('interruptRunsOf', gone, atMs);
     },
     takeRequests: (owner) => calls.call('takeRequests', owner),
+    placeRun: (id, atMs) => calls.call('placeRun', id, atMs),
+    getPlacement: (id) => calls.call('getPlacement', id),
+    listPlacements: () => calls.call('listPlacements'),
+    beginAttempt: (id, worker, atMs) => calls.call('beginAttempt', id, worker, atMs),
+    releaseAttempt: (id, attempt, lost) => calls.call('releaseAttempt', id, attempt, lost),
+    getHome: () => calls.call('getHome'),
+    takeHome: (seen, owner) => calls.call('takeHome', seen, owner),
     findWeights: (trainingKey) => calls.call('findWeights', trainingKey),
     listDatasets: () => calls.call('listDatasets'),
     getDataset: (id) => calls.call('getDataset', id),

@@ -23,6 +23,7 @@ import type {
   Trial,
 } from '../../shared/run.ts';
 
+import type { Placement, WorkerIdentity } from '../../shared/queue.ts';
 import type { StudyRecord } from '../../shared/study.ts';
 import type { RunView, Settings } from '../../shared/view.ts';
 
@@ -51,9 +52,16 @@ export interface CheckpointRecord {
   readonly atMs: number;
 }
 
+/** Which message of which attempt a batch is; of runs that are worked on elsewhere. */
+export interface BatchOrigin {
+  readonly attempt: number;
+  readonly seq: number; // grows within an attempt; what comes a second time is passed over
+}
+
 /** What one message of an engine brings; written in one transaction. */
 export interface RunBatch {
   readonly id: string;
+  readonly origin?: BatchOrigin; // absent: of an engine of this process
   readonly progress?: Progress;
   readonly budgetLimits?: readonly Budget[];
   readonly trials?: readonly Trial[];
@@ -99,6 +107,12 @@ export interface RunChange {
   readonly removeTags?: readonly string[];
 }
 
+/** The process that receives what workers send. */
+export interface HomeRecord {
+  readonly id: string; // of this database, among all that use a queue
+  readonly owner: Owner | null;
+}
+
 export interface Store {
   readonly path: string;
   readonly sqliteVersion: string;
@@ -120,9 +134,10 @@ export interface Store {
   claimRun(id: string, owner: Owner, atMs: number): Promise<RunSummary>;
   /**
    * Applies an engine's batch; returns the new summary, the log lines with their numbers, and the hashes of checkpoint blobs
-   * that nothing refers to any more (the caller deletes those files).
+   * that nothing refers to any more (the caller deletes those files). Throws conflict for an attempt that is not the present one;
+   * `isNew` is false for a batch that is on disk already, of which nothing is written.
    */
-  applyBatch(batch: RunBatch): Promise<{ summary: RunSummary; log: StoredLogLine[]; dropped: string[] }>;
+  applyBatch(batch: RunBatch): Promise<{ summary: RunSummary; log: StoredLogLine[]; dropped: string[]; isNew: boolean }>;
   /** Drops what lies behind the last checkpoint (trials, metrics, solutions found later), logs it, and says where to go on. */
   rewindToCheckpoint(id: string, atMs: number): Promise<{ checkpoint: CheckpointRecord | null; summary: RunSummary }>;
   finishRun(
@@ -146,6 +161,21 @@ export interface Store {
   interruptOrphans(isAlive: (owner: Owner) => boolean | Promise<boolean>, atMs: number): Promise<RunSummary[]>;
   /** Requests for running runs of this owner. They stand until the run ends or is claimed again: acting on one twice must be harmless. */
   takeRequests(owner: Owner): Promise<RunRequestRecord[]>;
+
+  /** Gives a queued run to the queue; throws conflict for any other status. */
+  placeRun(id: string, atMs: number): Promise<Placement>;
+  /** Null for a run that was never given to the queue. */
+  getPlacement(id: string): Promise<Placement | null>;
+  /** Those that the queue is to work on, the earliest first. */
+  listPlacements(): Promise<Placement[]>;
+  /** Counts an attempt at a run that this store has claimed, from now on the only one that may write; one before that did not end is lost. */
+  beginAttempt(id: string, worker: WorkerIdentity, atMs: number): Promise<Placement>;
+  /** The attempt has ended without the run: it waits in the queue again. `lost`: without a word. Throws conflict for another attempt. */
+  releaseAttempt(id: string, attempt: number, lost: boolean): Promise<RunSummary>;
+  /** The process that receives what workers send, if any, and the name of this database among others. */
+  getHome(): Promise<HomeRecord>;
+  /** Becomes that process where it is still the one that was seen; false: another was faster. */
+  takeHome(seen: Owner | null, owner: Owner | null): Promise<boolean>;
 
   findWeights(trainingKey: string): Promise<WeightsRecord | null>;
 

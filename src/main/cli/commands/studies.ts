@@ -73,7 +73,7 @@ export async function runStudy(options: GlobalOptions, begin: (service: Service)
   const report = await withService(options, async (service) => {
     const study = await begin(service);
     note(`study ${study.id}: ${String(study.cells.length)} runs, ${String(study.done)} of them done before`);
-    await untilOver(service, study.id);
+    await untilOver(service, runsOfStudy(service, study.id));
     return await service.call('study.show', { id: study.id });
   });
   printReport(options, report);
@@ -87,7 +87,31 @@ export async function runStudy(options: GlobalOptions, begin: (service: Service)
   }
 }
 
-async function untilOver(service: Service, id: string): Promise<void> {
+/** Tells what becomes of these runs until none of them works or waits any more; Ctrl-C cancels them. */
+export async function followRuns(service: Service, ids: readonly string[]): Promise<void> {
+  await untilOver(service, {
+    runs: async () => await Promise.all(ids.map(async (id) => (await service.call('run.show', { id })).summary)),
+    cancel: async () => {
+      for (const id of ids) await service.call('run.cancel', { id }).catch(() => undefined); // already over
+    },
+  });
+}
+
+function runsOfStudy(service: Service, id: string): FollowedRuns {
+  return {
+    runs: async () => (await service.call('study.show', { id })).study.cells.map(({ run, status }) => ({ id: run, status })),
+    cancel: async () => {
+      await service.call('study.cancel', { id }).catch(() => undefined); // already over: the report says so
+    },
+  };
+}
+
+interface FollowedRuns {
+  readonly runs: () => Promise<readonly { readonly id: string; readonly status: string }[]>;
+  readonly cancel: () => Promise<void>;
+}
+
+async function untilOver(service: Service, { runs, cancel }: FollowedRuns): Promise<void> {
   let settle: () => void = () => undefined;
   const end = new Promise<void>((resolve) => {
     settle = resolve;
@@ -112,13 +136,12 @@ async function untilOver(service: Service, id: string): Promise<void> {
   const unsubscribe = service.subscribe(onEvent);
   const stop = (): void => {
     note('\ncancelling at the next safe point …');
-    service.call('study.cancel', { id }).catch(() => undefined); // already over: the report says so
+    void cancel();
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
   try {
-    const { study } = await service.call('study.show', { id });
-    for (const cell of study.cells) if (!own.has(cell.run)) own.set(cell.run, cell.status);
+    for (const { id, status } of await runs()) if (!own.has(id)) own.set(id, status);
     if (![...own.values()].every((status) => over.has(status))) await end;
   } finally {
     unsubscribe();

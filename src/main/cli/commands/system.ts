@@ -33,6 +33,7 @@ export function addSystemCommands(program: Command): void {
         dataDir: options.dataDir,
         log: note,
         ...(own.port === undefined ? {} : { port: own.port }),
+        ...(options.queue === undefined ? {} : { queue: options.queue }),
         announce: (url) => {
           if (options.json) printJson({ url });
           else printLine(`Lathe is at ${url}\nCtrl-C stops it; a running search keeps its checkpoint.`);

@@ -2,9 +2,10 @@
 import { randomInt } from 'node:crypto';
 import { contract, type Output, type Parsed } from '../../../shared/contract.ts';
 import { LatheError } from '../../../shared/errors.ts';
-import { runRequestSchema, type RunRequest, type RunSummary } from '../../../shared/run.ts';
+import { runRequestSchema, type Where, type RunRequest, type RunSummary } from '../../../shared/run.ts';
 import { comparedMethods, type StudyPreset, type StudyRecord, type StudyReport, type StudySummary } from '../../../shared/study.ts';
 import type { Store } from '../../store/types.ts';
+import type { RunRecord } from '../run-record.ts';
 import type { Runs } from '../runs.ts';
 import { comparisonKind, comparisonTables } from './comparison.ts';
 import type { Labels, StudyDefinition, StudyWorld } from './definition.ts';
@@ -17,6 +18,7 @@ const definitions: readonly StudyDefinition[] = [table3, table4, table5, table6,
 
 export interface StudiesOptions {
   readonly store: Store;
+  readonly record: RunRecord;
   readonly runs: Runs;
   readonly world: StudyWorld;
 }
@@ -43,7 +45,7 @@ export class Studies {
   }
 
   /** Plans all runs, takes over those that are there already with the same manifest, and queues the others. */
-  async run({ kind, preset }: Parsed<'study.run'>): Promise<StudySummary> {
+  async run({ kind, preset, where }: Parsed<'study.run'>): Promise<StudySummary> {
     const definition = requireDefinition(kind);
     const planned = await definition.plan(preset, this.options.world);
     const cells: StudyRecord['cells'] = [];
@@ -52,7 +54,7 @@ export class Studies {
       if (!cell) throw new Error(`study ${kind}: no run planned before as ${labelKey(labels)}`);
       return cell.run;
     };
-    for (const { labels, request } of planned) cells.push(await this.cell(labels, request(idOf)));
+    for (const { labels, request } of planned) cells.push(await this.cell(labels, { ...request(idOf), where }));
     return await this.keep(kind, definition.title, preset, cells);
   }
 
@@ -70,16 +72,16 @@ export class Studies {
 
   async show(id: string): Promise<StudyReport> {
     const record = await this.require(id);
-    const runs = await Promise.all(record.cells.map(async ({ labels, run }) => ({ labels, detail: await this.options.runs.show(run) })));
+    const runs = await Promise.all(record.cells.map(async ({ labels, run }) => ({ labels, detail: await this.options.record.show(run) })));
     const tables =
       record.kind === comparisonKind ? comparisonTables(runs) : await requireDefinition(record.kind).report(runs, this.options.world);
     return contract['study.show'].output.parse({ study: summaryOf(record, await this.runsById()), tables });
   }
 
   /** Puts all that are not completed back in line. */
-  async resume(id: string): Promise<StudySummary> {
+  async resume(id: string, where?: Where): Promise<StudySummary> {
     const record = await this.require(id);
-    for (const run of new Set(record.cells.map((cell) => cell.run))) await this.options.runs.adopt(run);
+    for (const run of new Set(record.cells.map((cell) => cell.run))) await this.options.runs.adopt(run, where);
     return summaryOf(record, await this.runsById());
   }
 

@@ -14,6 +14,7 @@ import { pause } from './0011-pause.ts';
 import { workbench } from './0012-workbench.ts';
 import { quantizedNetwork } from './0013-quantized-network.ts';
 import { stages } from './0014-stages.ts';
+import { placements } from './0015-placements.ts';
 
 export const migrations: readonly Migration[] = [
   firstTables,
@@ -30,4 +31,5 @@ export const migrations: readonly Migration[] = [
   workbench,
   quantizedNetwork,
   stages,
+  placements,
 ];
