@@ -4,6 +4,8 @@
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { isIPv6 } from 'node:net';
+import { networkInterfaces } from 'node:os';
 
 /** A refusal: the HTTP status and the sentence to show. */
 export interface Refusal {
@@ -29,9 +31,10 @@ export class Access {
   /** Cookies know no port, so the name holds it: two servers on one machine do not overwrite each other's. */
   readonly cookieName: string;
 
-  constructor(token: string, port: number) {
+  /** `address`: the one that is listened on, or one that means all of this machine's. */
+  constructor(token: string, port: number, address = '127.0.0.1') {
     this.token = token;
-    this.hosts = new Set([`127.0.0.1:${port}`, `localhost:${port}`]);
+    this.hosts = new Set(['127.0.0.1', 'localhost', ...namesOf(address)].map((host) => `${host}:${port}`));
     this.cookieName = `lathe-${port}`;
   }
 
@@ -85,6 +88,13 @@ export class Access {
     }
     return null;
   }
+}
+
+/** The addresses that a browser may name for a server that listens on this one. Names of other machines are not among them. */
+function namesOf(address: string): string[] {
+  const all = address === '0.0.0.0' || address === '::';
+  const own = Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map((one) => one.address));
+  return (all ? own : [address]).map((one) => (isIPv6(one) ? `[${one}]` : one));
 }
 
 function bearerOf(request: IncomingMessage): string | null {

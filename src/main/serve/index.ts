@@ -11,12 +11,13 @@ export interface ServeOptions {
   readonly dataDir: string;
   readonly port?: number;
   readonly queue?: string; // default: the data folder's own
+  readonly address?: string; // default: 127.0.0.1
   readonly log: (text: string) => void;
   readonly announce: (url: string) => void; // once the page can be opened
 }
 
 /** Serves until SIGINT, SIGTERM or SIGHUP; resolves when service and server are closed. */
-export async function serve({ dataDir, port, queue, log, announce }: ServeOptions): Promise<void> {
+export async function serve({ dataDir, port, address, queue, log, announce }: ServeOptions): Promise<void> {
   const stopped = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
   });
@@ -25,7 +26,11 @@ export async function serve({ dataDir, port, queue, log, announce }: ServeOption
     ...(queue === undefined ? {} : { queue: { url: queue, where: 'here' as const } }),
   });
   try {
-    const server = await startServer({ service, rendererDir: rendererDir(), log, ...(port === undefined ? {} : { port }) });
+    const server = await startServer({
+      ...{ service, rendererDir: rendererDir(), log },
+      ...(port === undefined ? {} : { port }),
+      ...(address === undefined ? {} : { address }),
+    });
     announce(server.url);
     await stopped;
     log('stopping');

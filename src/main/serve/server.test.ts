@@ -392,6 +392,62 @@ describe('the channel', () => {
   });
 });
 
+describe('under attack', () => {
+  it('refuses 1,000 requests at once, and answers its own page meanwhile', async () => {
+    const to = await start();
+    const mine = await connect(bearer(to), { to });
+    const kinds: Record<string, string>[] = [
+      {},
+      { Authorization: 'Bearer wrong' },
+      { Host: 'evil.example', ...bearer(to) },
+      { Origin: 'https://evil.example', ...bearer(to) },
+      { Cookie: `lathe-${to.port}=guessed` },
+    ];
+    const asked = Array.from({ length: 1000 }, async (_, i) => {
+      // More than 256 at once are not even accepted.
+      return await ask('/app.js', { to, headers: kinds[i % kinds.length] ?? {} }).then(
+        ({ status }) => status,
+        () => 0,
+      );
+    });
+    mine.send({ id: 1, method: 'run.list', input: {} });
+    expect(await mine.next()).toMatchObject({ kind: 'response', id: 1, ok: true });
+    const statuses = await Promise.all(asked);
+    expect(statuses.filter((status) => ![0, 401, 403, 429].includes(status))).toEqual([]);
+    expect((await ask('/app.js', { to, headers: bearer(to) })).status).toBe(200); // the right token is not held up
+    expect(service.calls).toHaveLength(1);
+  });
+
+  it.each([
+    ['no HTTP', 'hello\r\n\r\n'],
+    ['a header without an end', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(20_000)}`],
+    ['two lengths', 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab'],
+    ['a broken upgrade', 'GET /api HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'],
+  ])('closes a connection that sends %s', async (_, text) => {
+    const socket = connectTcp({ host: '127.0.0.1', port: server.port }, () => socket.write(text));
+    let answer = '';
+    socket.setEncoding('utf8').on('data', (chunk: string) => (answer += chunk));
+    socket.on('error', () => undefined);
+    await new Promise((resolve) => socket.once('close', resolve));
+    expect(answer).not.toContain(' 200 ');
+    expect((await ask('/app.js', { headers: bearer() })).status).toBe(200);
+  });
+});
+
+describe('on another address than 127.0.0.1', () => {
+  it.runIf(process.platform === 'linux')('answers by that address alone, and still needs the token', async () => {
+    const other = await start({ address: '127.0.0.2' });
+    expect(other.url).toContain('http://127.0.0.2:');
+    const status = async (headers: Record<string, string>): Promise<number> => (await fetch(`${other.origin}/app.js`, { headers })).status;
+    expect(await status({})).toBe(401);
+    expect(await status(bearer(other))).toBe(200);
+  });
+
+  it('that is none of this machine is refused', async () => {
+    await expect(start({ address: '203.0.113.7' })).rejects.toMatchObject({ code: 'bad-input' });
+  });
+});
+
 describe('starting and stopping', () => {
   it('prints an address with its token', () => {
     expect(server.url).toBe(`http://127.0.0.1:${server.port}/?token=${server.token}`);

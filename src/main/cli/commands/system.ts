@@ -1,5 +1,7 @@
 /** Commands about the machine and the other faces: doctor, serve, demo. */
+import { isIP } from 'node:net';
 import type { Command } from 'commander';
+import { LatheError } from '../../../shared/errors.ts';
 import { integer } from '../arguments.ts';
 import { globalOptions, withService } from '../context.ts';
 import { runDemo } from '../demo.ts';
@@ -25,15 +27,19 @@ export function addSystemCommands(program: Command): void {
   program
     .command('serve')
     .description('the whole application in a browser, on this machine only')
-    .option('--port <n>', 'port on 127.0.0.1', integer(0, 65_535))
-    .action(async (own: { port?: number }, command: Command) => {
+    .option('--port <n>', 'port to listen on', integer(0, 65_535))
+    .option('--host <address>', 'IP address to listen on (default: 127.0.0.1, which only this machine reaches)')
+    .option('--allow-network', 'really listen on an address that other machines reach')
+    .action(async (own: { port?: number; host?: string; allowNetwork?: true }, command: Command) => {
       const options = globalOptions(command);
+      if (own.host !== undefined) requireKnownRisk(own.host, own.allowNetwork === true);
       const { serve } = await import('../../serve/index.ts');
       await serve({
         dataDir: options.dataDir,
         log: note,
         ...(own.port === undefined ? {} : { port: own.port }),
         ...(options.queue === undefined ? {} : { queue: options.queue }),
+        ...(own.host === undefined ? {} : { address: own.host }),
         announce: (url) => {
           if (options.json) printJson({ url });
           else printLine(`Lathe is at ${url}\nCtrl-C stops it; a running search keeps its checkpoint.`);
@@ -49,4 +55,15 @@ export function addSystemCommands(program: Command): void {
     .action(async (own: { trials?: number; seed?: number; threads?: number }, command: Command) => {
       await runDemo(globalOptions(command), own);
     });
+}
+
+/** Another address than this machine's own is listened on only by who has read what that means. */
+function requireKnownRisk(host: string, isAllowed: boolean): void {
+  if (isIP(host) === 0) throw new LatheError('bad-input', `--host ${host}: expected an IP address of this machine, such as 192.168.1.5`);
+  if (isAllowed || host === '::1' || host.startsWith('127.')) return;
+  throw new LatheError(
+    'bad-input',
+    `--host ${host}: whoever can reach this address and learns its token can start searches and read files as you, and nothing on the way is ` +
+      'encrypted, the token neither; better forward the port (ssh -L 4173:127.0.0.1:4173 USER@THIS-MACHINE), or add --allow-network if you trust the network',
+  );
 }
