@@ -15,11 +15,12 @@ beforeAll(async () => {
 });
 
 describe('the preload script', () => {
-  it('gives the page exactly four functions, under one name', () => {
+  it('gives the page exactly five functions, under one name', () => {
     expect([...contextBridge.exposed.keys()]).toEqual(['lathe']);
     expect(Object.entries(bridge).map(([name, value]) => [name, typeof value])).toEqual([
       ['call', 'function'],
       ['choosePath', 'function'],
+      ['onCommand', 'function'],
       ['pathOf', 'function'],
       ['subscribe', 'function'],
     ]);
@@ -55,6 +56,16 @@ describe('the preload script', () => {
     expect(ipcRenderer.sent.at(-1)).toEqual({ channel: 'lathe:follow', payload: false });
     ipcRenderer.emit('lathe:event', origin, rewound);
     expect(heard).toHaveLength(2);
+  });
+
+  it('hands on what was chosen in the menu, by its id alone, until the page has heard enough', () => {
+    const heard: unknown[][] = [];
+    const stop = bridge.onCommand((...args: unknown[]) => void heard.push(args));
+    ipcRenderer.emit('lathe:command', origin, 'new-run');
+    ipcRenderer.emit('lathe:command', origin, { id: 'new-run' });
+    stop();
+    ipcRenderer.emit('lathe:command', origin, 'go-runs');
+    expect(heard).toEqual([['new-run']]);
   });
 
   it('hands a listener the event of the contract alone, never the one of Electron', () => {

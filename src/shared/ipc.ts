@@ -9,6 +9,7 @@ export const ipcChannels = {
   call: 'lathe:call', // page to main: { method, input }, answered by a CallResult
   follow: 'lathe:follow', // page to main: true or false, whether it wants events
   event: 'lathe:event', // main to page: a LatheEvent
+  command: 'lathe:command', // main to page: a CommandId that was chosen in the menu
   choose: 'lathe:choose', // page to main: a PathKind, answered by the path that the user chose in the system's dialog, or null
 } as const;
 
@@ -18,6 +19,8 @@ export type PathKind = 'folder' | 'file';
 export interface LatheBridge {
   call(method: string, input: unknown): Promise<CallResult>;
   subscribe(listener: (event: LatheEvent) => void): () => void;
+  /** Hears what is chosen in the window's menu, until the returned function is called. */
+  onCommand(listener: (id: string) => void): () => void;
   /** Asks for a folder or a file in the system's dialog; null where the user chose none. */
   choosePath(kind: PathKind): Promise<string | null>;
   /** Where a dropped file or folder lies; empty for one that a page made. */

@@ -16,6 +16,7 @@ import {
   shell,
   utilityProcess,
 } from '../../../test/fakes/electron.ts';
+import { commandInfos } from '../../shared/commands.ts';
 import type { LatheEvent } from '../../shared/contract.ts';
 import { LatheError } from '../../shared/errors.ts';
 import type { EngineLauncher } from '../engine/launcher.ts';
@@ -256,6 +257,14 @@ describe('what a page may do', () => {
 });
 
 describe('the menu', () => {
+  it('names every command of the interface and tells the page which was chosen', async () => {
+    await started();
+    const items = ['Go', 'Commands'].flatMap((label) => Menu.template.find((item) => item.label === label)?.submenu ?? []);
+    expect(items).toHaveLength(Object.keys(commandInfos).length);
+    items.find(({ label }) => label?.startsWith('New run'))?.click?.();
+    expect(BrowserWindow.all.at(-1)?.webContents.sent).toContainEqual({ channel: 'lathe:command', payload: 'new-run' });
+  });
+
   it("has the system's roles and opens only allowed addresses", async () => {
     await started();
     expect(Menu.template.map(({ role }) => role)).toEqual(

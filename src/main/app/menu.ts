@@ -1,5 +1,7 @@
-/** The application menu: the system's own roles, and the papers that the searches come from. */
-import { Menu, type MenuItemConstructorOptions } from 'electron';
+/** The application menu: the system's own roles, the commands of the interface, and the papers that the searches come from. */
+import { BrowserWindow, Menu, type MenuItemConstructorOptions } from 'electron';
+import { commandInfos, type CommandInfo } from '../../shared/commands.ts';
+import { ipcChannels } from '../../shared/ipc.ts';
 import { externalLinks, openLink } from './security.ts';
 
 export function setMenu(log: (text: string) => void): void {
@@ -14,6 +16,8 @@ export function setMenu(log: (text: string) => void): void {
     { role: 'fileMenu' },
     { role: 'editMenu' },
     { role: 'viewMenu' },
+    { label: 'Go', submenu: commandsOf('Go to') },
+    { label: 'Commands', submenu: commandsOf('Do') },
     { role: 'windowMenu' },
     {
       role: 'help',
@@ -25,4 +29,14 @@ export function setMenu(log: (text: string) => void): void {
     },
   ];
   Menu.setApplicationMenu(Menu.buildFromTemplate(template));
+}
+
+/** The page does them: it is told which. Their keys are the page's own, so they are said and not bound here. */
+function commandsOf(group: CommandInfo['group']): MenuItemConstructorOptions[] {
+  return Object.entries(commandInfos)
+    .filter(([, info]) => info.group === group)
+    .map(([id, { label, keys }]) => ({
+      label: keys === '' ? label : `${label}  (${keys})`,
+      click: () => BrowserWindow.getAllWindows()[0]?.webContents.send(ipcChannels.command, id),
+    }));
 }

@@ -24,6 +24,10 @@ export class BridgeConnection implements Connection {
     return this.#bridge.subscribe(listener);
   }
 
+  onCommand(listener: (id: string) => void): () => void {
+    return this.#bridge.onCommand(listener);
+  }
+
   onStatus(): () => void {
     return () => undefined;
   }

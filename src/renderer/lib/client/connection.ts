@@ -11,6 +11,8 @@ export type FileAccess = Pick<LatheBridge, 'choosePath' | 'pathOf'>;
 export interface Connection extends LatheClient {
   /** In the window; null in a browser. */
   readonly files: FileAccess | null;
+  /** In the window: hears the commands of its menu, by their ids, until the returned function is called. */
+  onCommand?(listener: (id: string) => void): () => void;
   readonly status: ConnectionStatus;
   /** Calls back on every change of `status` until the returned function is called. */
   onStatus(listener: (status: ConnectionStatus) => void): () => void;

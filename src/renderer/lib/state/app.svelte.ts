@@ -3,7 +3,9 @@ import { createContext } from 'svelte';
 import type { Input, Method, Output } from '../../../shared/contract.ts';
 import type { RunSummary } from '../../../shared/run.ts';
 import type { Connection, ConnectionStatus } from '../client/connection.ts';
+import { Intake } from './intake.svelte.ts';
 import { asLatheError, Loader } from './loader.svelte.ts';
+import { Recents } from './recents.svelte.ts';
 import { Router } from './router.svelte.ts';
 import { Runs } from './runs.svelte.ts';
 import { Selection } from './selection.svelte.ts';
@@ -18,6 +20,8 @@ export class AppState {
   readonly toasts = new Toasts();
   readonly runs: Runs;
   readonly selection = new Selection();
+  readonly recents = new Recents();
+  readonly intake = new Intake(this);
   readonly views: Views;
   readonly info: Loader<Output<'system.info'>>;
   readonly networks: Loader<Output<'network.list'>>;

@@ -1,12 +1,9 @@
-/** Every command, once: the palette, the shortcuts sheet and the keyboard read the same list. */
+/** What the commands do, and the keys that they hear. What there is stands in shared/commands.ts. */
+import { commandInfos, type CommandId, type CommandInfo } from '../../../shared/commands.ts';
 import type { AppState } from '../state/app.svelte.ts';
 
-export interface Command {
+export interface Command extends CommandInfo {
   readonly id: string;
-  readonly group: 'Go to' | 'Do';
-  readonly label: string;
-  /** One key, or two typed one after the other: `g r`. Empty: palette only. */
-  readonly keys: string;
   readonly run: () => void;
 }
 
@@ -15,20 +12,37 @@ export function commandsOf(app: AppState): readonly Command[] {
     (...path: string[]): (() => void) =>
     () =>
       app.router.go(path);
-  return [
-    { id: 'go-runs', group: 'Go to', label: 'Runs', keys: 'g r', run: go('runs') },
-    { id: 'go-compare', group: 'Go to', label: 'Compare', keys: 'g c', run: go('compare') },
-    { id: 'go-studies', group: 'Go to', label: 'Studies', keys: 'g u', run: go('studies') },
-    { id: 'go-networks', group: 'Go to', label: 'Networks', keys: 'g n', run: go('networks') },
-    { id: 'go-targets', group: 'Go to', label: 'Targets', keys: 'g t', run: go('targets') },
-    { id: 'go-tables', group: 'Go to', label: 'Latency tables', keys: 'g l', run: go('tables') },
-    { id: 'go-datasets', group: 'Go to', label: 'Data sets', keys: 'g d', run: go('datasets') },
-    { id: 'go-system', group: 'Go to', label: 'System', keys: 'g s', run: go('system') },
-    { id: 'new-run', group: 'Do', label: 'New run', keys: 'n', run: go('new') },
-    { id: 'filter', group: 'Do', label: 'Filter the table', keys: '/', run: focusFilter },
-    { id: 'theme', group: 'Do', label: 'Next theme: system, light, dark', keys: '', run: () => app.theme.next() },
-    { id: 'shortcuts', group: 'Do', label: 'Keyboard shortcuts', keys: '?', run: () => (app.shortcutsOpen = true) },
-  ];
+  const actions: Readonly<Record<CommandId, () => void>> = {
+    'go-runs': go('runs'),
+    'go-archive': () => app.router.go(['runs'], [['place', 'archive']]),
+    'go-trash': () => app.router.go(['runs'], [['place', 'trash']]),
+    'go-compare': go('compare'),
+    'go-studies': go('studies'),
+    'go-networks': go('networks'),
+    'go-targets': go('targets'),
+    'go-tables': go('tables'),
+    'go-datasets': go('datasets'),
+    'go-system': go('system'),
+    'new-run': go('new'),
+    'open-file': chooseFiles(app),
+    'compare-chosen': () => app.router.go(['compare'], [['runs', [...app.selection.ids].join(',')]]),
+    filter: focusFilter,
+    theme: () => app.theme.next(),
+    shortcuts: () => (app.shortcutsOpen = true),
+  };
+  return Object.entries(commandInfos).map(([id, info]) => ({ id, ...info, run: actions[id as CommandId] }));
+}
+
+/** Asks for files and takes them as if they were dropped. */
+function chooseFiles(app: AppState): () => void {
+  return () => {
+    const input = document.createElement('input');
+    input.type = 'file';
+    input.multiple = true;
+    input.accept = '.onnx,.json,.csv,.yaml,.yml';
+    input.addEventListener('change', () => app.intake.takeAll(input.files ?? []));
+    input.click();
+  };
 }
 
 function focusFilter(): void {

@@ -1,7 +1,7 @@
 /** Zoom, pan and fit of the graph view, and pieces of an upload. */
 import { describe, expect, it } from 'vitest';
 import { centred, fitted, isSeen, panned, zoomed } from './graph-view.ts';
-import { base64Of, piecesOf } from './upload.ts';
+import { base64Of, piecesOf } from '../../lib/client/upload.ts';
 
 const nodes = [
   { id: 'a', x: 0, y: 0, width: 100, height: 20 },

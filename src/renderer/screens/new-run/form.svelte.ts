@@ -2,7 +2,7 @@
 import type { Output } from '../../../shared/contract.ts';
 import type { DatasetInfo } from '../../../shared/dataset.ts';
 import type { NetworkRef } from '../../../shared/network.ts';
-import type { Budget, Resource } from '../../../shared/policy.ts';
+import type { Budget, QuantizePolicy, Resource } from '../../../shared/policy.ts';
 import { recipes, type Recipe } from '../../../shared/recipes.ts';
 import type { Manifest, RunMethod, RunRequest } from '../../../shared/run.ts';
 import { amountOf, impossible, rangeOf, type Preview } from './budgets.ts';
@@ -33,6 +33,8 @@ export class RunForm {
   seed = $state('1');
   threads = $state(''); // empty: the physical cores
   note = $state('');
+  /** A policy that a search of bits tries first, and the file that it is from. */
+  start = $state.raw<{ readonly name: string; readonly policy: QuantizePolicy } | null>(null);
   /** What was typed over a default, by `group.key`. */
   typed = $state.raw<ReadonlyMap<string, string>>(new Map());
   preview = $state.raw<Preview | null>(null);
@@ -235,6 +237,7 @@ export class RunForm {
       target: this.targetId,
       ...(this.batch.trim() === '' ? {} : { batch: parseNumber(this.batch) }),
       budgets: [...this.budgets],
+      ...(this.start === null ? {} : { start: this.start.policy }),
       ...(Object.keys(search).length === 0 ? {} : { search }),
     };
   }
@@ -276,6 +279,7 @@ export class RunForm {
     this.targetId = manifest.target;
     this.batch = String(manifest.batch);
     this.budgets = manifest.budgets;
+    this.start = manifest.start === undefined ? null : { name: 'the start of that run', policy: manifest.start };
     type('search', manifest.search);
     type('agent', manifest.search.agent);
   }
