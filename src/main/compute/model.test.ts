@@ -207,7 +207,9 @@ describe('training', () => {
         else if (after[i] !== zeros[i]) changed += 1;
       }
     }
-    const free = model.parameters.filter(isTrained).reduce((sum, { length }) => sum + length, 0) - zeros.filter((w, i) => w === 0 && start[i] !== 0).length;
+    const free =
+      model.parameters.filter(isTrained).reduce((sum, { length }) => sum + length, 0) -
+      zeros.filter((w, i) => w === 0 && start[i] !== 0).length;
     expect(changed).toBeGreaterThan(0.8 * free);
     model.setState(zeros);
     await model.train(steps(3, 0.1, { ...change, keepZeros: false }));

@@ -39,7 +39,7 @@ export class RunView {
     this.#client = client;
     this.#batch = new FrameBatch((events) => this.#apply(events), schedule);
     this.#stop = client.subscribe((event) => {
-      if (event.payload.id === id) this.#batch.add(event);
+      if ('id' in event.payload && event.payload.id === id) this.#batch.add(event);
     });
   }
 
