@@ -4,7 +4,7 @@ import type { RunSummary } from '../../../shared/run.ts';
 import type { ColumnSpec } from '../../lib/table/columns.ts';
 import { budgetUse, elapsedSeconds, gainOf } from '../../../shared/run-figures.ts';
 
-export interface RunColumn extends ColumnSpec<RunSummary> {
+export interface RunColumn extends Omit<ColumnSpec<RunSummary>, 'cell'> {
   /** How a figure is written, for the mean of a group and its spread; without it a group shows no figure. */
   readonly format?: (value: number) => string;
   readonly formatSpread?: (value: number) => string;
