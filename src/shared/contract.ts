@@ -403,6 +403,22 @@ export const contract = {
       uniform: z.array(uniformCostSchema), // w = a, 8 down to the fewest
     }),
   },
+  /** Channels by the clip of the released AMC code, to compare with: of chains of layers alone. */
+  'prune.compatible': {
+    input: z
+      .object({
+        network: networkRefSchema,
+        budget: z.number().positive().max(1), // of the multiply-accumulates
+        lowerBound: z.number().positive().max(1), // of a ratio
+        roundTo: z.number().int().min(1).max(1024),
+        action: z.number().min(0).max(1), // ratio that is asked of every layer
+      })
+      .strict(),
+    output: z.object({
+      layers: z.array(z.object({ layer: z.string(), channels: z.number().int(), kept: z.number().int() })), // input channels
+      ratio: z.number(),
+    }),
+  },
   'prune.preview': {
     // What a pruning could decide, and what its budgets mean, before anything runs. Refuses what cannot work.
     input: z

@@ -297,6 +297,7 @@ function makeHandlers({
     'simulate.timeline': (input) => targets.timeline(input),
     evaluate: (input) => evaluations.evaluate(input),
     'run.preview': (input) => targets.preview(input),
+    'prune.compatible': (input) => prunings.compatible(input),
     'prune.preview': (input) => prunings.preview(input),
     'pipeline.preview': async ({ network, dataset, target, batch = targets.find(target).target.defaultBatch }) => ({
       batch,

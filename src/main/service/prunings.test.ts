@@ -33,6 +33,15 @@ describe('a request for a pruning', () => {
     expect(await service.call('run.list', {})).toEqual([]);
   });
 
+  it('gives the channels of the released clip, of chains alone', async () => {
+    const { service } = lathe;
+    const options = { budget: 0.5, lowerBound: 0.2, roundTo: 8, action: 1 };
+    const { layers, ratio } = await service.call('prune.compatible', { network: { id: 'mobilenet-v1' }, ...options });
+    expect(layers.slice(7).map(({ kept }) => kept)).toEqual([512, 368, 104, 104, 104, 104, 208, 208]);
+    expect(ratio).toBeCloseTo(0.50106, 5);
+    await expect(service.call('prune.compatible', { network: { id: 'resnet-20' }, ...options })).rejects.toThrow(/chains of layers alone/);
+  });
+
   it('tells what could be decided before anything runs', async () => {
     const preview = await lathe.service.call('prune.preview', {
       network: { id: 'mobilenet-v1', width: 0.25 },

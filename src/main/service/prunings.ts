@@ -9,6 +9,7 @@ import {
   type TrainingParameters,
   type TrainManifest,
 } from '../../shared/run.ts';
+import { compatibleClip } from '../search/prune/compatible.ts';
 import type { EngineRequests } from '../engine/host.ts';
 import type { Datasets } from './datasets.ts';
 import type { ManifestSources } from './manifests.ts';
@@ -25,6 +26,13 @@ export class Prunings {
 
   constructor(parts: Prunings['parts']) {
     this.parts = parts;
+  }
+
+  /** Throws LatheError bad-input where the network is no chain of layers. */
+  async compatible({ network, action, ...options }: Parsed<'prune.compatible'>): Promise<Output<'prune.compatible'>> {
+    const { graph } = await this.parts.own.find(network);
+    const { layers, ratio } = compatibleClip(graph, { ...options, actions: graph.nodes.map(() => action) });
+    return { layers: [...layers], ratio };
   }
 
   async preview({ network, dataset, target, batch, budgets, search }: Parsed<'prune.preview'>): Promise<Output<'prune.preview'>> {

@@ -2,10 +2,45 @@
 import type { Command } from 'commander';
 import { count, shape } from '../../../shared/format.ts';
 import type { NetworkDiffRow, NetworkStructure } from '../../../shared/network.ts';
+import { integer, positive } from '../arguments.ts';
 import { globalOptions, withService } from '../context.ts';
 import { printJson, printLine, printTable } from '../output.ts';
 
+interface ClipOptions {
+  readonly budget: number;
+  readonly minRatio: number;
+  readonly round: number;
+  readonly action: number;
+}
+
+/** The clip of the released AMC code, to compare with: `docs/algorithms/amc.md` says what differs from Lathe's own. */
+function addClipCommand(network: Command): void {
+  network
+    .command('clip <network>')
+    .description("channels that AMC's released clip leaves of a chain of layers, such as mobilenet-v1")
+    .option('--budget <x>', 'of the multiply-accumulates', positive, 0.5)
+    .option('--min-ratio <x>', 'that stays of each layer at least', positive, 0.2)
+    .option('--round <n>', 'channels are kept in multiples of this', integer(1, 1024), 8)
+    .option('--action <x>', 'ratio that is asked of every layer', positive, 1)
+    .action(async (id: string, { budget, minRatio, round, action }: ClipOptions, command: Command) => {
+      const options = globalOptions(command);
+      const input = { network: { id }, budget, lowerBound: minRatio, roundTo: round, action };
+      const { layers, ratio } = await withService(options, (service) => service.call('prune.compatible', input));
+      if (options.json) {
+        printJson({ layers, ratio });
+        return;
+      }
+      printTable(
+        ['layer', 'input channels', 'kept'],
+        layers.map(({ layer, channels, kept }) => [layer, count(channels), count(kept)]),
+        [1, 2],
+      );
+      printLine(`${(100 * ratio).toFixed(3)} % of the multiply-accumulates stay`);
+    });
+}
+
 export function addNetworkStructureCommands(network: Command): void {
+  addClipCommand(network);
   network
     .command('diff <first> <second>')
     .description('operators added, removed and changed, and what that does to MACs and parameters')

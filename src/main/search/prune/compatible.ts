@@ -14,8 +14,13 @@ export interface CompatibleClip {
   readonly actions: readonly number[]; // a ratio for each layer that is not depthwise; the first is taken as 1
 }
 
-/** Input channels of each layer that is not depthwise, and the multiply-accumulates that stay of all, 0..1. */
-export function compatibleClip(graph: Graph, options: CompatibleClip): { readonly channels: number[]; readonly ratio: number } {
+export interface CompatibleChannels {
+  readonly layers: readonly { readonly layer: string; readonly channels: number; readonly kept: number }[]; // input channels, in network order
+  readonly ratio: number; // multiply-accumulates that stay of all, 0..1
+}
+
+/** Input channels of each layer that is not depthwise. Throws LatheError bad-input where the network is no chain. */
+export function compatibleClip(graph: Graph, options: CompatibleClip): CompatibleChannels {
   const { layers, buffers } = chainOf(graph);
   const { budget, lowerBound, roundTo, actions } = options;
   const last = layers.length - 1;
@@ -37,7 +42,10 @@ export function compatibleClip(graph: Graph, options: CompatibleClip): { readonl
     c[t] = rounded(allowed, channels, roundTo) / channels;
   }
   const kept = layers.reduce((macs, _, i) => macs + (F[i] ?? 0) * (c[i] ?? 1) * n(i) + (B[i] ?? 0) * (c[i] ?? 1), 0);
-  return { channels: layers.map(({ inChannels }, t) => Math.round(inChannels * (c[t] ?? 1))), ratio: kept / total };
+  return {
+    layers: layers.map(({ name, inChannels }, t) => ({ layer: name, channels: inChannels, kept: Math.round(inChannels * (c[t] ?? 1)) })),
+    ratio: kept / total,
+  };
 }
 
 function rounded(ratio: number, channels: number, roundTo: number): number {

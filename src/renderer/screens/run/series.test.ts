@@ -25,9 +25,12 @@ describe('the series of a run', () => {
     expect(series.steps).toEqual([0, 1, 2]);
   });
 
-  it('have no best trial before the first, and the earliest of equals', () => {
+  it('have no best trial before the first, and the last that was best so far', () => {
     expect(bestTrial([])).toBeNull();
-    expect(bestTrial([trial(0, 1, 0.5), trial(1, 1, 0.6)])?.step).toBe(0);
+    const marks = [true, true, false, true, false]; // a second stage begins at trial 3 with lower rewards
+    const trials = [1, 2, 1, 0.5, 0.4].map((reward, step) => ({ ...trial(step, reward, 0.5), isBest: marks[step] ?? false }));
+    expect(bestTrial(trials)?.step).toBe(3);
+    expect(bestTrial(trials.slice(0, 3))?.step).toBe(1);
   });
 });
 

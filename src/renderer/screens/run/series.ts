@@ -63,11 +63,9 @@ export function onOneAxis(...series: readonly Points[]): {
   return { x, ys };
 }
 
-/** The trial with the highest reward; the earliest of equals. */
+/** The last trial that was the best so far: of a search in stages the best of the last one, whose rewards alone are of the final budget. */
 export function bestTrial(trials: readonly Trial[]): Trial | null {
-  let best: Trial | null = null;
-  for (const trial of trials) if (best === null || trial.reward > best.reward) best = trial;
-  return best;
+  return trials.findLast(({ isBest }) => isBest) ?? null;
 }
 
 /** The uniform policy within the budget that is the most accurate, on the test split where all are known there. */
