@@ -90,7 +90,16 @@ export class BrowserWindow extends EventEmitter {
   show = (): void => void this.shown++;
   focus = (): void => void this.focused++;
   restore = (): void => void (this.minimized = false);
-  close = (): void => void (this.closed = true);
+  /** As the real one: asks whoever holds it open. */
+  close = (): void => {
+    const event = { prevented: false, preventDefault: () => (event.prevented = true) };
+    this.emit('close', event);
+    if (!event.prevented) this.destroy();
+  };
+  destroy = (): void => {
+    this.closed = true;
+    if (BrowserWindow.getAllWindows().length === 0) app.emit('window-all-closed');
+  };
   isMinimized = (): boolean => this.minimized;
   isDestroyed = (): boolean => this.closed;
 }
@@ -103,6 +112,9 @@ class FakeApp extends EventEmitter {
   private becomesReady = (): void => undefined;
   private ready: Promise<unknown> = Promise.resolve();
 
+  isPackaged = false;
+  readonly linkSchemes: string[] = [];
+  setAsDefaultProtocolClient = (scheme: string): void => void this.linkSchemes.push(scheme);
   enableSandbox = (): void => void asked.push('app.enableSandbox');
   setPath = (name: string, path: string): void => void this.paths.set(name, path);
   requestSingleInstanceLock = (): boolean => {
@@ -114,6 +126,7 @@ class FakeApp extends EventEmitter {
   /** As the real one: asks whoever holds the end back, and ends when nobody does. */
   quit = (): void => {
     this.quits++;
+    this.emit('before-quit', {});
     const event = { prevented: false, preventDefault: () => (event.prevented = true) };
     this.emit('will-quit', event);
     if (!event.prevented) this.exitCode = 0;
@@ -129,6 +142,8 @@ class FakeApp extends EventEmitter {
     this.removeAllListeners();
     this.locked = false;
     this.exitCode = null;
+    this.isPackaged = false;
+    this.linkSchemes.length = 0;
     this.quits = 0;
     this.paths.clear();
     this.ready = new Promise<void>((resolve) => {
@@ -145,6 +160,11 @@ export const protocol = {
     asked.push('protocol.registerSchemesAsPrivileged');
     protocol.schemes.push(...schemes);
   },
+};
+
+export const crashReporter = {
+  started: [] as Record<string, unknown>[],
+  start: (options: Record<string, unknown>): void => void crashReporter.started.push(options),
 };
 
 export const session = { defaultSession: new FakeSession() };
@@ -258,6 +278,7 @@ export const contextBridge = {
 /** Forgets everything, between tests. */
 export function resetElectron(): void {
   asked.length = 0;
+  crashReporter.started.length = 0;
   app.reset();
   BrowserWindow.all.length = 0;
   protocol.schemes.length = 0;

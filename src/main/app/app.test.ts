@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -6,6 +6,7 @@ import {
   app,
   asked,
   BrowserWindow,
+  crashReporter,
   dialog,
   Menu,
   nativeTheme,
@@ -31,6 +32,7 @@ const fakeService = vi.hoisted(() => ({
   closed: 0,
   listeners: new Set<(event: LatheEvent) => void>(),
   runs: [] as { id: string; status: string }[],
+  busy: false,
 }));
 
 vi.mock('../service/index.ts', () => ({
@@ -40,6 +42,9 @@ vi.mock('../service/index.ts', () => ({
     return (
       fakeService.opening ??
       Promise.resolve({
+        get busy() {
+          return fakeService.busy;
+        },
         call: async () => fakeService.runs,
         subscribe: (listener: (event: LatheEvent) => void) => {
           fakeService.listeners.add(listener);
@@ -72,8 +77,9 @@ function changeRun(id: string, status: string): void {
 beforeEach(() => {
   resetElectron();
   vi.spyOn(process.stderr, 'write').mockReturnValue(true);
-  Object.assign(fakeService, { options: null, opening: null, closed: 0, runs: [] });
+  Object.assign(fakeService, { options: null, opening: null, closed: 0, runs: [], busy: false });
   fakeService.listeners.clear();
+  rmSync(join(dataDir, 'crash-reports'), { recursive: true, force: true });
 });
 afterAll(() => rmSync(dataDir, { recursive: true }));
 
@@ -159,7 +165,7 @@ describe('the window', () => {
   it("offers to reload when its page's process dies, and reloads", async () => {
     const window = await started();
     window.webContents.emit('render-process-gone', {}, { reason: 'crashed', exitCode: 139 });
-    await settle();
+    await vi.waitFor(() => expect(window.webContents.reloads).toBe(1));
     expect(dialog.questions).toHaveLength(1);
     expect(dialog.questions[0]).toMatchObject({ buttons: ['Reload', 'Close'] });
     expect(window.webContents.reloads).toBe(1);
@@ -169,17 +175,119 @@ describe('the window', () => {
     const window = await started();
     dialog.response = 1;
     window.webContents.emit('render-process-gone', {}, { reason: 'oom', exitCode: 1 });
-    await settle();
+    await vi.waitFor(() => expect(window.closed).toBe(true));
     expect([window.closed, window.webContents.reloads]).toEqual([true, 0]);
   });
 
   it('is brought to the front by a second start', async () => {
     const window = await started();
     window.minimized = true;
-    app.emit('second-instance');
+    app.emit('second-instance', {}, ['lathe'], '/');
     expect([window.minimized, window.shown, window.focused]).toEqual([false, 1, 1]);
   });
 });
+
+describe('what a start is asked to show', () => {
+  it('is in the window, which is not loaded anew for it', async () => {
+    const file = join(dataDir, 'net.onnx');
+    writeFileSync(file, 'x');
+    const window = await started();
+    app.emit('second-instance', {}, ['lathe', 'net.onnx'], dataDir);
+    app.emit('second-instance', {}, ['lathe', 'lathe://run/q-ab12'], '/');
+    app.emit('second-instance', {}, ['lathe', 'lathe://run/../../x', 'https://example.com/'], '/');
+    const page = 'app://lathe/index.html';
+    expect(window.loaded).toEqual([page, `${page}#/networks?import=${encodeURIComponent(file)}`, `${page}#/runs/q-ab12`]);
+  });
+
+  it('waits for the window on macOS, where it is told before the app is ready', async () => {
+    startApp(['.', '--data-dir', dataDir]);
+    const event = { preventDefault: vi.fn() };
+    app.emit('open-url', event, 'lathe://run/q-ab12');
+    await app.becomeReady();
+    expect(BrowserWindow.all[0]?.loaded).toEqual(['app://lathe/index.html#/runs/q-ab12']);
+    expect(event.preventDefault).toHaveBeenCalled();
+  });
+
+  it('comes by links of its own only where it is installed', async () => {
+    await started();
+    expect(app.linkSchemes).toEqual([]);
+    resetElectron();
+    app.isPackaged = true;
+    await started();
+    expect(app.linkSchemes).toEqual(['lathe']);
+  });
+});
+
+describe('closing the window while a run works', () => {
+  async function closing(response: number): Promise<BrowserWindow> {
+    const window = await started();
+    await settle();
+    fakeService.busy = true;
+    dialog.response = response;
+    window.close();
+    await settle();
+    return window;
+  }
+
+  it('asks, and leaves it open when the person thinks again', async () => {
+    const window = await closing(2);
+    expect(dialog.questions[0]).toMatchObject({ buttons: ['Go on in the background', 'Stop and quit', 'Cancel'] });
+    expect([window.closed, app.quits]).toEqual([false, 0]);
+  });
+
+  it('goes on in the background until nothing is left to do, and shows a window again when it is started again', async () => {
+    const window = await closing(0);
+    expect([window.closed, app.quits]).toEqual([true, 0]);
+    changeRun('a', 'completed');
+    await settle();
+    expect(app.quits).toBe(0); // the next of the queue
+    app.emit('second-instance', {}, ['lathe'], '/');
+    expect(BrowserWindow.getAllWindows()).toHaveLength(1);
+    BrowserWindow.getAllWindows()[0]?.close();
+    await settle();
+    fakeService.busy = false;
+    changeRun('b', 'completed');
+    await settle();
+    expect([app.quits > 0, fakeService.closed]).toEqual([true, 1]);
+  });
+
+  it('stops with a checkpoint and quits', async () => {
+    await closing(1);
+    expect([app.exitCode, fakeService.closed]).toEqual([0, 1]);
+  });
+
+  it('asks nothing when nothing is at work', async () => {
+    const window = await started();
+    await settle();
+    window.close();
+    await settle();
+    expect([window.closed, dialog.questions, app.exitCode]).toEqual([true, [], 0]);
+  });
+});
+
+describe('a crash', () => {
+  it('of a helper or the page leaves a report in the data folder; nothing is sent', async () => {
+    const window = await started();
+    expect(crashReporter.started).toEqual([{ uploadToServer: false }]);
+    window.webContents.emit('render-process-gone', {}, { reason: 'crashed', exitCode: 139 });
+    app.emit('child-process-gone', {}, { type: 'GPU', reason: 'killed', exitCode: 9 });
+    app.emit('child-process-gone', {}, { type: 'Utility', name: 'Lathe engine', reason: 'crashed', exitCode: 1 }); // told by its run
+    await vi.waitFor(() => expect(reports().length + dialog.questions.length).toBe(3));
+    expect(
+      reports()
+        .map((name) => name.replace(/^.*Z-/, ''))
+        .sort(),
+    ).toEqual(['helper.json', 'window.json']);
+    expect(String(dialog.questions[0]?.['detail'])).toMatch(
+      /A report is at .*crash-reports.*; it stays on this machine unless you send it/,
+    );
+  });
+});
+
+function reports(): string[] {
+  const folder = join(dataDir, 'crash-reports');
+  return existsSync(folder) ? readdirSync(folder) : [];
+}
 
 describe('what a page may do', () => {
   it.each([

@@ -3,12 +3,15 @@ import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { app, BrowserWindow, dialog, session } from 'electron';
+import { app, BrowserWindow, crashReporter, dialog, session } from 'electron';
 import { toErrorPayload } from '../../shared/errors.ts';
+import { writeCrashReport } from '../service/crash-reports.ts';
 import { createService, defaultDataDir, type Service } from '../service/index.ts';
 import { stayAwakeWhileRunning } from './awake.ts';
-import { launchUtilityEngine } from './engine-launcher.ts';
+import { engineName, launchUtilityEngine } from './engine-launcher.ts';
 import { connectPages } from './ipc.ts';
+import { addressOf, linkScheme, targetOfArguments, targetOfLink, targetOfPath, type LaunchTarget } from './launch-targets.ts';
+import { askBeforeLeaving } from './leave.ts';
 import { setMenu } from './menu.ts';
 import { registerScheme, serveScheme } from './protocol.ts';
 import { hardenEveryPage, hardenSession } from './security.ts';
@@ -38,16 +41,32 @@ export function startApp(argv: readonly string[]): void {
   app.enableSandbox();
   registerScheme();
   hardenEveryPage(log);
-  app.on('second-instance', showWindow);
-  app.on('child-process-gone', (_event, { type, reason, name }) => {
-    if (reason !== 'clean-exit') log(`a process ended: ${name ?? type}, ${reason}`);
+  crashReporter.start({ uploadToServer: false }); // minidumps of native crashes stay in the data folder
+  app.on('child-process-gone', (_event, { type, reason, name, exitCode }) => {
+    if (reason === 'clean-exit' || name === engineName) return; // an engine's end is told by its run
+    log(`a process ended: ${name ?? type}, ${reason}`);
+    void writeCrashReport(dataDir, { what: 'helper', how: `${name ?? type}: ${reason}, exit code ${exitCode}` });
   });
-  app.on('window-all-closed', () => {
-    if (process.platform !== 'darwin') app.quit();
+  let asked = targetOfArguments(argv, process.cwd()); // what the first window shows
+  let show = (target: LaunchTarget | null): void => {
+    asked = target ?? asked;
+  };
+  app.on('second-instance', (_event, otherArgv, cwd) => show(targetOfArguments(otherArgv.slice(1), cwd)));
+  // macOS tells of files and links by events, the first of them before it is ready.
+  app.on('open-file', (event, path) => {
+    event.preventDefault();
+    show(targetOfPath(path, '/'));
+  });
+  app.on('open-url', (event, link) => {
+    event.preventDefault();
+    show(targetOfLink(link));
   });
   app
     .whenReady()
-    .then(() => run(dataDir))
+    .then(() => {
+      if (app.isPackaged) app.setAsDefaultProtocolClient(linkScheme);
+      show = run(dataDir, asked);
+    })
     .catch((error: unknown) => giveUp('Lathe could not start', error, dataDir));
 }
 
@@ -57,23 +76,40 @@ function dataDirOf(argv: readonly string[]): string {
   return typeof given === 'string' && given !== '' ? given : defaultDataDir();
 }
 
-function run(dataDir: string): void {
+/** Opens window and service; returns the function that shows something in the window, or in a new one where there is none. */
+function run(dataDir: string, first: LaunchTarget | null): (target: LaunchTarget | null) => void {
   setMenu(log);
   hardenSession(session.defaultSession, log);
   serveScheme(session.defaultSession, rendererDir);
   const opening = createService({ dataDir, launchEngine: launchUtilityEngine, log, adoptQueued: true, guardData: true });
   const disconnect = connectPages(opening, log);
-  openWindow({ preload, log });
+  let service: Service | null = null;
+  const leaving = askBeforeLeaving(() => service, log);
+  const open = (target: LaunchTarget | null): void => {
+    leaving.comeBack();
+    const report = (how: string): Promise<string | null> => writeCrashReport(dataDir, { what: 'window', how });
+    leaving.guard(openWindow({ preload, address: addressOf(target), report, log }));
+  };
+  open(first);
+  app.on('window-all-closed', () => {
+    if (process.platform !== 'darwin' && !leaving.inBackground) app.quit();
+  });
   app.on('activate', () => {
-    if (BrowserWindow.getAllWindows().length === 0) openWindow({ preload, log });
+    if (BrowserWindow.getAllWindows().length === 0) open(null);
   });
   closeBeforeQuit(opening, disconnect);
   opening.then(
-    (service) => {
-      stayAwakeWhileRunning(service).catch((error: unknown) => log(`the machine may sleep during a search: ${String(error)}`));
+    (opened) => {
+      service = opened;
+      stayAwakeWhileRunning(opened).catch((error: unknown) => log(`the machine may sleep during a search: ${String(error)}`));
     },
     (error: unknown) => giveUp('Lathe cannot open its data', error, dataDir),
   );
+  return (target) => {
+    const window = BrowserWindow.getAllWindows().at(0);
+    if (window) showIn(window, target);
+    else open(target);
+  };
 }
 
 function giveUp(title: string, error: unknown, dataDir: string): void {
@@ -101,10 +137,9 @@ function closeBeforeQuit(opening: Promise<Service>, disconnect: () => void): voi
   });
 }
 
-function showWindow(): void {
-  const [window] = BrowserWindow.getAllWindows();
-  if (!window) return;
+function showIn(window: BrowserWindow, target: LaunchTarget | null): void {
   if (window.isMinimized()) window.restore();
   window.show();
   window.focus();
+  if (target) window.loadURL(addressOf(target)).catch((error: unknown) => log(`the page did not change: ${String(error)}`));
 }

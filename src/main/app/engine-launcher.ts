@@ -6,9 +6,11 @@ import { engineEnvironment, type EngineLauncher } from '../engine/launcher.ts';
 
 const engineFile = join(dirname(fileURLToPath(import.meta.url)), 'engine.js');
 
+export const engineName = 'Lathe engine';
+
 export const launchUtilityEngine: EngineLauncher = () => {
   const child = utilityProcess.fork(engineFile, [], {
-    serviceName: 'Lathe engine',
+    serviceName: engineName,
     stdio: ['ignore', 'inherit', 'inherit'],
     env: engineEnvironment(),
   });

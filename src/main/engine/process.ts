@@ -8,6 +8,7 @@ import type { DatasetProgress } from '../../shared/dataset.ts';
 import { LatheError, toErrorPayload } from '../../shared/errors.ts';
 import { setSimd } from '../compute/index.ts';
 import { useTargetsOf } from '../hardware/targets.ts';
+import { faultIfAsked } from './fault.ts';
 import { RunningJob } from './job.ts';
 import { answer } from './requests.ts';
 
@@ -55,6 +56,7 @@ function handle(message: HostMessage): void {
       return;
     case 'ack':
       job?.acknowledge(message.seq);
+      faultIfAsked();
       return;
     case 'request': {
       const { id } = message;

@@ -13,6 +13,7 @@ import type { EngineLauncher } from '../engine/launcher.ts';
 import { blobSize, deleteBlob } from '../store/blobs.ts';
 import { currentOwner, isOwnerAlive } from '../store/owner.ts';
 import type { Owner, Store } from '../store/types.ts';
+import { writeCrashReport } from './crash-reports.ts';
 import type { EventBus } from './event-bus.ts';
 import type { MadeManifest, ManifestMaker } from './manifests.ts';
 import { PipelineWork, type NetworkCost, type PipelineEnd } from './pipelines.ts';
@@ -413,10 +414,17 @@ export class Runs {
         return await store.finishRun(
           id,
           'interrupted',
-          `the engine process ended unexpectedly (${outcome.description}); resume continues from the last checkpoint`,
+          `the engine process ended unexpectedly (${outcome.description}); resume continues from the last checkpoint${await this.reportCrash(id, outcome.description)}`,
           now,
         );
     }
+  }
+
+  /** The end of a sentence that says where the report of an engine's crash is; empty where none could be written. */
+  private async reportCrash(id: string, how: string): Promise<string> {
+    const lines = (await this.options.store.listLog(id, 0, 10_000)).slice(-20).map(({ level, text }) => `${level}: ${text}`);
+    const path = await writeCrashReport(this.options.dataDir, { what: 'engine', how, run: id, log: lines });
+    return path === null ? '' : `; a report is at ${path} and stays on this machine unless you send it`;
   }
 
   /** Another process has written: tell watchers what is new, and do what it asked of runs that are ours. */
