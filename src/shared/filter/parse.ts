@@ -10,7 +10,7 @@
  * error knows its place.
  */
 import { createToken, EmbeddedActionsParser, EOF, Lexer, type IToken, type ParserMethod, type TokenType } from 'chevrotain';
-import { suggest } from '../nearest.ts';
+import { nearest, suggest } from '../nearest.ts';
 import { findField, runFieldNameSchema, runFields, type RunFieldName } from './fields.ts';
 import type { Comparison, Filter, FilterValue } from './filter.ts';
 
@@ -240,8 +240,9 @@ function comparisonMeaning(name: IToken, sign: IToken, value: IToken): Filter {
 function requireField(token: IToken): RunFieldName {
   const field = findField(token.image);
   if (field !== null) return field;
+  const meant = nearest(token.image, runFieldNameSchema.options);
   throw new FilterError(
-    `there is no field ${token.image}; ${suggest(token.image, runFieldNameSchema.options)}`,
+    `there is no field ${token.image}; ${meant === null ? suggest(token.image, runFieldNameSchema.options) : `did you mean ${meant}?`}`,
     token.startOffset,
     token.image.length,
   );

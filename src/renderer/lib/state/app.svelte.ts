@@ -73,7 +73,7 @@ export class AppState {
   }
 
   /** The same for a call that returns a run: the list knows it at once. */
-  async changeRun<M extends 'run.create' | 'run.cancel' | 'run.pause' | 'run.resume' | 'run.annotate'>(
+  async changeRun<M extends 'run.create' | 'run.reproduce' | 'run.cancel' | 'run.pause' | 'run.resume' | 'run.annotate'>(
     method: M,
     input: Input<M>,
   ): Promise<RunSummary | null> {
