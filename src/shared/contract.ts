@@ -575,6 +575,15 @@ export const contract = {
   'settings.show': { input: empty, output: settingsSchema },
   'settings.change': { input: settingsSchema, output: settingsSchema },
 
+  'report.make': {
+    // A run, several side by side, or a study as one HTML document that needs nothing else.
+    input: z.discriminatedUnion('kind', [
+      z.object({ kind: z.literal('run'), id: z.string().min(1) }).strict(),
+      z.object({ kind: z.literal('comparison'), ids: z.array(z.string().min(1)).min(2).max(50) }).strict(),
+      z.object({ kind: z.literal('study'), id: z.string().min(1) }).strict(),
+    ]),
+    output: z.object({ fileName: z.string(), html: z.string() }),
+  },
   'study.list': { input: empty, output: z.object({ definitions: z.array(studyDefinitionSchema), studies: z.array(studySummarySchema) }) },
   'study.run': {
     input: z.object({ kind: z.string().min(1), preset: studyPresetSchema.default('quick'), where: whereSchema.optional() }).strict(),

@@ -179,7 +179,7 @@ export function runDetail(id: string, change: Partial<Omit<RunDetail, 'summary'>
     ...{ bestReward: null, bestAccuracy: null, bestTestAccuracy: null, bestLatencyMs: null, bestEnergyMj: null, bestSizeBytes: null },
     ...{ baselineAccuracy: null, baselineTestAccuracy: null, createdAtMs: 1000, startedAtMs: 1100, finishedAtMs: 2100 },
     progress: { phase: 'done', done: 1, total: 1, ratePerSecond: null, etaSeconds: null },
-    configHash: digest('1'),
+    ...{ configHash: digest('1'), seedlessHash: digest('2'), tags: [], place: 'list', queueOrder: 0 },
     revision: 1,
   });
   return { summary, manifest, layers: [...layers], solutions: [], checkpoint: null, stages: [], pipelines: [], ...change };

@@ -148,7 +148,7 @@ describe('the window', () => {
   ])("opens in the page's background (dark: %s)", async (dark, theme, color) => {
     nativeTheme.shouldUseDarkColors = dark;
     expect((await started()).options['backgroundColor']).toBe(color);
-    const tokens = readFileSync(new URL('../../renderer/lib/ui/tokens.css', import.meta.url), 'utf8');
+    const tokens = readFileSync(new URL('../../../resources/tokens.css', import.meta.url), 'utf8');
     expect(tokens, `${theme} --background of tokens.css`).toContain(`--background: ${color};`);
   });
 

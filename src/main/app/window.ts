@@ -1,7 +1,7 @@
 /** The window: where its page runs locked in, when it is shown, and what happens when the page's process dies. */
 import { BrowserWindow, dialog, nativeTheme } from 'electron';
 
-/** The page's own `--background` (renderer/lib/ui/tokens.css), so that the window opens in it and not in white. */
+/** The page's own `--background` (resources/tokens.css), so that the window opens in it and not in white. */
 export const backgrounds = { dark: '#12161a', light: '#f4f6f7' } as const;
 
 export interface WindowOptions {

@@ -30,6 +30,7 @@ import { Prunings } from './prunings.ts';
 import { readQueueConfig, writeQueueConfig, type QueueConfig } from './queue-config.ts';
 import { QueueFiles } from './queue-files.ts';
 import { QueueRuns } from './queue-runs.ts';
+import { Reports } from './reports/reports.ts';
 import { RunCosts } from './run-costs.ts';
 import { RunRecord } from './run-record.ts';
 import { Runs } from './runs.ts';
@@ -139,6 +140,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       runs,
       world: { preview: (input) => targets.preview(input), simulate: (input) => targets.simulate(contract.simulate.input.parse(input)) },
     });
+    const reports = new Reports({ store, runs: record, studies, targets });
     const runCosts = new RunCosts({ runs: record, targets, tables });
     return new LocalService(
       makeHandlers({
@@ -160,6 +162,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
         queue,
         runs,
         runCosts,
+        reports,
         studies,
         views: new Views(store, bus),
         backups,
@@ -205,6 +208,7 @@ interface Parts {
   readonly queue: QueueRuns;
   readonly runs: Runs;
   readonly runCosts: RunCosts;
+  readonly reports: Reports;
   readonly studies: Studies;
   readonly views: Views;
   readonly backups: Backups;
@@ -229,6 +233,7 @@ function makeHandlers({
   queue,
   runs,
   runCosts,
+  reports,
   studies,
   views,
   backups,
@@ -342,6 +347,7 @@ function makeHandlers({
     'view.remove': ({ id }) => views.remove(id),
     'settings.show': () => store.getSettings(),
     'settings.change': (input) => views.changeSettings(input),
+    'report.make': (input) => reports.make(input),
     'study.list': () => studies.list(),
     'study.run': (input) => studies.run(input),
     'study.compare': (input) => studies.compare(input),

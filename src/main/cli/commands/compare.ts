@@ -21,6 +21,7 @@ import { fileStem, toCsv, type Tabular } from '../../../shared/tabular.ts';
 import { parseBudget } from '../budget.ts';
 import { globalOptions, withService } from '../context.ts';
 import { writeText } from '../files.ts';
+import { writeReport } from '../report.ts';
 import { printJson, printLine, printTable } from '../output.ts';
 
 /** Fewest and most runs that are put side by side. */
@@ -33,13 +34,25 @@ export function addCompareCommands(run: Command): void {
     .description('runs side by side: settings and decisions that differ, results')
     .option('--all', 'also what is the same')
     .option('--csv', 'as CSV on stdout, a column a run')
-    .action(async (ids: string[], own: { readonly all?: true; readonly csv?: true }, command: Command) => {
+    .option('--report <file>', 'as one HTML file that needs nothing else')
+    .action(async (ids: string[], own: { readonly all?: true; readonly csv?: true; readonly report?: string }, command: Command) => {
       const options = globalOptions(command);
+      if (own.report !== undefined) {
+        await writeReport(options, { kind: 'comparison', ids }, own.report);
+        return;
+      }
       const details = await readRuns(options, ids);
       const all = own.all === true;
       if (options.json) printJson(comparisonJson(details, all));
       else if (own.csv) process.stdout.write(toCsv(comparisonTable(details, !all)));
       else printComparison(details, all);
+    });
+  run
+    .command('report <id>')
+    .description('the run as one HTML file that needs nothing else: results, curves, policy, settings')
+    .requiredOption('--out <file>', 'the file to write: report.html')
+    .action(async (id: string, own: { readonly out: string }, command: Command) => {
+      await writeReport(globalOptions(command), { kind: 'run', id }, own.out);
     });
   run
     .command('matrix <ids...>')

@@ -9,6 +9,7 @@ import type { Service } from '../../service/index.ts';
 import { oneOf } from '../arguments.ts';
 import { globalOptions, withService, type GlobalOptions } from '../context.ts';
 import { note, printJson, printLine, printTable } from '../output.ts';
+import { writeReport } from '../report.ts';
 
 const over = new Set(['completed', 'failed', 'cancelled', 'interrupted', 'paused']);
 
@@ -58,6 +59,15 @@ export function addStudyCommands(program: Command): void {
       const options = globalOptions(command);
       const report = await withService(options, async (service) => service.call('study.show', { id: await findStudy(service, id) }));
       printReport(options, report);
+    });
+  study
+    .command('report <id>')
+    .description('the study as one HTML file that needs nothing else; of a name, its newest study')
+    .requiredOption('--out <file>', 'the file to write: report.html')
+    .action(async (id: string, own: { readonly out: string }, command: Command) => {
+      const options = globalOptions(command);
+      const found = await withService(options, (service) => findStudy(service, id));
+      await writeReport(options, { kind: 'study', id: found }, own.out);
     });
   study
     .command('resume <id>')

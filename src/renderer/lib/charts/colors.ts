@@ -1,21 +1,8 @@
 /** The tokens of tokens.css as canvas charts need them: plain colour strings, read again when the theme changes. */
 import type { LayerKind } from '../../../shared/network.ts';
-import { seriesColors, type SeriesColor } from '../../../shared/series.ts';
+import { seriesColors, type ChartColors, type SeriesColor } from '../../../shared/series.ts';
 
-export type { SeriesColor };
-
-export interface ChartColors {
-  readonly text: string;
-  readonly muted: string;
-  readonly grid: string;
-  readonly line: string;
-  readonly surface: string;
-  readonly raised: string;
-  readonly accent: string;
-  readonly bad: string;
-  readonly font: string;
-  readonly series: Readonly<Record<SeriesColor, string>>;
-}
+export type { ChartColors, SeriesColor };
 
 export function readColors(element: Element = document.documentElement): ChartColors {
   const style = getComputedStyle(element);
