@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dateTime } from '../../../shared/format.ts';
 import { findResources } from '../../hardware/targets.ts';
-import { latheVersion } from '../machine.ts';
+import { latheVersion } from '../../engine/build.ts';
 import { escapeHtml, Html, html, type Part } from './html.ts';
 
 const layout = `
