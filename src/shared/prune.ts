@@ -55,6 +55,7 @@ export const pruneParametersSchema = z.object({
   groups: z.array(groupBoundsSchema).default([]), // bounds of single groups
   validationImages: z.number().int().min(1).default(5000), // split off the training images
   rewardImages: z.number().int().min(1).default(2000), // of the validation images, read by each trial
+  trialImages: z.number().int().min(0).max(10_000_000).default(0), // training images that each trial is fine-tuned on before it is read; 0: none
   statisticsImages: z.number().int().min(0).max(100_000).default(128), // training images for batch norm's statistics of each pruned network; 0: the whole network's
   reconstructionImages: z.number().int().min(0).max(1_000_000).default(2000), // training images for least squares; 0: weights stay as they are
   reconstructionSamples: z.number().int().min(1).max(65_536).default(10), // output positions of each of them

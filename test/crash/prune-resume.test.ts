@@ -18,7 +18,7 @@ describe('a pruning in stages', () => {
 
   it('ends as the uninterrupted one', { timeout: 1_200_000 }, async () => {
     const small = smallPruning(4);
-    const search = { ...small.search, stages: 2, validationImages: 7000, sensitivitySteps: 0 };
+    const search = { ...small.search, stages: 2, validationImages: 7000, sensitivitySteps: 0, trialImages: 128 };
     const { run, trials } = await expectSameWhenKilled(test, { ...small, search }, [3]);
     expect(trials.map(({ step }) => step)).toEqual([0, 1, 2, 3]);
     const [all, first, best] = ['whole', 'stage 1 of 2', 'found'].map(

@@ -81,7 +81,7 @@ async function makeSearch(stage: PruneStage, seeds: readonly Counts[]): Promise<
     counts,
     price: pricing.price,
     costOf: pricing.costOf,
-    measure: async (units) => await pruner.measure(await pruner.prune(units), bench.dataset, rewardImages),
+    measure: async (units) => await measureTuned(stage, units, manifest.search.trialImages, rewardImages),
     now: context.now,
   };
   const search = { ...manifest.search, trials };
@@ -172,8 +172,9 @@ async function chooseWinner(stage: PruneStage, search: AnySearch): Promise<Tuned
   let winner = { candidate: first, accuracy: -1 };
   if (fresh.length > 0 && manifest.search.reward === 'accuracy') {
     const meter = new RateMeter(context.now, 0);
+    const tuned = Math.max(manifest.search.finalistImages, manifest.search.trialImages);
     for (const [index, candidate] of candidates.entries()) {
-      const accuracy = await accuracyOfFinalist(stage, candidate.counts, fresh);
+      const { accuracy } = await measureTuned(stage, candidate.counts, tuned, fresh);
       if (accuracy > winner.accuracy) winner = { candidate, accuracy };
       context.reporter.progress(meter.progress('testing', index + 1, candidates.length));
     }
@@ -183,25 +184,32 @@ async function chooseWinner(stage: PruneStage, search: AnySearch): Promise<Tuned
   return { role: 'best', label: 'found', groups, beforeTuning: await accuracyOnValidation(stage, counts), parameters: null };
 }
 
-/** On `images`, behind a short fine-tuning where one is asked for: the same images in the same order for each. */
-async function accuracyOfFinalist({ run, pruner }: PruneStage, counts: Counts, images: Uint32Array): Promise<number> {
+/**
+ * Read on `images`, behind a short fine-tuning on the first `tuned` training images where there are any: the same ones in the same
+ * order for each network. Their rates are those of the fine-tuning at the end, along one cosine.
+ */
+async function measureTuned(
+  { run, pruner }: Pick<PruneStage, 'run' | 'pruner'>,
+  counts: Counts,
+  tuned: number,
+  images: Uint32Array,
+): Promise<{ readonly accuracy: number; readonly loss: number }> {
   const { context, manifest, bench } = run;
-  const { finalistImages, granularity } = manifest.search;
   const pruned = await pruner.prune(counts);
-  if (finalistImages > 0) {
+  if (tuned > 0) {
     await pruner.recalibrate(pruned);
-    const some = bench.trainImages.slice(0, finalistImages);
+    const some = bench.trainImages.slice(0, tuned);
     const options = { ...manifest.tuning, epochs: 1, warmupSteps: 0, patienceEpochs: 0 };
-    const random = bench.random.derive('fine-tuning of finalists');
+    const random = bench.random.derive('short fine-tuning');
     const training = new Training(pruned.model, bench.dataset, some, options, random, context.control, {
-      keepZeros: granularity === 'weights',
+      keepZeros: manifest.search.granularity === 'weights',
     });
     while (training.stepsDone < training.totalSteps) {
       await training.advance();
       throwIfCancelled(context);
     }
   }
-  return await pruner.accuracyOf(pruned, bench.dataset, images);
+  return await pruner.measure(pruned, bench.dataset, images);
 }
 
 /** The uniform width within the limits, cut at once out of the stage's network; null without limits, or where none keeps them. */

@@ -37,6 +37,7 @@ interface PruneOptions extends VariantOptions, TrainingFlags, RivalOptions {
   readonly agent?: string;
   readonly granularity?: Granularity;
   readonly stages?: number;
+  readonly trialImages?: number;
   readonly finalists?: number;
   readonly finalistImages?: number;
   readonly trials?: number;
@@ -84,6 +85,7 @@ export function addPruneCommand(program: Command): void {
     .option('--round <n>', 'channels are kept in multiples of this', integer(1, 1024))
     .option('--group <name=min..max>', 'bounds of one group, such as conv1=0.5..1; conv1=1..1 locks it; several may be given', groupBounds)
     .option('--reward-images <n>', 'validation images that each trial reads', integer(1, 10_000_000))
+    .option('--trial-images <n>', 'training images that each trial is fine-tuned on before it is read (0: none)', integer(0, 10_000_000))
     .option('--finalists <n>', 'best trials that are read again on images of their own', integer(1, 1000))
     .option('--finalist-images <n>', 'training images that each of them is fine-tuned on before (0: none)', integer(0, 10_000_000))
     .option('--reconstruction-images <n>', 'training images for least-squares weights (0: weights stay as they are)', integer(0, 1_000_000))
@@ -129,6 +131,7 @@ function pruneInput(id: string, own: PruneOptions): Extract<Input<'run.create'>,
     method: own.method,
     granularity: own.granularity,
     stages: own.stages,
+    trialImages: own.trialImages,
     finalists: own.finalists,
     finalistImages: own.finalistImages,
     trials: own.trials,

@@ -87,6 +87,11 @@ const prune: Words<Omit<PruneParameters, 'agent' | 'groups'>> = {
   roundTo: ['Round to', 'channels', 'Channels are kept in multiples of this: what the target computes at once.'],
   validationImages: ['Validation images', 'images', 'Split off the training images; the search never sees the test split.'],
   rewardImages: ['Reward images', 'images', 'Of the validation images, read by each trial: more is slower and less noisy.'],
+  trialImages: [
+    'Fine-tune a trial',
+    'images',
+    'Training images that each trial is fine-tuned on before it is read: slower, and nearer to what the fine-tuned network will be; 0: none.',
+  ],
   statisticsImages: [
     'Statistics images',
     'images',
