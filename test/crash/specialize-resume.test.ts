@@ -1,4 +1,5 @@
 /** A search of an architecture goes on after a cancel and after its engine was killed, in every phase, to the same network and weights. */
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Output } from '../../src/shared/contract.ts';
 import type { Progress, RunRequest } from '../../src/shared/run.ts';
@@ -97,8 +98,15 @@ describe('a search of an architecture', () => {
     expect(best?.testAccuracy).not.toBeNull();
     const other = reference.run.solutions.find(({ label }) => label === 'for bismo-edge');
     expect(other?.macs).toBeLessThanOrEqual(500_000);
+    expect(other?.withinBudget).toBe(true); // of its own target
     expect(other?.architecture?.costs.map(({ target }) => target)).toEqual(['bismo-cloud', 'bismo-edge']);
     expect((await service.call('network.show', { network: { id: best?.architecture?.network ?? '' } })).macs).toBe(best?.macs);
+
+    for (const { architecture } of [best, other].flatMap((solution) => solution ?? [])) {
+      const path = join(test.dataDir, 'found.onnx');
+      const { check } = await service.call('network.export', { network: { id: architecture?.network ?? '' }, path });
+      expect(check.sameClass).toBeGreaterThan(0.95); // in ONNX Runtime, of all images that it was asked
+    }
 
     const stopped = await service.call('run.create', request);
     const order = ['warmup', 'searching', 'retraining', 'testing', 'done'];
@@ -114,8 +122,8 @@ describe('a search of an architecture', () => {
         patienceMs,
       );
     await reached('warmup');
-    await service.call('run.cancel', { id: stopped.id });
-    await waitForStatus(service, stopped.id, ['cancelled', 'completed'], patienceMs);
+    await service.call('run.pause', { id: stopped.id });
+    await waitForStatus(service, stopped.id, ['paused', 'completed'], patienceMs);
     for (const phase of ['searching', 'retraining'] as const) {
       if ((await service.call('run.show', { id: stopped.id })).summary.status === 'completed') break;
       await service.call('run.resume', { id: stopped.id });

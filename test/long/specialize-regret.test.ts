@@ -62,5 +62,5 @@ describe.skipIf(referenceFolder === null)(`regret${absentNote}`, () => {
     }
     expect(mean(regrets['random'])).toBeGreaterThan(3 * mean(regrets['evolution']));
     for (const values of Object.values(regrets)) expect(Math.min(...values)).toBeGreaterThan(-1e-3);
-  }, 600_000);
+  }, 3_600_000); // for a hang: two and a half minutes on an idle machine, twenty on a busy one
 });

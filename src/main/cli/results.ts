@@ -1,4 +1,5 @@
 /** The result of a run as the terminal shows it. */
+import type { Output } from '../../shared/contract.ts';
 import { bytes, millijoules, ms, percent, points } from '../../shared/format.ts';
 import type { Metric, RunDetail, Solution } from '../../shared/run.ts';
 import { printLine, printTable } from './output.ts';
@@ -113,4 +114,9 @@ export function printSensitivity(detail: RunDetail, metrics: readonly Metric[]):
     ]),
     Array.from({ length: 2 * widths.length }, (_, index) => index + 1),
   );
+}
+
+/** What was written, and how ONNX Runtime agreed with it. */
+export function exportWords({ path, sizeBytes, check }: Output<'network.export'>): string {
+  return `wrote ${path} (${bytes(sizeBytes)}); ONNX Runtime agrees on ${percent(check.sameClass, 0)} % of ${String(check.images)} images`;
 }

@@ -433,11 +433,14 @@ async function solutionOf(
   contender: Contender,
   testAccuracy: number | null,
 ): Promise<Solution> {
-  const { context, manifest, priceOf, limits } = setting;
+  const { context, manifest, priceOf, also } = setting;
   const graph = graphFromJson(contender.graphJson);
   const cost = priceOf(graph);
+  // A network for a further target is held to that one's budget.
+  const own = also.find(({ target }) => contender.label === `for ${target}`) ?? setting;
+  const ownCost = own.priceOf(graph);
   const { sha256 } = await writeBlob(context.job.dataDir, new TextEncoder().encode(canonicalJson(graphToJson(graph))));
-  const isResult = contender.role === 'best' || setting.also.some(({ target }) => contender.label === `for ${target}`);
+  const isResult = contender.role === 'best' || own !== setting;
   const network = isResult && testAccuracy !== null ? networkOf(setting, contender, graph, sha256) : null;
   if (network) context.reporter.network(network);
   return {
@@ -451,14 +454,14 @@ async function solutionOf(
     tunedValidationAccuracy: null,
     tunedTestAccuracy: null,
     quantized: null,
-    withinBudget: limits.every((limit) => withinLimit(limit, cost, graph)),
+    withinBudget: own.limits.every((limit) => withinLimit(limit, ownCost, graph)),
     weights: contender.weights,
     architecture: {
       architecture: contender.path === null ? null : toPolicy(manifest.space, contender.path),
       graph: sha256,
       decisions: contender.role === 'best' ? [...state.decisions] : [],
       params: graph.params,
-      costs: [setting, ...setting.also].map(({ target, priceOf: price }) => {
+      costs: [setting, ...also].map(({ target, priceOf: price }) => {
         const { latencyMs, energyMj } = price(graph);
         return { target, latencyMs, energyMj };
       }),

@@ -138,7 +138,11 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       store,
       record,
       runs,
-      world: { preview: (input) => targets.preview(input), simulate: (input) => targets.simulate(contract.simulate.input.parse(input)) },
+      world: {
+        preview: (input) => targets.preview(input),
+        simulate: (input) => targets.simulate(contract.simulate.input.parse(input)),
+        spacePreview: (input) => spaces.preview(input),
+      },
     });
     const reports = new Reports({ store, runs: record, studies, targets });
     const runCosts = new RunCosts({ runs: record, targets, tables });

@@ -22,7 +22,7 @@ import { budgets, integer, networkRef, oneOf, positive, withVariantOptions, type
 import { globalOptions, withService } from '../context.ts';
 import { followRun } from '../follow.ts';
 import { note, printJson, printLine, printTable } from '../output.ts';
-import { searchResult } from '../results.ts';
+import { exportWords, searchResult } from '../results.ts';
 import { compareMethods, withRivalOptions, type RivalOptions } from '../rivals.ts';
 import { trainingOf, withTrainingFlags, type TrainingFlags } from '../training-flags.ts';
 
@@ -108,10 +108,7 @@ export function addPruneCommand(program: Command): void {
       return;
     }
     printPruned(detail, runtime);
-    if (file)
-      printLine(
-        `wrote ${file.path} (${bytes(file.sizeBytes)}); ONNX Runtime agrees on ${percent(file.check.sameClass, 0)} % of ${String(file.check.images)} images`,
-      );
+    if (file) printLine(exportWords(file));
     note(`run ${detail.summary.id}: "lathe run show ${detail.summary.id}" shows it again`);
   });
 }

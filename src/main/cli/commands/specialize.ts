@@ -3,13 +3,13 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { count, ms, percent, si } from '../../../shared/format.ts';
 import type { Budget } from '../../../shared/policy.ts';
 import { resourceUnits } from '../../../shared/policy.ts';
-import type { RunDetail } from '../../../shared/run.ts';
+import type { RunDetail, RunRequest } from '../../../shared/run.ts';
 import type { SpecializeParameters } from '../../../shared/specialize.ts';
 import { budgets, integer, networkRef, oneOf, positive, withVariantOptions } from '../arguments.ts';
 import { globalOptions, withService } from '../context.ts';
 import { followRun } from '../follow.ts';
 import { note, printJson, printLine, printTable } from '../output.ts';
-import { printSolutions, searchResult } from '../results.ts';
+import { exportWords, printSolutions, searchResult } from '../results.ts';
 import { trainingInput, withTrainingOptions, type TrainingOptions } from './search.ts';
 
 interface SpecializeOptions extends TrainingOptions {
@@ -33,6 +33,7 @@ interface SpecializeOptions extends TrainingOptions {
   readonly evolutionRival?: boolean;
   readonly also?: readonly AlsoTarget[];
   readonly widthRival: boolean;
+  readonly onnx?: string;
 }
 
 interface AlsoTarget {
@@ -85,33 +86,40 @@ export function addSpecializeCommands(program: Command): void {
     .option('--random-rivals <n>', 'random networks of equal cost, trained as the found one', integer(0, 100))
     .option('--also <target:budget>', 'a further target that gets a network from the same supernet; several may be given', alsoTarget)
     .option('--evolution-rival', 'train the best network that evolution finds with the shared weights, too')
+    .option('--onnx <file>', 'write the found network to an ONNX file')
     .option('--no-width-rival', 'do not train the reference network at the width that meets the budget')
     .action(async (id: string | undefined, own: SpecializeOptions, command: Command) => {
       const options = globalOptions(command);
-      const input = { ...trainingInput(id ?? 'mobilenet-v2', own), network: networkRef(id ?? 'mobilenet-v2', own) };
-      const detail = await withService(options, (service) =>
-        followRun(service, () =>
-          service.call('run.create', {
-            method: 'specialize',
-            ...input,
-            target: own.target,
-            budgets: [...own.budget],
-            ...(own.space === undefined ? {} : { space: own.space }),
-            ...(own.hardwareBatch === undefined ? {} : { batch: own.hardwareBatch }),
-            ...(own.also === undefined ? {} : { also: [...own.also] }),
-            search: searchOf(own),
-          }),
-        ),
-      );
+      const { detail, file } = await withService(options, async (service) => {
+        const detail = await followRun(service, () => service.call('run.create', requestOf(id ?? 'mobilenet-v2', own)));
+        const network = detail.solutions.find(({ role }) => role === 'best')?.architecture?.network;
+        if (own.onnx === undefined || !network) return { detail, file: null };
+        return { detail, file: await service.call('network.export', { network: { id: network }, path: own.onnx }) };
+      });
       if (options.json) {
-        printJson(searchResult(detail));
+        printJson({ ...searchResult(detail), ...(file ? { onnx: file } : {}) });
         return;
       }
       printSolutions(detail.solutions);
       printAcross(detail);
       printArchitecture(detail);
+      if (file) printLine(exportWords(file));
       note(`run ${detail.summary.id}: "lathe run show ${detail.summary.id}" shows it again`);
     });
+}
+
+function requestOf(id: string, own: SpecializeOptions): RunRequest {
+  return {
+    method: 'specialize',
+    ...trainingInput(id, own),
+    network: networkRef(id, own),
+    target: own.target,
+    budgets: [...own.budget],
+    ...(own.space === undefined ? {} : { space: own.space }),
+    ...(own.hardwareBatch === undefined ? {} : { batch: own.hardwareBatch }),
+    ...(own.also === undefined ? {} : { also: [...own.also] }),
+    search: searchOf(own),
+  };
 }
 
 /** The parameters that were named. */

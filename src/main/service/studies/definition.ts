@@ -15,6 +15,7 @@ export interface PlannedRun {
 export interface StudyWorld {
   preview(input: Input<'run.preview'>): Promise<Output<'run.preview'>>;
   simulate(input: Input<'simulate'>): Promise<Output<'simulate'>>;
+  spacePreview(input: Input<'space.preview'>): Promise<Output<'space.preview'>>;
 }
 
 /** A run of the study as it stands. */

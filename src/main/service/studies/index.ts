@@ -12,9 +12,13 @@ import type { Labels, StudyDefinition, StudyWorld } from './definition.ts';
 import { table3, table4 } from './amc-tables.ts';
 import { figure3, figure4 } from './haq-figures.ts';
 import { table5, table6, table7 } from './haq-tables.ts';
+import { figure2, table1, table2 } from './proxyless-tables.ts';
 
 /** Every study that can be started by its name. Another search adds its own here. */
-const definitions: readonly StudyDefinition[] = [table3, table4, table5, table6, table7, figure3, figure4];
+const definitions: readonly StudyDefinition[] = [
+  ...[table1, table2, table3, table4, table5, table6, table7],
+  ...[figure2, figure3, figure4],
+];
 
 export interface StudiesOptions {
   readonly store: Store;

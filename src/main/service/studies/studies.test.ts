@@ -26,7 +26,7 @@ describe('a mean over seeds', () => {
 describe('studies', () => {
   it('are refused by a name that there is not, and where their data set is not there yet, with nothing kept', async () => {
     await expect(test.service.call('study.run', { kind: 'table-99' })).rejects.toThrow(
-      /expected one of table-3, table-4, table-5, table-6, table-7/,
+      /expected one of table-1, table-2, table-3, table-4, table-5, table-6, table-7, figure-2/,
     );
     await expect(test.service.call('study.show', { id: 'st-none' })).rejects.toThrow(/^study st-none: there is no such study/);
     await expect(test.service.call('study.run', { kind: 'table-6' })).rejects.toThrow(/fashion-mnist/);
