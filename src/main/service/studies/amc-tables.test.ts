@@ -6,6 +6,7 @@ import type { Labels, StudyRun, StudyWorld } from './definition.ts';
 
 const world: StudyWorld = {
   preview: () => Promise.reject(new Error('not asked for')),
+  spacePreview: () => Promise.reject(new Error('not asked')),
   simulate: () => Promise.reject(new Error('not asked for')),
 };
 
