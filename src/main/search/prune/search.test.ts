@@ -3,6 +3,7 @@ import type { Budget } from '../../../shared/policy.ts';
 import { pruneParametersSchema, type PruneParameters } from '../../../shared/prune.ts';
 import { Random } from '../../../shared/random.ts';
 import type { Trial } from '../../../shared/run.ts';
+import type { TableTarget } from '../../../shared/target.ts';
 import { createMlp } from '../../compute/index.ts';
 import { couplingOf } from '../../network/coupling.ts';
 import { resolveNetwork } from '../../network/zoo.ts';
@@ -12,8 +13,12 @@ import type { Counts } from './decisions.ts';
 import { onTarget, pricing } from './pricing.ts';
 import { createRivalPruneSearch } from './rival.ts';
 import { PruneSearch, rewardOf, type PruneEnvironment } from './search.ts';
+import { taskOf as taskOfGraph } from './task.ts';
 import { uniformWidth } from './uniform.ts';
 import { findTarget } from '../../hardware/targets.ts';
+import { parseKey } from '../../hardware/tables/keys.ts';
+import { partsOf } from '../../hardware/tables/parts.ts';
+import { workOf } from '../../hardware/tables/work.ts';
 
 const { graph } = resolveNetwork({ id: 'mobilenet-v1', inputSize: 32, classes: 10 });
 const coupling = couplingOf(graph);
@@ -85,6 +90,42 @@ describe('the prune search', () => {
       expect(of(trial) / of(whole[0] as Trial)).toBeLessThan(value * 1.02); // the whole was pruned by a hundredth
       expect(of(trial) / of(whole[0] as Trial)).toBeGreaterThan(value * 0.95);
     }
+  });
+
+  it('keeps a latency of a table and uses it up to 1 part in 100', async () => {
+    // A device whose operators take 0.01 ms and 1 ns for 10 multiply-accumulates; other widths are priced by the fitted model.
+    const law = (key: string): number => 0.01 + 1e-7 * workOf(parseKey(key)).macs;
+    const target: TableTarget = {
+      ...{ formatVersion: 1, id: 'phone', title: 'A phone', source: 'made up', calibration: 'imported', defaultBatch: 1 },
+      ...{ law: 'table', scheme: 'operators', threads: 1, table: { id: 'phone', sha256: '' }, energy: null },
+      latencyMs: Object.fromEntries(partsOf(graph, 'operators').map(({ key }) => [key, law(key)])),
+    };
+    const parameters = parametersOf({});
+    const { counts, pricing } = taskOfGraph(graph, coupling, { ...parameters, target, batch: 1 });
+    const whole = pricing.costOf(counts.all).latencyMs ?? Number.NaN;
+    const limits = [{ resource: 'latency', kind: 'absolute', value: 0.6 * whole }] as const;
+    const environment = { counts, ...pricing, measure: () => Promise.resolve({ accuracy: 0.5, loss: 1 }), now: () => 0 };
+    const trials = await finish(new PruneSearch(environment, parameters, limits, [], Random.fromSeed(5), createMlp), 4);
+    for (const { latencyMs } of trials) {
+      expect((latencyMs ?? Number.NaN) / whole).toBeLessThanOrEqual(0.6);
+      expect((latencyMs ?? Number.NaN) / whole).toBeGreaterThan(0.594);
+    }
+  });
+
+  it("lets another search's agent decide from the first trial on, without noise first, and learns nothing", async () => {
+    const lender = makeSearch();
+    await finish(lender, 20);
+    const { agent } = lender.save();
+    const { environment, parameters, limits, seeds } = taskOf();
+    const make = (seed: number): PruneSearch =>
+      new PruneSearch(environment, parameters, limits, seeds, Random.fromSeed(seed), createMlp, agent);
+    const [one, other] = [await finish(make(1), 3), await finish(make(2), 3)];
+    expect(one.map(({ origin, noise }) => [origin, noise])).toEqual([
+      ['transfer', null],
+      ['transfer', 0.05],
+      ['transfer', 0.05],
+    ]);
+    expect(one[0]?.prune).toEqual(other[0]?.prune); // the agent's own choice hangs on no seed
   });
 
   it('has no budget where the reward weighs accuracy against a resource, and then finds fewer of it', async () => {
