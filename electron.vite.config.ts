@@ -19,6 +19,7 @@ export default defineConfig({
           index: at('src/main/app/index.ts'),
           cli: at('src/main/cli/main.ts'),
           engine: at('src/main/engine/process.ts'),
+          'highs-worker': at('src/main/search/rivals/highs-worker.ts'),
           'store-worker': at('src/main/store/worker.ts'),
           'upkeep-worker': at('src/main/store/upkeep-worker.ts'),
         },

@@ -149,7 +149,7 @@ const app = {
   what: 'app',
   stamp: at('out', '.built'),
   products: [
-    ...['index', 'cli', 'engine', 'store-worker', 'upkeep-worker'].map((name) => at('out', 'main', `${name}.js`)),
+    ...['index', 'cli', 'engine', 'highs-worker', 'store-worker', 'upkeep-worker'].map((name) => at('out', 'main', `${name}.js`)),
     at('out', 'preload', 'index.cjs'),
     at('out', 'renderer', 'index.html'),
   ],

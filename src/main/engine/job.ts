@@ -18,21 +18,24 @@ export interface JobContext {
   readonly job: Job;
   readonly reporter: Reporter;
   readonly control: NativeControl;
+  readonly signal: AbortSignal; // aborted together with `control`, for work that is not in the addon
   readonly now: () => number;
 }
 
 export class RunningJob {
   private readonly send: (message: EngineMessage) => void;
   private readonly context: JobContext;
+  private readonly stop = new AbortController();
 
   constructor(job: Job, send: (message: EngineMessage) => void) {
     this.send = send;
     const now = (): number => Date.now();
-    this.context = { job, reporter: new Reporter(send, now), control: createControl(), now };
+    this.context = { job, reporter: new Reporter(send, now), control: createControl(), signal: this.stop.signal, now };
   }
 
   cancel(): void {
     this.context.control.cancel();
+    this.stop.abort();
   }
 
   acknowledge(seq: number): void {

@@ -185,7 +185,7 @@ async function makeSearch(setting: QuantizeSetting, prelude: Prelude): Promise<A
     const foreign = method === 'transfer' ? await foreignAgent(context) : null;
     return new QuantizeSearch(environment, manifest.search, limits, seeds, prelude.referenceAccuracy, random, createMlp, foreign);
   }
-  return await createRivalBitSearch(method, environment, manifest.search, limits, seeds, prelude.referenceAccuracy, random);
+  return await createRivalBitSearch(method, environment, manifest.search, limits, seeds, prelude.referenceAccuracy, random, context.signal);
 }
 
 /** What is tried first: the uniform policies within the budget, and the policy to start from, lowered where it is over a budget. */

@@ -26,10 +26,11 @@ export async function createRivalBitSearch(
   seeds: readonly BitVector[],
   referenceAccuracy: number,
   random: Random,
+  signal: AbortSignal, // aborted: a solver that is waited for stops
 ): Promise<BitSearch<RivalSearchState>> {
   const coding = codingOf(environment, parameters);
   const problem = problemOf(coding, environment, limits);
-  const options = { method, trials: parameters.trials, finalists: parameters.finalists, seeds: seeds.map(coding.toChoices) };
+  const options = { method, trials: parameters.trials, finalists: parameters.finalists, seeds: seeds.map(coding.toChoices), signal };
   const search = await RivalSearch.create(problem, options, random);
   return {
     get step(): number {

@@ -1,11 +1,11 @@
 /**
  * The policy of least expected loss within the budgets, exactly, as a multiple-choice knapsack: one binary variable a group and
  * combination of its decisions' choices, one of them taken a group, a row a budget. Solved by HiGHS (branch and cut, its
- * WebAssembly build; single-threaded, so the same program gives the same answer). A call blocks for a second or so: engine process only.
+ * WebAssembly build; single-threaded, so the same program gives the same answer), which takes a second or so in a thread of its own.
  */
-import loadHighs from 'highs';
 import { LatheError } from '../../../shared/errors.ts';
 import { Random } from '../../../shared/random.ts';
+import { Highs } from './highs.ts';
 import type { Choices, DecisionProblem } from './problem.ts';
 import { lowered } from './repair.ts';
 import type { LossTable, Solver } from './sensitivity-rival.ts';
@@ -20,26 +20,23 @@ interface Column {
   readonly amounts: readonly number[]; // as shares of the limits
 }
 
-/** Rejects with LatheError bad-input where costs are no sum over groups. */
-export async function integerProgramSolver(problem: DecisionProblem): Promise<Solver> {
+/** Rejects with LatheError bad-input where costs are no sum over groups. Once `signal` is aborted the solver rejects at once, as cancelled. */
+export async function integerProgramSolver(problem: DecisionProblem, signal: AbortSignal | null = null): Promise<Solver> {
   const { separable } = problem;
   if (!separable) {
     throw new LatheError('bad-input', 'method integer-program: these costs are no sum over layers; choose another method');
   }
-  const highs = await loadHighs();
+  const highs = new Highs(signal);
+  await highs.ready();
   const groups = columnsOf(problem);
-  return (table, exact) => {
-    const solution = highs.solve(programText(groups, table, separable.limits.length), {
-      output_flag: false,
-      parallel: 'off',
-      mip_rel_gap: exact ? 0 : roughGap,
-    });
-    if (solution.Status !== 'Optimal') {
-      throw new LatheError('internal', `the integer program ended as "${solution.Status}"; try another method, and report the manifest`);
+  return async (table, exact) => {
+    const { status, values } = await highs.solve(programText(groups, table, separable.limits.length), exact ? 0 : roughGap);
+    if (status !== 'Optimal') {
+      throw new LatheError('internal', `the integer program ended as "${status}"; try another method, and report the manifest`);
     }
     const choices = problem.decisions.map(() => 0);
     for (const columns of groups) {
-      const taken = columns.find(({ name }) => (solution.Columns[name]?.Primal ?? 0) > 0.5);
+      const taken = columns.find(({ name }) => (values[name] ?? 0) > 0.5);
       taken?.members.forEach((decision, place) => {
         choices[decision] = taken.choices[place] ?? 0;
       });

@@ -48,7 +48,7 @@ export type RivalOrigin = 'uniform' | 'random' | 'evolution' | 'sensitivity' | '
 
 /** A search as a dialogue: ask for a policy, measure it, tell how good it was. */
 export interface Rival {
-  ask(): Proposal;
+  ask(): Proposal | Promise<Proposal>;
   tell(proposal: Proposal, reading: Reading): void;
   /** Everything that decides the future but the problem; structured-cloneable. */
   save(): unknown;

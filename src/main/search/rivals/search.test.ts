@@ -3,6 +3,7 @@ import type { Budget, Cost } from '../../../shared/policy.ts';
 import { Random } from '../../../shared/random.ts';
 import { meetsBudgets } from '../budgets.ts';
 import { greedySolver } from './greedy.ts';
+import { Highs } from './highs.ts';
 import { integerProgramSolver } from './integer-program.ts';
 import type { Choices, DecisionProblem, Reading } from './problem.ts';
 import { rivalMethods, RivalSearch, type RivalMethod, type RivalTrial } from './search.ts';
@@ -94,13 +95,31 @@ describe('a search by sensitivity', () => {
         const choices = problem.decisions.map((_, index) => Math.floor(code / 3 ** index) % 3);
         if (problem.meetsBudgets(choices)) best = Math.min(best, expectedLoss(table, choices));
       }
-      const solved = solve(table, true);
+      const solved = await solve(table, true);
       expect(problem.meetsBudgets(solved)).toBe(true);
       expect(expectedLoss(table, solved)).toBeCloseTo(best, 9);
-      const greedy = greedySolver(problem)(table, true);
+      const greedy = await greedySolver(problem)(table, true);
       expect(problem.meetsBudgets(greedy)).toBe(true);
       expect(expectedLoss(table, greedy)).toBeGreaterThanOrEqual(best - 1e-9);
     }
+  });
+});
+
+describe('the solver of integer programs', () => {
+  it('answers beside this thread, in order, and its waiting ends at once when it is told to stop', async () => {
+    const stop = new AbortController();
+    const highs = new Highs(stop.signal);
+    expect((await highs.solve('no program', 0)).status).toBe('Empty');
+    const least = (bound: number): string => `Minimize\n obj: x\nSubject To\n c: x >= ${bound}\nGeneral\n x\nEnd\n`;
+    const solutions = await Promise.all([2.5, 7.2].map((bound) => highs.solve(least(bound), 0)));
+    expect(solutions.map(({ status, values }) => [status, values['x']])).toEqual([
+      ['Optimal', 3],
+      ['Optimal', 8],
+    ]);
+    const waiting = highs.solve(least(1), 0);
+    stop.abort();
+    await expect(waiting).rejects.toMatchObject({ code: 'cancelled' });
+    await expect(highs.solve(least(1), 0)).rejects.toMatchObject({ code: 'cancelled' });
   });
 });
 

@@ -39,6 +39,7 @@ export interface RivalOptions {
   readonly trials: number; // policies that may be measured in all, `seeds` among them
   readonly finalists: number; // best ones that are remembered
   readonly seeds: readonly Choices[]; // measured first; they meet the budgets
+  readonly signal?: AbortSignal; // aborted: a solver that is waited for stops
 }
 
 export class RivalSearch {
@@ -72,7 +73,7 @@ export class RivalSearch {
   async trial(): Promise<RivalTrial> {
     const step = this.nextStep;
     const seed = this.options.seeds[step];
-    const proposal: Proposal = seed ? { origin: 'uniform', asked: seed, choices: seed } : this.rival.ask();
+    const proposal: Proposal = seed ? { origin: 'uniform', asked: seed, choices: seed } : await this.rival.ask();
     const { choices } = proposal;
     const { accuracy, loss } = await this.problem.accuracyOf(choices);
     this.rival.tell(proposal, { accuracy, loss });
@@ -112,7 +113,7 @@ export class RivalSearch {
   }
 }
 
-async function makeRival(problem: DecisionProblem, { method, trials, seeds }: RivalOptions, random: Random): Promise<Rival> {
+async function makeRival(problem: DecisionProblem, { method, trials, seeds, signal }: RivalOptions, random: Random): Promise<Rival> {
   const own = trials - seeds.length;
   switch (method) {
     case 'random':
@@ -122,6 +123,6 @@ async function makeRival(problem: DecisionProblem, { method, trials, seeds }: Ri
     case 'greedy':
       return new SensitivityRival(problem, 'greedy', greedySolver(problem), own, random);
     case 'integer-program':
-      return new SensitivityRival(problem, 'program', await integerProgramSolver(problem), own, random);
+      return new SensitivityRival(problem, 'program', await integerProgramSolver(problem, signal), own, random);
   }
 }

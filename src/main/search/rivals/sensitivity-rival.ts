@@ -11,7 +11,7 @@ import { choicesOf, lossTable, planProbes, type Probe } from './sensitivity.ts';
 export type LossTable = readonly (readonly number[])[];
 
 /** The policy of least expected loss within the budgets; `exact`: as well as the solver can, else nearly is enough. */
-export type Solver = (table: LossTable, exact: boolean) => number[];
+export type Solver = (table: LossTable, exact: boolean) => number[] | Promise<number[]>;
 
 /** Standard deviation of the logarithm by which a decision's sensitivities are changed. */
 const perturbation = 0.4;
@@ -47,14 +47,14 @@ export class SensitivityRival implements Rival {
     this.probes = planProbes(problem, trials);
   }
 
-  ask(): Proposal {
+  async ask(): Promise<Proposal> {
     const probe = this.probes[this.readings.length];
     if (probe) {
       const choices = choicesOf(this.problem, probe);
       return { origin: 'sensitivity', asked: choices, choices };
     }
     const table = lossTable(this.problem, this.probes, this.readings);
-    const asked = this.solve(this.tried.size === 0 ? table : this.perturbed(table), this.tried.size === 0);
+    const asked = await this.solve(this.tried.size === 0 ? table : this.perturbed(table), this.tried.size === 0);
     // One that was tried before teaches nothing: chance changes it.
     return { origin: this.origin, asked, choices: this.tried.has(keyOf(asked)) ? this.nudged(asked) : asked };
   }

@@ -6,6 +6,8 @@ import { LatheError } from '../../../shared/errors.ts';
 import type { StudyWorld } from './definition.ts';
 
 export const dataset = 'fashion-mnist';
+/** The budgets of the tables: the latency of so many uniform bits. */
+export const budgetBits = ['4', '5', '6'] as const;
 export const targets = ['bitfusion', 'bismo-edge', 'bismo-cloud'] as const;
 export const mobilenetV1: NetworkRef = { id: 'mobilenet-v1', width: 0.25 };
 export const mobilenetV2: NetworkRef = { id: 'mobilenet-v2', width: 0.25 };

@@ -10,10 +10,9 @@ import {
   type StudyDefinition,
   type StudyRun,
 } from './definition.ts';
-import { dataset, differences, mobilenetV1, mobilenetV2, presetWords, searchAt, seedsOf, targets } from './haq-grid.ts';
+import { budgetBits, dataset, differences, mobilenetV1, mobilenetV2, presetWords, searchAt, seedsOf, targets } from './haq-grid.ts';
 import { publishedMatrix, publishedTransfer, publishedV1Edge, publishedV2Edge, type PublishedRow } from './haq-published.ts';
 
-const budgetBits = ['4', '5', '6'] as const;
 /** The budget of the matrix: the latency of this many uniform bits on each target. */
 const matrixBits = '5';
 

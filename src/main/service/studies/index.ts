@@ -11,6 +11,7 @@ import { comparisonKind, comparisonTables } from './comparison.ts';
 import type { Labels, StudyDefinition, StudyWorld } from './definition.ts';
 import { table3, table4 } from './amc-tables.ts';
 import { figure3, figure4 } from './haq-figures.ts';
+import { rivalsGrid } from './haq-rivals.ts';
 import { table5, table6, table7 } from './haq-tables.ts';
 import { figure2, table1, table2 } from './proxyless-tables.ts';
 
@@ -18,6 +19,7 @@ import { figure2, table1, table2 } from './proxyless-tables.ts';
 const definitions: readonly StudyDefinition[] = [
   ...[table1, table2, table3, table4, table5, table6, table7],
   ...[figure2, figure3, figure4],
+  rivalsGrid,
 ];
 
 export interface StudiesOptions {
