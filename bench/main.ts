@@ -9,6 +9,7 @@ import Table from 'cli-table3';
 import { addonInfo, loadAddon, setThreads } from '../src/main/compute/index.ts';
 import { startPeers } from './peers.ts';
 import type { Peer } from './peers.ts';
+import { bitSearchName, measureBitSearch } from './bit-search.ts';
 import { listSimulations } from './simulate.ts';
 import { bytesOf, flopsOf, listWorks, programOf, toOperatorBenchmark } from './works.ts';
 import type { Work } from './works.ts';
@@ -160,8 +161,9 @@ async function main(): Promise<void> {
   const works = listWorks().filter(({ name }) => wanted(name));
   const simulations = listSimulations().filter(({ work }) => wanted(work));
   const isWorkbench = wanted('workbench');
-  if (works.length + simulations.length === 0 && !isWorkbench) {
-    const names = [...listWorks().map(({ name }) => name), ...listSimulations().map(({ work }) => work), 'workbench'];
+  const isBitSearch = wanted(bitSearchName);
+  if (works.length + simulations.length === 0 && !isWorkbench && !isBitSearch) {
+    const names = [...listWorks().map(({ name }) => name), ...listSimulations().map(({ work }) => work), bitSearchName, 'workbench'];
     command.error(`error: no work's name contains ${only ?? ''}; there are ${names.join(', ')}`);
   }
   const counts = threads === undefined ? [1, 2] : [threads];
@@ -190,6 +192,10 @@ async function main(): Promise<void> {
       if (!json) process.stderr.write(`${work} ...\n`);
       return { work, value: simulation.measure(), unit, goal };
     });
+    if (isBitSearch) {
+      if (!json) process.stderr.write(`${bitSearchName} ...\n`);
+      simulated.push(...(await measureBitSearch()));
+    }
     if (isWorkbench && noWorkbench === null) {
       simulated.push(...(await measureWorkbench((text) => process.stderr.write(json ? '' : `${text}\n`))));
     } else if (isWorkbench) missing.push(`the window was not measured, for ${noWorkbench ?? ''}`);
