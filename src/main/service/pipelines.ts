@@ -310,7 +310,7 @@ export class PipelineWork {
 
   async #made(name: string, request: () => Promise<RunRequest>, pipeline: string): Promise<RunSummary> {
     try {
-      const made = await this.#parts.makeStage(runRequestSchema.parse(await request()), `${pipeline} · ${name}`);
+      const made = await this.#parts.makeStage(runRequestSchema.parse(await request()), `${name} · ${pipeline}`);
       await this.#log(`stage ${name} is run ${made.id}${made.status === 'completed' ? ', completed before with the same manifest' : ''}`);
       return made;
     } catch (error) {
@@ -362,7 +362,7 @@ function solutionOf(role: Solution['role'], label: string, own: Solution | null,
     tunedValidationAccuracy: own?.tunedValidationAccuracy ?? null,
     tunedTestAccuracy: own?.tunedTestAccuracy ?? null,
     weights: own?.weights ?? null,
-    quantized: own?.quantized ?? null,
+    quantized: null, // it is exported where its network is: from the stage's own run
     ...(own?.prune ? { prune: own.prune } : {}),
     ...(own?.architecture ? { architecture: own.architecture } : {}),
     ...{ role, label, latencyMs, energyMj, sizeBytes, macs },

@@ -9,6 +9,7 @@ import {
   type PipelineRival,
   type RunDetail,
   type RunRequest,
+  type Solution,
   type StageName,
 } from '../../../shared/run.ts';
 import { budgets, integer, networkRef, withVariantOptions } from '../arguments.ts';
@@ -128,6 +129,12 @@ function given<T extends object>(all: T): { [K in keyof T]?: Exclude<T[K], undef
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as never;
 }
 
+/** Of a stage between, the whole budget says nothing yet. */
+function budgetWords(name: string, { role, withinBudget }: Solution): string {
+  if (role !== 'best' && !name.endsWith(' alone')) return '';
+  return withinBudget ? 'met' : 'over';
+}
+
 /** Before and behind each stage, and each stage alone. */
 export function printPipeline(detail: RunDetail): void {
   printTable(
@@ -147,7 +154,7 @@ export function printPipeline(detail: RunDetail): void {
     pipelineRowsOf(detail).map(({ name, run, state, solution, testAccuracy, accuracyGain, stageFactor, wholeFactor }) => [
       name,
       run ?? '',
-      solution === null ? state : solution.role === 'float' ? '' : solution.withinBudget ? 'met' : 'over',
+      solution === null ? state : budgetWords(name, solution),
       percent(testAccuracy),
       accuracyGain === null ? '' : points(accuracyGain),
       ms(solution?.latencyMs),
