@@ -17,6 +17,7 @@ export const commandInfos = {
   'go-targets': { group: 'Go to', label: 'Targets', keys: 'g t' },
   'go-tables': { group: 'Go to', label: 'Latency tables', keys: 'g l' },
   'go-datasets': { group: 'Go to', label: 'Data sets', keys: 'g d' },
+  'go-workers': { group: 'Go to', label: 'Workers', keys: 'g w' },
   'go-system': { group: 'Go to', label: 'Settings', keys: 'g s' },
   'new-run': { group: 'Do', label: 'New run', keys: 'n' },
   'open-file': { group: 'Do', label: 'Open a file: network, latency table, target or policy', keys: 'o' },

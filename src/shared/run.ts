@@ -4,6 +4,7 @@ import { agentParametersSchema } from './agent.ts';
 import { given } from './given.ts';
 import { budgetSchema, costSchema, quantizePolicySchema, resourceSchema } from './policy.ts';
 import { searchSpaceSchema, spaceFitSchema } from './space.ts';
+import { placementSchema } from './placement.ts';
 import { architectureResultSchema, specializeParametersSchema } from './specialize.ts';
 import { layerInfoSchema, networkRefSchema, resolvedNetworkRefSchema } from './network.ts';
 import { pruneParametersSchema, pruneResultSchema, pruneTrialSchema } from './prune.ts';
@@ -425,6 +426,7 @@ export const runDetailSchema = z.object({
   checkpoint: z.object({ step: z.number(), phase: z.string(), sha256: z.string(), sizeBytes: z.number(), atMs: z.number() }).nullable(),
   stages: z.array(runStageSchema), // of a pipeline: its runs so far, in the order in which they were made
   pipelines: z.array(z.string()), // ids of the pipelines that this run is a stage of
+  placement: placementSchema.optional(), // of a run that was given to other machines
 });
 export type RunDetail = z.infer<typeof runDetailSchema>;
 

@@ -1,85 +1,178 @@
 /** Runs on other machines: the same results as here, whatever happens to the workers, to the server and to the workstation. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createServer, type Server } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Redis } from 'ioredis';
 import type { RunSummary } from '../../src/shared/run.ts';
 import type { Service } from '../../src/main/service/index.ts';
 import { addTinyDataset, exportAll, hasRedis, TestRedis, TestWorker, tinySearch } from '../support/queue.ts';
 import { makeDataDir, openService, removeDataDir, waitForStatus, waitUntil, type TestService } from '../support/service.ts';
 
-const seeds = [1, 2, 3, 4];
+const folders: string[] = [];
+const folder = async (): Promise<string> => {
+  const made = await makeDataDir();
+  folders.push(made);
+  return made;
+};
+afterAll(async () => {
+  for (const made of folders) await removeDataDir(made);
+});
+
+describe.skipIf(!hasRedis)('a queue that cannot be used', () => {
+  let redis: TestRedis;
+  let dataDir: string;
+  const refused = async (url: string): Promise<unknown> => {
+    const { service } = await openService(dataDir, url);
+    try {
+      const answer = service.call('run.create', tinySearch(1)).then(
+        () => 'taken',
+        (error: unknown) => (error as Error).message,
+      );
+      return { message: await answer, runs: (await service.call('run.list', {})).length };
+    } finally {
+      await service.close();
+    }
+  };
+
+  beforeAll(async () => {
+    redis = await TestRedis.start('--requirepass', 'right', '--maxmemory-policy', 'noeviction');
+    dataDir = await folder();
+    const { service } = await openService(dataDir);
+    await addTinyDataset(service, dataDir);
+    await service.close();
+  });
+  afterAll(async () => {
+    await redis.stop();
+  });
+
+  it('is no address at all: says what one looks like, without the password that was in it', async () => {
+    const { service } = await openService(await folder());
+    await expect(service.call('queue.use', { url: 'http://user:secret@host' })).rejects.toThrow(
+      /"http:\/\/host" is not the address of a Redis server; expected redis:/,
+    );
+    expect(await service.call('queue.status', {})).toMatchObject({ address: null, problem: null, workers: [], runs: [] });
+    await service.close();
+  });
+
+  it('has the wrong password, and no run is made', async () => {
+    expect(await refused(redis.url(':wrong@'))).toEqual({
+      message: `queue redis://127.0.0.1:${String(redis.port)}: the server wants another user or password; put the right one into the address; runs on this machine are not touched by that`,
+      runs: 0,
+    });
+  });
+
+  it('is full, and no run is made', async () => {
+    const client = new Redis(redis.port, '127.0.0.1', { password: 'right' });
+    await client.set('other', 'x'.repeat(4_000_000)); // of somebody else
+    await client.config('SET', 'maxmemory', '2mb');
+    expect(await refused(redis.url(':right@'))).toEqual({
+      message: expect.stringMatching(
+        /^queue redis:\S+: the server is out of memory \(.* of 2.1 MB\); free some or raise maxmemory$/,
+      ) as string,
+      runs: 0,
+    });
+    client.disconnect();
+  });
+
+  it('is too old, and no run is made', async () => {
+    const old = await startOldServer();
+    const { port } = old.address() as { port: number };
+    expect(await refused(`redis://127.0.0.1:${String(port)}`)).toEqual({
+      message: `queue redis://127.0.0.1:${String(port)}: expected Redis 6.2 or newer, found 4.0.14; update the server`,
+      runs: 0,
+    });
+    old.close();
+  });
+
+  it('is not there: no run is made, and one here is not touched by it', async () => {
+    await redis.kill();
+    expect(await refused(redis.url())).toEqual({
+      message: `queue redis://127.0.0.1:${String(redis.port)}: no Redis server answers there (ECONNREFUSED); start it, or correct the address; runs on this machine are not touched by that`,
+      runs: 0,
+    });
+    const { service } = await openService(dataDir, redis.url());
+    const { id } = await service.call('run.create', { ...tinySearch(1), where: 'here' });
+    await waitForStatus(service, id, ['completed']);
+    await service.close();
+  });
+});
+
+/** As far as a client asks before it is refused: a server of version 4. */
+async function startOldServer(): Promise<Server> {
+  const info = '# Server\r\nredis_version:4.0.14\r\n';
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.on('data', (data: Buffer) => {
+      for (const command of data
+        .toString()
+        .toLowerCase()
+        .match(/\$\d+\r\n(hello|info|client|auth|select)\r\n/g) ?? []) {
+        if (command.includes('hello')) socket.write("-ERR unknown command 'HELLO'\r\n");
+        else if (command.includes('info')) socket.write(`$${String(info.length)}\r\n${info}\r\n`);
+        else socket.write('+OK\r\n');
+      }
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return server;
+}
 
 describe.skipIf(!hasRedis)('runs that workers do', () => {
-  const folders: string[] = [];
+  const seeds = [1, 2, 3];
   const workers: TestWorker[] = [];
   let redis: TestRedis;
-  let expected: unknown[];
   let home: TestService;
-  let dataDir: string;
-
-  const folder = async (): Promise<string> => {
-    const made = await makeDataDir();
-    folders.push(made);
-    return made;
+  const submit = async (service: Service): Promise<RunSummary[]> => {
+    const runs: RunSummary[] = [];
+    for (const seed of seeds) runs.push(await service.call('run.create', tinySearch(seed)));
+    return runs;
   };
   const startWorker = async (name: string): Promise<TestWorker> => {
     const worker = await TestWorker.start(redis.url(), await folder(), name);
     workers.push(worker);
     return worker;
   };
-  const submit = async (service: Service): Promise<RunSummary[]> => {
-    const runs: RunSummary[] = [];
-    for (const seed of seeds) runs.push(await service.call('run.create', tinySearch(seed)));
-    return runs;
-  };
-  const open = async (): Promise<void> => {
-    dataDir = await folder();
-    home = await openService(dataDir, redis.url());
-    await addTinyDataset(home.service, dataDir);
-  };
 
   beforeAll(async () => {
     redis = await TestRedis.start();
+  });
+  afterAll(async () => {
+    await Promise.all(workers.map((worker) => worker.stop()));
+    await home.service.close();
+    await redis.stop();
+  });
+
+  it('end as on the embedded queue, bit for bit, though workers are killed and server and workstation start again', async () => {
     const here = await openService(await folder());
     await addTinyDataset(here.service, here.dataDir);
-    const runs = await submit(here.service);
-    for (const { id } of runs) await waitForStatus(here.service, id, ['completed']);
-    expected = await exportAll(here.service, runs);
+    const local = await submit(here.service);
+    for (const { id } of local) await waitForStatus(here.service, id, ['completed']);
+    const expected = await exportAll(here.service, local);
     await here.service.close();
-  });
 
-  beforeEach(open);
-
-  afterEach(async () => {
-    await Promise.all(workers.splice(0).map((worker) => worker.stop()));
-    await home.service.close();
-  });
-
-  afterAll(async () => {
-    await redis.stop();
-    for (const made of folders) await removeDataDir(made);
-  });
-
-  it('end as on the embedded queue, bit for bit, though workers are killed', async () => {
+    home = await openService(await folder(), redis.url());
+    await addTinyDataset(home.service, home.dataDir);
     const first = await startWorker('first');
     const runs = await submit(home.service);
-    await waitUntil(
-      async () => (await home.service.call('queue.status', {})).runs.some(({ isWorking }) => isWorking),
-      'a run is worked on',
-    );
+    // Each blow falls whenever its turn comes, whatever the others are at: no order of events makes another result.
+    await waitUntil(async () => (await statuses(home.service)).some((status) => status !== 'queued'), 'the first worker has begun');
     await first.kill();
-    const second = await startWorker('second');
-    await startWorker('third');
-    await waitUntil(
-      async () =>
-        (await home.service.call('queue.status', {})).runs.some(({ isWorking, worker }) => isWorking && worker?.name === 'second'),
-      'the second worker has a run',
-    );
+    await redis.kill();
+    await redis.run();
+    const [second] = await Promise.all([startWorker('second'), startWorker('third')]);
     await second.kill();
-    for (const { id } of runs) await waitForStatus(home.service, id, ['queued', 'running', 'completed']);
-    await waitUntil(
-      async () => (await home.service.call('run.list', {})).every(({ status }) => status === 'completed'),
-      'all have ended',
-      170_000,
-    );
+    await home.service.close();
+    home = await openService(home.dataDir, redis.url(), true);
+    const left = (await home.service.call('queue.status', {})).runs.map(({ run }) => run);
+    await waitUntil(async () => (await statuses(home.service)).every((status) => status === 'completed'), 'all have ended', 170_000);
     expect(await exportAll(home.service, runs)).toEqual(expected);
+    expect((await home.service.call('queue.status', {})).runs).toEqual([]);
+    for (const run of left) {
+      const { placement } = await home.service.call('run.show', { id: run });
+      expect(placement).toMatchObject({ isOpen: false, worker: { name: 'third', build: { simd: expect.any(String) as string } } });
+    }
   });
 });
+
+async function statuses(service: Service): Promise<string[]> {
+  return (await service.call('run.list', {})).map(({ status }) => status);
+}

@@ -140,14 +140,14 @@ export async function addTinyDataset(service: Service, folder: string): Promise<
 }
 
 /** A search of a second or two: a thin network on the tiny set. */
-export function tinySearch(seed: number, trials = 12): Extract<RunRequest, { method: 'quantize' }> {
+export function tinySearch(seed: number, trials = 6): Extract<RunRequest, { method: 'quantize' }> {
   return {
     method: 'quantize',
-    network: { id: 'mobilenet-v1', width: 0.125, inputSize: 32 },
+    network: { id: 'mobilenet-v1', width: 0.125, inputSize: 16 },
     dataset: 'tiny',
     target: 'bismo-cloud',
     budgets: [{ resource: 'latency', kind: 'fraction', value: 0.6 }],
-    training: { epochs: 2, batchSize: 32, warmupSteps: 2 },
+    training: { epochs: 1, batchSize: 32, warmupSteps: 2 },
     search: {
       ...{ trials, validationImages: 60, rewardImages: 30, calibrationImages: 32, statisticsImages: 16, finalists: 2 },
       agent: { warmupTrials: 4, batchSize: 8 },

@@ -22,7 +22,7 @@ export async function removeDataDir(dataDir: string): Promise<void> {
   await rm(dataDir, { recursive: true, force: true });
 }
 
-export async function openService(dataDir: string, queue?: string): Promise<TestService> {
+export async function openService(dataDir: string, queue?: string, adoptQueued = false): Promise<TestService> {
   const engines: EngineProcess[] = [];
   const events: LatheEvent[] = [];
   const service = await createService({
@@ -33,6 +33,7 @@ export async function openService(dataDir: string, queue?: string): Promise<Test
       return engine;
     },
     log: () => undefined,
+    adoptQueued,
     ...(queue === undefined ? {} : { queue: { url: queue, where: 'queue' as const } }),
   });
   service.subscribe((event) => events.push(event));

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import packageJson from '../../../package.json' with { type: 'json' };
-import type { Build } from '../../shared/queue.ts';
+import type { Build } from '../../shared/placement.ts';
 import { engineProtocolVersion } from '../../shared/engine-messages.ts';
 import type { EngineRequests } from './host.ts';
 import { engineEntry } from './launcher.ts';

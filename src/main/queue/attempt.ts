@@ -4,7 +4,7 @@
  */
 import type { SimdLevel } from '../compute/addon.ts';
 import { LatheError, toErrorPayload } from '../../shared/errors.ts';
-import type { WorkerIdentity } from '../../shared/queue.ts';
+import type { WorkerIdentity } from '../../shared/placement.ts';
 import { RunProcess, type Batch, type RunOutcome } from '../engine/host.ts';
 import type { EngineLauncher } from '../engine/launcher.ts';
 import { blobPath, deleteBlob } from '../store/blobs.ts';

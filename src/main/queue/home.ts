@@ -2,7 +2,8 @@
 import os from 'node:os';
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import type { Build, WorkerInfo } from '../../shared/queue.ts';
+import type { Build } from '../../shared/placement.ts';
+import type { WorkerInfo } from '../../shared/queue.ts';
 import type { QueueAddress } from './address.ts';
 import { connectQueue, queueError, serverMemory, serverProblem, type ServerMemory } from './connection.ts';
 import { announceHome, listWorkers, withdrawHome } from './presence.ts';

@@ -1,6 +1,7 @@
 /** Who is at a queue: workstations and workers tell it of themselves again and again; who falls silent is lost. */
 import type { Redis } from 'ioredis';
-import { workerInfoSchema, type Build, type WorkerInfo } from '../../shared/queue.ts';
+import { type Build } from '../../shared/placement.ts';
+import { workerInfoSchema, type WorkerInfo } from '../../shared/queue.ts';
 import {
   aliveKey,
   buildDifference,

@@ -16,7 +16,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { engineMessageSchema, jobSchema } from '../../shared/engine-messages.ts';
 import { errorPayloadSchema } from '../../shared/errors.ts';
-import { buildSchema, workerIdentitySchema, type Build } from '../../shared/queue.ts';
+import { buildSchema, workerIdentitySchema, type Build } from '../../shared/placement.ts';
 import { targetSchema } from '../../shared/target.ts';
 
 export const queueProtocolVersion = 1;

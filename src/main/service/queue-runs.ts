@@ -6,7 +6,8 @@
 import type { Readable } from 'node:stream';
 
 import { LatheError, toErrorPayload } from '../../shared/errors.ts';
-import type { Placement, QueueStatus } from '../../shared/queue.ts';
+import type { Placement } from '../../shared/placement.ts';
+import type { QueueStatus } from '../../shared/queue.ts';
 import type { Manifest, RunSummary } from '../../shared/run.ts';
 import type { Target } from '../../shared/target.ts';
 import { buildOf, type AddonInfo } from '../engine/build.ts';
@@ -163,8 +164,8 @@ export class QueueRuns {
       await this.receiving.server.close();
       this.receiving = null;
       await Promise.allSettled(this.turns.values());
-      const owner = await currentOwner();
-      await this.options.store.takeHome(owner, null);
+      await this.leaveRuns();
+      await this.options.store.takeHome(await currentOwner(), null);
     }
     const home = await connecting?.catch(() => null);
     await home?.close();
@@ -242,6 +243,13 @@ export class QueueRuns {
       if (isWorking && status === 'interrupted') found.set(run, await store.claimRun(run, owner, Date.now()));
     }
     for (const summary of found.values()) record.changed(summary); // told when they have gone on: nobody has to take them for stopped
+  }
+
+  private async leaveRuns(): Promise<void> {
+    const { store, record } = this.options;
+    for (const { run } of await store.listPlacements()) {
+      if ((await record.require(run)).status === 'running') record.changed(await store.leaveRun(run, Date.now()));
+    }
   }
 
   private handlers(): HomeHandlers {

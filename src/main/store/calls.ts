@@ -22,7 +22,7 @@ import {
   type Solution,
   type Trial,
 } from '../../shared/run.ts';
-import { workerIdentitySchema, type Placement } from '../../shared/queue.ts';
+import { workerIdentitySchema, type Placement } from '../../shared/placement.ts';
 import { studyRecordSchema } from '../../shared/study.ts';
 import { runViewSchema, settingsSchema } from '../../shared/view.ts';
 import { hasBlob, readBlob } from './blobs.ts';
@@ -203,7 +203,9 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
         const run = runs.state(id);
         if (!run) return null;
         const checkpoint = checkpoints.list(run.key)[0]?.record ?? null;
+        const placement = placements.find(run.key);
         return {
+          ...(placement ? { placement } : {}),
           summary: summaryOf(id),
           ...runs.manifest(run),
           solutions: solutions.list(run.key, id),
@@ -420,6 +422,16 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
         runs.setProgress(run.key, { ...progress, ratePerSecond: null, etaSeconds: null });
         return summaryOf(id);
       });
+    },
+    leaveRun(id, atMs) {
+      const summary = write(db, () => {
+        const run = requireClaimed(id);
+        placementOf(run);
+        end(run, 'interrupted', 'the Lathe that received its results has closed; its worker goes on when one receives again', atMs);
+        return summaryOf(id);
+      });
+      claimed.delete(id);
+      return summary;
     },
     getHome: () => placements.home(),
     takeHome(seen, input) {

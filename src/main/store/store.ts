@@ -90,6 +90,7 @@ function createFace(calls: WorkerCalls, opened: Extract<WorkerMessage, { kind: '
     listPlacements: () => calls.call('listPlacements'),
     beginAttempt: (id, worker, atMs) => calls.call('beginAttempt', id, worker, atMs),
     releaseAttempt: (id, attempt, lost) => calls.call('releaseAttempt', id, attempt, lost),
+    leaveRun: (id, atMs) => calls.call('leaveRun', id, atMs),
     getHome: () => calls.call('getHome'),
     takeHome: (seen, owner) => calls.call('takeHome', seen, owner),
     findWeights: (trainingKey) => calls.call('findWeights', trainingKey),

@@ -23,7 +23,7 @@ import type {
   Trial,
 } from '../../shared/run.ts';
 
-import type { Placement, WorkerIdentity } from '../../shared/queue.ts';
+import type { Placement, WorkerIdentity } from '../../shared/placement.ts';
 import type { StudyRecord } from '../../shared/study.ts';
 import type { RunView, Settings } from '../../shared/view.ts';
 
@@ -172,6 +172,8 @@ export interface Store {
   beginAttempt(id: string, worker: WorkerIdentity, atMs: number): Promise<Placement>;
   /** The attempt has ended without the run: it waits in the queue again. `lost`: without a word. Throws conflict for another attempt. */
   releaseAttempt(id: string, attempt: number, lost: boolean): Promise<RunSummary>;
+  /** Lets go of a placed run that this store has claimed: its attempt goes on, and whoever receives next claims it again. */
+  leaveRun(id: string, atMs: number): Promise<RunSummary>;
   /** The process that receives what workers send, if any, and the name of this database among others. */
   getHome(): Promise<HomeRecord>;
   /** Becomes that process where it is still the one that was seen; false: another was faster. */

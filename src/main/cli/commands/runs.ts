@@ -11,6 +11,7 @@ import { globalOptions, withService } from '../context.ts';
 import { followRun } from '../follow.ts';
 import { note, printJson, printLine, printTable } from '../output.ts';
 import { printPipeline } from './pipeline.ts';
+import { machineOf } from '../../../shared/machine.ts';
 import { printPolicy, printSensitivity, printSolutions, searchResult } from '../results.ts';
 import { addCompareCommands } from './compare.ts';
 import { addKeepingCommands } from './keeping.ts';
@@ -101,6 +102,7 @@ export function addRunCommands(program: Command): void {
       printLine(
         `${summary.id}  ${summary.name}\n${summary.status}${summary.error === null ? '' : `: ${summary.error}`}, ${summary.progress.phase} ${String(summary.progress.done)}/${String(summary.progress.total)}, seed ${String(summary.seed)}\n`,
       );
+      printLine(`${machineOf(detail)}\n`);
       if (detail.manifest.method === 'pipeline') printPipeline(detail);
       else printSolutions(detail.solutions);
       printPolicy(detail);

@@ -1,6 +1,6 @@
 /** Tables placement (runs that were given to the queue) and home (which process receives what workers send). */
 import type Database from 'better-sqlite3';
-import { placementSchema, type Placement, type WorkerIdentity } from '../../../shared/queue.ts';
+import { placementSchema, type Placement, type WorkerIdentity } from '../../../shared/placement.ts';
 import { corruptRow, parseJson, recordOf } from '../rows.ts';
 import type { HomeRecord, Owner } from '../types.ts';
 

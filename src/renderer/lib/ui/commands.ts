@@ -22,6 +22,7 @@ export function commandsOf(app: AppState): readonly Command[] {
     'go-targets': go('targets'),
     'go-tables': go('tables'),
     'go-datasets': go('datasets'),
+    'go-workers': go('workers'),
     'go-system': go('system'),
     'new-run': go('new'),
     'open-file': chooseFiles(app),
