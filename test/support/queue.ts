@@ -76,7 +76,7 @@ export class TestWorker {
     const flags = ['--queue', url, '--data-dir', dataDir, '--name', name, '--threads', '1', '--lost-after', '2'];
     const child = spawn(process.execPath, [entry, 'worker', ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
     const worker = new TestWorker(name, child);
-    await waitUntil(() => worker.output.includes('slot') || child.exitCode !== null, `worker ${name} is up`);
+    await waitUntil(() => worker.output.includes('slot') || child.exitCode !== null, `worker ${name} is up`, 300_000);
     if (child.exitCode !== null) throw new Error(`worker ${name}: ${worker.output}`);
     return worker;
   }
