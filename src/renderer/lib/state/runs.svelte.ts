@@ -2,7 +2,7 @@
 import type { LatheClient } from '../../../shared/contract.ts';
 import type { LatheError } from '../../../shared/errors.ts';
 import type { RunSummary } from '../../../shared/run.ts';
-import { FrameBatch } from './batch.ts';
+import { FrameBatch, nextFrame } from './batch.ts';
 import { asLatheError } from './loader.svelte.ts';
 
 /** Rows of the first reading: more than any screen shows, few enough to be there at once. */
@@ -33,13 +33,19 @@ export class Runs {
       this.#apply(rows);
       this.error = null;
       this.loaded = true;
-      const rest = rows.length < firstPage ? [] : await this.#client.call('run.list', { offset: firstPage });
+      const rest = rows.length < firstPage ? [] : await this.#readRest();
       const listed = new Set([...rows, ...rest].map((row) => row.id));
       for (const id of before) if (!listed.has(id)) this.#byId.delete(id); // what came meanwhile was told by an event
       this.#apply(rest);
     } catch (error) {
       this.error = asLatheError(error);
     }
+  }
+
+  /** Behind the frame that shows the first rows: reading thousands more would hold it up. */
+  async #readRest(): Promise<readonly RunSummary[]> {
+    await new Promise<void>((resolve) => nextFrame(() => nextFrame(resolve)));
+    return await this.#client.call('run.list', { offset: firstPage });
   }
 
   get(id: string): RunSummary | undefined {
