@@ -575,6 +575,19 @@ export const contract = {
   'settings.show': { input: empty, output: settingsSchema },
   'settings.change': { input: settingsSchema, output: settingsSchema },
 
+  'run.bundle': {
+    // The run with policy, weights, target and networks in one file: written to a path, or as base64 for a page.
+    input: z.object({ id: z.string().min(1), path: z.string().min(1).optional() }).strict(),
+    output: z.object({ fileName: z.string(), sizeBytes: z.number(), base64: z.string().nullable() }),
+  },
+  'bundle.open': {
+    // Takes what is in a bundle; the same one again changes nothing. Refused as a whole where anything in it is not right.
+    input: z
+      .object({ path: z.string().min(1).optional(), upload: z.string().optional() })
+      .strict()
+      .refine(({ path, upload }) => (path === undefined) !== (upload === undefined), 'expected either a path or an upload'),
+    output: z.object({ run: runSummarySchema, added: z.boolean(), notes: z.array(z.string()) }),
+  },
   'report.make': {
     // A run, several side by side, or a study as one HTML document that needs nothing else.
     input: z.discriminatedUnion('kind', [

@@ -27,6 +27,8 @@ export type Job = z.infer<typeof jobSchema>;
 /** What an engine can be asked. Adding a data set takes long: it has an engine of its own, tells its progress and can be cancelled. */
 export const requestNameSchema = z.enum([
   'describe',
+  'bundle.write',
+  'bundle.read',
   'simulate',
   'lint',
   'timeline',

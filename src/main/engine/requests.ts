@@ -1,4 +1,5 @@
 /** What an engine is asked: what the addon is, what a network costs, and all that reads images (`dataset-requests.ts`). */
+import { answerReadBundle, answerWriteBundle } from './bundle-requests.ts';
 import { z } from 'zod';
 import { bitsSchema, quantizePolicySchema } from '../../shared/policy.ts';
 import type { Output } from '../../shared/contract.ts';
@@ -82,6 +83,10 @@ export async function answer(name: RequestName, input: unknown, work: RequestWor
       return await answerSamples(input);
     case 'dataset.sheet':
       return await answerSheet(input, work);
+    case 'bundle.write':
+      return await answerWriteBundle(input);
+    case 'bundle.read':
+      return await answerReadBundle(input);
     case 'network.read':
       return await answerRead(input);
     case 'network.show':

@@ -18,6 +18,7 @@ import { openStore } from '../store/store.ts';
 import type { Store } from '../store/types.ts';
 import { describeRecovery } from '../store/upkeep.ts';
 import { Backups } from './backups.ts';
+import { Bundles } from './bundles.ts';
 import { Datasets } from './datasets.ts';
 import { Evaluations } from './evaluations.ts';
 import { EventBus } from './event-bus.ts';
@@ -144,6 +145,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
         spacePreview: (input) => spaces.preview(input),
       },
     });
+    const bundles = new Bundles({ store, dataDir: options.dataDir, requests, runs: record, targets, own, bus });
     const reports = new Reports({ store, runs: record, studies, targets });
     const runCosts = new RunCosts({ runs: record, targets, tables });
     return new LocalService(
@@ -167,6 +169,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
         runs,
         runCosts,
         reports,
+        bundles,
         studies,
         views: new Views(store, bus),
         backups,
@@ -213,6 +216,7 @@ interface Parts {
   readonly runs: Runs;
   readonly runCosts: RunCosts;
   readonly reports: Reports;
+  readonly bundles: Bundles;
   readonly studies: Studies;
   readonly views: Views;
   readonly backups: Backups;
@@ -238,6 +242,7 @@ function makeHandlers({
   runs,
   runCosts,
   reports,
+  bundles,
   studies,
   views,
   backups,
@@ -351,6 +356,8 @@ function makeHandlers({
     'view.remove': ({ id }) => views.remove(id),
     'settings.show': () => store.getSettings(),
     'settings.change': (input) => views.changeSettings(input),
+    'run.bundle': (input) => bundles.write(input),
+    'bundle.open': (input) => bundles.open(input),
     'report.make': (input) => reports.make(input),
     'study.list': () => studies.list(),
     'study.run': (input) => studies.run(input),

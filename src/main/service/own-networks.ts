@@ -230,14 +230,15 @@ export class OwnNetworks {
     return upload;
   }
 
-  private async finishedUpload(id: string): Promise<Upload> {
+  /** Where all pieces lie. Throws LatheError not-found, or bad-input for an empty file. */
+  async finishedUpload(id: string): Promise<Upload> {
     const upload = this.requireUpload(id);
     await upload.work;
     if (upload.bytes === 0) throw new LatheError('bad-input', `${upload.name}: the file is empty`);
     return upload;
   }
 
-  private async dropUpload(id: string): Promise<void> {
+  async dropUpload(id: string): Promise<void> {
     const upload = this.uploads.get(id);
     this.uploads.delete(id);
     if (upload) await rm(upload.folder, { recursive: true, force: true });

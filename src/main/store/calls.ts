@@ -7,6 +7,7 @@
  */
 import type Database from 'better-sqlite3';
 import type { z } from 'zod';
+import { bundledRunSchema } from '../../shared/bundle.ts';
 import { datasetRecordSchema } from '../../shared/dataset.ts';
 import { latencyEntrySchema, latencyTableSchema, maximumTableEntries, measuredNetworkSchema } from '../../shared/latency-table.ts';
 import { networkRecordSchema } from '../../shared/network.ts';
@@ -192,6 +193,41 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
         if (runs.state(run.id)) throw new LatheError('conflict', `run ${run.id} exists already: choose another id`);
         runs.insert(run, { phase: 'waiting', done: 0, total: 0, ratePerSecond: null, etaSeconds: null });
         return summaryOf(run.id);
+      });
+    },
+
+    importRun(input) {
+      const {
+        detail,
+        trials: points,
+        metrics: series,
+        log: lines,
+        weights: trained,
+      } = checked(bundledRunSchema, input, `run ${input.detail.summary.id}`);
+      const { summary, manifest, layers } = detail;
+      const { id } = summary;
+      if (summary.status === 'running' || summary.status === 'queued')
+        throw new LatheError('bad-input', `run ${id} is ${summary.status} where it comes from: only a run that has ended can be taken`);
+      return write(db, () => {
+        if (runs.state(id)) {
+          const here = summaryOf(id);
+          if (here.configHash === summary.configHash) return { summary: here, added: false };
+          throw new LatheError('conflict', `there is another run ${id} here, with other settings; it was left as it is`);
+        }
+        const { name, note, network: networkTitle, createdAtMs: atMs } = summary;
+        runs.insert({ id, name, manifest, networkTitle, layers, note, atMs }, summary.progress);
+        const run = requireRun(id);
+        const { status, startedAtMs, finishedAtMs, error } = summary;
+        runs.setStatus(run.key, { status, owner: null, startedAtMs, finishedAtMs, error });
+        runs.setBudgetLimits(run.key, summary.budgetLimits);
+        runs.annotate(run.key, { star: summary.star });
+        putPoints(run, { trials: points, metrics: series, solutions: detail.solutions }, runs.touch(run.key));
+        updateResult(run, points.length);
+        log.append(run.key, lines);
+        if (trained) weights.put(trained);
+        if (summaryOf(id).configHash !== summary.configHash)
+          throw new LatheError('bad-input', `run ${id}: its settings do not have the hash that it names; they were changed`);
+        return { summary: summaryOf(id), added: true };
       });
     },
 

@@ -61,6 +61,7 @@ function createFace(calls: WorkerCalls, opened: Extract<WorkerMessage, { kind: '
     recoveries: opened.recoveries,
     wasClean: opened.wasClean,
     createRun: (run) => calls.call('createRun', run),
+    importRun: (run) => calls.call('importRun', run),
     listRuns: (query) => calls.call('listRuns', query),
     getRun: (id) => calls.call('getRun', id),
     getSummary: (id) => calls.call('getSummary', id),

@@ -3,6 +3,7 @@
  * What a method has resolved is on disk (WAL, synchronous FULL).
  */
 import type { Recovery } from '../../shared/backup.ts';
+import type { BundledRun } from '../../shared/bundle.ts';
 import type { Budget } from '../../shared/policy.ts';
 import type { Filter } from '../../shared/filter/filter.ts';
 import type { DatasetRecord } from '../../shared/dataset.ts';
@@ -120,6 +121,8 @@ export interface Store {
   readonly wasClean: boolean; // false: the last Lathe was killed, so all of the database was checked
 
   createRun(run: NewRun): Promise<RunSummary>;
+  /** A run that ended on another machine, as it is. The same one again changes nothing (`added` false); throws conflict for another run of its id. */
+  importRun(run: BundledRun): Promise<{ summary: RunSummary; added: boolean }>;
   /** The newest first. */
   listRuns(query?: RunQuery): Promise<RunSummary[]>;
   getRun(id: string): Promise<RunDetail | null>;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { bestPlaces, bitsOfTrial, comparisonTable, configRows, figureText, policySections, resultRows } from '../../../shared/compare.ts';
 import { matrixTable, targetOf, targetsOf } from '../../../shared/across.ts';
 import { LatheError } from '../../../shared/errors.ts';
-import { ms } from '../../../shared/format.ts';
+import { bytes, ms } from '../../../shared/format.ts';
 import {
   objectiveIds,
   objectives,
@@ -53,6 +53,29 @@ export function addCompareCommands(run: Command): void {
     .requiredOption('--out <file>', 'the file to write: report.html')
     .action(async (id: string, own: { readonly out: string }, command: Command) => {
       await writeReport(globalOptions(command), { kind: 'run', id }, own.out);
+    });
+  run
+    .command('bundle <id>')
+    .description('the run with policy, weights, target and networks in one file that opens on another machine')
+    .requiredOption('--out <file>', 'the file to write: run.lathe')
+    .action(async (id: string, own: { readonly out: string }, command: Command) => {
+      const options = globalOptions(command);
+      const { sizeBytes } = await withService(options, (service) => service.call('run.bundle', { id, path: own.out }));
+      if (options.json) printJson({ run: id, file: own.out, sizeBytes });
+      else printLine(`${own.out}: ${bytes(sizeBytes)}, run ${id} with all that it needs`);
+    });
+  run
+    .command('open <file>')
+    .description('take the run of a bundle; the same one again changes nothing')
+    .action(async (file: string, _own, command: Command) => {
+      const options = globalOptions(command);
+      const opened = await withService(options, (service) => service.call('bundle.open', { path: file }));
+      if (options.json) {
+        printJson(opened);
+        return;
+      }
+      printLine(`${opened.run.id}  ${opened.run.name}: ${opened.added ? 'added' : 'was here already'}`);
+      for (const note of opened.notes) printLine(note);
     });
   run
     .command('matrix <ids...>')
