@@ -126,7 +126,7 @@ export class Bundles {
     const known = new Map(this.options.targets.list().map((info) => [info.target.id, info]));
     return wanted.flatMap(({ target, targetSha256 }) => {
       const info = target === null ? undefined : known.get(target);
-      return info?.sha256 === targetSha256 && info ? [info.target] : [];
+      return info?.sha256 === targetSha256 ? [info.target] : [];
     });
   }
 

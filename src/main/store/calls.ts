@@ -8,6 +8,7 @@
 import type Database from 'better-sqlite3';
 import type { z } from 'zod';
 import { bundledRunSchema } from '../../shared/bundle.ts';
+import { canonicalJson } from '../../shared/canonical.ts';
 import { datasetRecordSchema } from '../../shared/dataset.ts';
 import { latencyEntrySchema, latencyTableSchema, maximumTableEntries, measuredNetworkSchema } from '../../shared/latency-table.ts';
 import { networkRecordSchema } from '../../shared/network.ts';
@@ -209,9 +210,10 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
       if (summary.status === 'running' || summary.status === 'queued')
         throw new LatheError('bad-input', `run ${id} is ${summary.status} where it comes from: only a run that has ended can be taken`);
       return write(db, () => {
-        if (runs.state(id)) {
-          const here = summaryOf(id);
-          if (here.configHash === summary.configHash) return { summary: here, added: false };
+        const known = runs.state(id);
+        if (known) {
+          // Not by their hashes: a manifest of an earlier version is read with what it could not choose filled in.
+          if (canonicalJson(runs.manifest(known).manifest) === canonicalJson(manifest)) return { summary: summaryOf(id), added: false };
           throw new LatheError('conflict', `there is another run ${id} here, with other settings; it was left as it is`);
         }
         const { name, note, network: networkTitle, createdAtMs: atMs } = summary;
@@ -225,8 +227,6 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
         updateResult(run, points.length);
         log.append(run.key, lines);
         if (trained) weights.put(trained);
-        if (summaryOf(id).configHash !== summary.configHash)
-          throw new LatheError('bad-input', `run ${id}: its settings do not have the hash that it names; they were changed`);
         return { summary: summaryOf(id), added: true };
       });
     },
