@@ -10,6 +10,7 @@ export default defineConfig({
     testTimeout: 180_000,
     hookTimeout: 300_000,
     expect: { poll: { timeout: 30_000 } },
+    coverage: { provider: 'v8', include: ['src/**/*.{ts,svelte}'], reporter: ['text', 'json-summary'], reportsDirectory: 'coverage' },
     projects: [
       {
         extends: true,

@@ -106,9 +106,7 @@ function run(dataDir: string, first: LaunchTarget | null): (target: LaunchTarget
     (error: unknown) => giveUp('Lathe cannot open its data', error, dataDir),
   );
   return (target) => {
-    const window = BrowserWindow.getAllWindows().at(0);
-    if (window) showIn(window, target);
-    else open(target);
+    if (!showInWindow(target)) open(target);
   };
 }
 
@@ -137,9 +135,13 @@ function closeBeforeQuit(opening: Promise<Service>, disconnect: () => void): voi
   });
 }
 
-function showIn(window: BrowserWindow, target: LaunchTarget | null): void {
+/** False where there is no window. */
+function showInWindow(target: LaunchTarget | null): boolean {
+  const [window] = BrowserWindow.getAllWindows();
+  if (!window) return false;
   if (window.isMinimized()) window.restore();
   window.show();
   window.focus();
   if (target) window.loadURL(addressOf(target)).catch((error: unknown) => log(`the page did not change: ${String(error)}`));
+  return true;
 }
