@@ -99,11 +99,8 @@ export async function resultOf(service: Service, job: JobName, dataDir: string):
 function comparable({ run, trials, metrics }: Output<'run.export'>): unknown {
   const decided = /^(validation\/|probability|entropy|architecture|retrain.*accuracy)/;
   return {
-    // A network is named by its run.
-    solutions: run.solutions.map(({ architecture, ...rest }) => ({
-      ...rest,
-      architecture: architecture && { ...architecture, network: null },
-    })),
+    // A network that a run made is named by the run.
+    solutions: JSON.parse(JSON.stringify(run.solutions).replaceAll(run.summary.id, 'RUN')) as unknown,
     trials: trials.map((trial) => ({ ...trial, atMs: 0 })),
     curves: metrics.filter(({ series }) => decided.test(series)),
   };
