@@ -99,7 +99,7 @@ describe('a network of the user', () => {
     expect(quantized.opset).toBe(21);
     expect(quantized.check.relativeDifference).toBeLessThan(1e-4); // weights alone are quantized: nothing is rounded twice
     expect(quantized.notes.join('\n')).toMatch(
-      /^3 layers have weights or activations of one bit, or without a measured range; .*conv, point, fc$/m,
+      /^3 layers have weights or activations of one bit, with a codebook, or without a measured range; .*conv, point, fc$/m,
     );
     expect(quantized.notes.join('\n')).toMatch(/^1 layers have bits that ONNX has no type for, .*: fc$/m);
     expect(readFileSync(path).includes('lathe.policy')).toBe(true);

@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { anyFilter } from '../../../test/support/filters.ts';
@@ -149,12 +148,16 @@ describe('runs that are kept', () => {
     const before = hashes(await store.listRuns());
     expect(new Set(before).size).toBe(2);
     await store.close();
-    const db = new Database(join(dataDir, 'lathe.sqlite'));
-    db.exec(`DROP INDEX runCreated; DROP TABLE view; DROP TABLE settings;
-      ALTER TABLE run DROP COLUMN tags; ALTER TABLE run DROP COLUMN place; ALTER TABLE run DROP COLUMN queueOrder; ALTER TABLE run DROP COLUMN seedlessHash;`);
-    db.pragma(`user_version = ${String(migrations.findIndex(({ up }) => up.toString().includes('seedlessHash')))}`);
-    db.close();
-    store = await openStore({ dataDir });
+    const folder = join(dataDir, 'older');
+    const version = migrations.findIndex(({ up }) => up.toString().includes('seedlessHash'));
+    const older = await openDatabase(folder, { migrations: migrations.slice(0, version) });
+    older.exec(`ATTACH '${join(dataDir, 'lathe.sqlite')}' AS later`);
+    for (const table of ['run', 'manifest']) {
+      const columns = (older.pragma(`main.table_info(${table})`) as { name: string }[]).map(({ name }) => name).join(', ');
+      older.exec(`INSERT INTO main.${table} (${columns}) SELECT ${columns} FROM later.${table}`);
+    }
+    older.close();
+    store = await openStore({ dataDir: folder });
     expect(hashes(await store.listRuns())).toEqual(before);
   });
 });

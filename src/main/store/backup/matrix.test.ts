@@ -166,11 +166,20 @@ describe('a flipped bit', () => {
   });
 
   it("in a run's manifest, which SQLite does not see, is found when it is read", async () => {
-    const bytes = readFileSync(path);
-    const at = bytes.indexOf('"formatVersion":1');
-    expect(at).toBeGreaterThan(0);
-    bytes.write('"formatVersion":3', at);
-    writeFileSync(path, bytes);
+    const isRead = (): boolean => {
+      const db = new Database(path);
+      const found = db.prepare(`SELECT count(*) FROM manifest WHERE instr(manifest, '"formatVersion":3') > 0`).pluck().get() === 1;
+      db.close();
+      return found;
+    };
+    // What SQLite has moved leaves copies behind that nobody reads: the first one that is read.
+    for (let at = -1; !isRead();) {
+      change((bytes) => {
+        at = bytes.indexOf('"formatVersion":1', at + 1);
+        expect(at).toBeGreaterThan(0);
+        bytes.write('"formatVersion":3', at);
+      })();
+    }
     const { db, lock } = await openData(dataDir, true);
     db.close();
     lock.close();

@@ -179,12 +179,15 @@ function shapesOf(target: Database.Database, damaged: Database.Database): Shape[
     }));
     const [first] = primary;
     const isGiven = first?.type === 'INTEGER' && primary.length === 1 && isRowid(target, name);
-    const given = isGiven && !references.some(({ column }) => column === first.name) ? first.name : null;
+    const unique = uniqueColumns(target, name);
+    // A table of one row, such as the settings, has nothing but its number to know the row by.
+    const isAlone = references.length === 0 && unique.length === 0;
+    const given = isGiven && !isAlone && !references.some(({ column }) => column === first.name) ? first.name : null;
     return {
       name,
       columns: columns.map((column) => column.name).filter((column) => there.has(column)),
       given,
-      key: given === null ? primary.map((column) => column.name) : uniqueColumns(target, name),
+      key: given === null ? primary.map((column) => column.name) : unique,
       references,
     };
   });
