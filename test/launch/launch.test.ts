@@ -90,9 +90,8 @@ beforeAll(async () => {
      }
      process.stdout.write(JSON.stringify({ args, node: process.versions.node }) + '\\n');`,
   );
-  write('src/main/app/index.ts', 'export {};');
-  write('src/main/engine/process.ts', 'export {};');
-  write('src/main/store/worker.ts', 'export {};');
+  const entries = readFileSync(join(root, 'electron.vite.config.ts'), 'utf8').matchAll(/at\('(src\/main\/[^']+\.ts)'\)/g);
+  for (const [, path] of entries) if (path !== undefined && path !== 'src/main/cli/main.ts') write(path, 'export {};');
   write('src/preload/index.ts', 'export {};');
   write('src/renderer/index.html', '<!doctype html><title>Small</title>');
   write('native/package.json', readFileSync(join(root, 'native', 'package.json'), 'utf8'));
