@@ -16,6 +16,7 @@ import { throwIfCancelled, type JobContext } from './job.ts';
 import { measureSpeed } from './prune-speed.ts';
 import { ofWhole, openStage, type PruneRun, type PruneStage } from './prune-stage.ts';
 import { RateMeter } from './reporter.ts';
+import { floatSolution, foundNetwork, unmeasured } from './results.ts';
 import { openTest } from './workbench.ts';
 
 const checkpointIntervalMs = 15_000;
@@ -172,23 +173,8 @@ async function train(
 
 function reportWhole({ context, whole, bench, weights }: PruneRun, validationAccuracy: number, testAccuracy: number | null): void {
   const { latencyMs, energyMj, macs } = whole.pricing.costOf(whole.counts.all);
-  context.reporter.solution({
-    role: 'float',
-    label: 'whole',
-    policy: null,
-    validationAccuracy,
-    testAccuracy,
-    integerTestAccuracy: null,
-    tunedValidationAccuracy: null,
-    tunedTestAccuracy: null,
-    quantized: null,
-    withinBudget: false,
-    weights: weights.sha256,
-    latencyMs,
-    energyMj,
-    macs,
-    sizeBytes: bench.graph.params * Float32Array.BYTES_PER_ELEMENT,
-  });
+  const network = { graph: bench.graph, weights: weights.sha256, label: 'whole', cost: { latencyMs, energyMj, macs } };
+  context.reporter.solution(floatSolution(network, { validationAccuracy, testAccuracy, withinBudget: false }));
 }
 
 /** With `keep` the found network becomes one of the user's. */
@@ -213,10 +199,7 @@ async function solutionOf(
     policy: null,
     validationAccuracy,
     testAccuracy,
-    integerTestAccuracy: null,
-    tunedValidationAccuracy: null,
-    tunedTestAccuracy: null,
-    quantized: null,
+    ...unmeasured,
     withinBudget: meets(pricing.price, units, limits),
     weights: weights.sha256,
     prune: {
@@ -234,25 +217,8 @@ function networkIdOf({ manifest, context }: PruneRun): string {
   return `${manifest.network.id}-${context.job.runId}`.slice(0, 100);
 }
 
-function recordOf({ context, manifest, bench }: PruneRun, id: string, graph: Graph, graphBlob: string, weights: string): NetworkRecord {
-  const { job } = context;
-  return {
-    id,
-    source: `run ${job.runId}`,
-    fileSha256: sha256Hex(new TextEncoder().encode(canonicalJson(graphToJson(graph)))),
-    graph: graphBlob,
-    weights,
-    inputShape: [...bench.graph.inputShape],
-    classes: graph.classes,
-    classNames: job.dataset.classes === graph.classes ? [...job.dataset.classNames] : null,
-    macs: graph.macs,
-    params: graph.params,
-    report: {
-      producer: 'Lathe',
-      opset: 0,
-      notes: [`pruned from ${manifest.network.id} by run ${job.runId}, trained on ${manifest.dataset}`],
-      bits: [],
-    },
-    atMs: context.now(),
-  };
+function recordOf({ context, manifest }: PruneRun, id: string, graph: Graph, graphBlob: string, weights: string): NetworkRecord {
+  const fileSha256 = sha256Hex(new TextEncoder().encode(canonicalJson(graphToJson(graph))));
+  const note = `pruned from ${manifest.network.id} by run ${context.job.runId}, trained on ${manifest.dataset}`;
+  return foundNetwork(context, graph, { id, fileSha256, graphBlob, weights, note });
 }

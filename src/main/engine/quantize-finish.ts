@@ -8,6 +8,7 @@ import type { Candidate } from '../search/quantize/search.ts';
 import { saveState, type TestedPolicy } from './checkpoint.ts';
 import type { Prelude, QuantizeSetting } from './quantize-job.ts';
 import { RateMeter } from './reporter.ts';
+import { floatSolution, unmeasured } from './results.ts';
 import { openTest } from './workbench.ts';
 
 /**
@@ -63,7 +64,7 @@ export async function testAll(
   const meter = new RateMeter(context.now, 0);
   const total = prelude.baselines.length + 2;
   reporter.log('info', `test split opened: ${String(test.indices.length)} images, read once for ${String(total)} networks`);
-  reporter.solution(floatSolution(setting, prelude.floatValidationAccuracy, await tester.accuracyOf(test.indices)));
+  reportFloat(setting, prelude.floatValidationAccuracy, await tester.accuracyOf(test.indices));
   reporter.progress(meter.progress('testing', 1, total));
   const testAccuracy = await tester.accuracyOf(test.indices, winner.bits);
   // Codebooks have no integer form.
@@ -100,25 +101,9 @@ export async function keepFound(setting: QuantizeSetting, { bits, solution }: Te
   context.reporter.solution({ ...solution, quantized: sha256 });
 }
 
-export function floatSolution(setting: QuantizeSetting, validationAccuracy: number, testAccuracy: number | null): Solution {
-  const { graph } = setting.bench;
-  return {
-    role: 'float',
-    label: 'float32',
-    policy: null,
-    validationAccuracy,
-    testAccuracy,
-    integerTestAccuracy: null,
-    tunedValidationAccuracy: null,
-    tunedTestAccuracy: null,
-    quantized: null,
-    withinBudget: false,
-    weights: setting.weights.sha256,
-    latencyMs: null, // the target computes integers
-    energyMj: null,
-    sizeBytes: graph.params * Float32Array.BYTES_PER_ELEMENT,
-    macs: graph.macs,
-  };
+export function reportFloat({ context, bench, weights }: QuantizeSetting, validationAccuracy: number, testAccuracy: number | null): void {
+  const network = { graph: bench.graph, weights: weights.sha256, label: 'float32', cost: null };
+  context.reporter.solution(floatSolution(network, { validationAccuracy, testAccuracy, withinBudget: false }));
 }
 
 export function quantizedSolution(
@@ -140,10 +125,7 @@ export function quantizedSolution(
     ),
     validationAccuracy,
     testAccuracy,
-    integerTestAccuracy: null,
-    tunedValidationAccuracy: null,
-    tunedTestAccuracy: null,
-    quantized: null,
+    ...unmeasured,
     withinBudget: meetsBudgets(cost, setting.limits),
     weights: setting.weights.sha256,
   };

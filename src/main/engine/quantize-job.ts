@@ -26,7 +26,7 @@ import type { RivalSearchState } from '../search/rivals/search.ts';
 import { fineTuning } from './fine-tuning.ts';
 import { loadState, saveState, type BitTuningCheckpoint, type SearchCheckpoint } from './checkpoint.ts';
 import { throwIfCancelled, type JobContext } from './job.ts';
-import { chooseWinner, floatSolution, keepFound, quantizedSolution, testAll } from './quantize-finish.ts';
+import { chooseWinner, keepFound, quantizedSolution, reportFloat, testAll } from './quantize-finish.ts';
 import { policiesToTune, tunePolicies } from './quantize-tuning.ts';
 import { RateMeter } from './reporter.ts';
 import { trainWeights, type TrainedWeights } from './train-phase.ts';
@@ -216,7 +216,7 @@ async function measureBaselines(setting: QuantizeSetting): Promise<Prelude> {
   context.reporter.progress(meter.progress('baselines', 0, total));
   const referenceAccuracy = await evaluator.accuracyOf(rewardImages);
   const floatValidationAccuracy = await evaluator.accuracyOf(bench.validationImages);
-  context.reporter.solution(floatSolution(setting, floatValidationAccuracy, null));
+  reportFloat(setting, floatValidationAccuracy, null);
   const baselines: SearchCheckpoint['baselines'][number][] = [];
   for (const policy of policies) {
     context.reporter.progress(meter.progress('baselines', baselines.length + 1, total));

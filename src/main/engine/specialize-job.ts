@@ -32,6 +32,7 @@ import { throwIfCancelled, type JobContext } from './job.ts';
 import { openGraph } from './networks.ts';
 import { RateMeter } from './reporter.ts';
 import { trainingKey } from './training-key.ts';
+import { foundNetwork, unmeasured } from './results.ts';
 import { openOptions, openTest, openTraining, threadsOf, type TrainingImages } from './workbench.ts';
 
 /** Seconds of work that a crash may cost, at most about twice this. */
@@ -450,10 +451,7 @@ async function solutionOf(
     policy: null,
     validationAccuracy: contender.validationAccuracy,
     testAccuracy,
-    integerTestAccuracy: null,
-    tunedValidationAccuracy: null,
-    tunedTestAccuracy: null,
-    quantized: null,
+    ...unmeasured,
     withinBudget: own.limits.every((limit) => withinLimit(limit, ownCost, graph)),
     weights: contender.weights,
     architecture: {
@@ -477,27 +475,11 @@ function networkOf(
   graph: Graph,
   graphBlob: string,
 ): NetworkRecord | null {
-  const { job } = context;
   if (weights === null) return null;
-  return {
-    id: `${manifest.space.id}-${job.runId}${role === 'best' ? '' : `-${label.replace('for ', '')}`}`.slice(0, 100),
-    source: `run ${job.runId}`,
-    fileSha256: graphBlob,
-    graph: graphBlob,
-    weights,
-    inputShape: [...graph.inputShape],
-    classes: graph.classes,
-    classNames: job.dataset.classes === graph.classes ? [...job.dataset.classNames] : null,
-    macs: graph.macs,
-    params: graph.params,
-    report: {
-      producer: 'Lathe',
-      opset: 0,
-      notes: [`found in space ${manifest.space.id} for ${manifest.target} by run ${job.runId}, trained on ${manifest.dataset}`],
-      bits: [],
-    },
-    atMs: context.now(),
-  };
+  const { runId } = context.job;
+  const id = `${manifest.space.id}-${runId}${role === 'best' ? '' : `-${label.replace('for ', '')}`}`.slice(0, 100);
+  const note = `found in space ${manifest.space.id} for ${manifest.target} by run ${runId}, trained on ${manifest.dataset}`;
+  return foundNetwork(context, graph, { id, fileSha256: graphBlob, graphBlob, weights, note });
 }
 
 /** Sums in another order may differ in the last digits. */

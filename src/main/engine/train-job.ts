@@ -2,6 +2,7 @@
 import type { TrainManifest } from '../../shared/run.ts';
 import { Evaluator } from '../search/evaluator.ts';
 import { throwIfCancelled, type JobContext } from './job.ts';
+import { floatSolution } from './results.ts';
 import { trainWeights } from './train-phase.ts';
 import { openTest, openWorkbench } from './workbench.ts';
 
@@ -18,22 +19,12 @@ export async function runTrain(context: JobContext, manifest: TrainManifest): Pr
   const validationAccuracy = await new Evaluator(bench.model, bench.dataset, context.control).accuracyOf(bench.validationImages);
   const test = await openTest(context, bench);
   const testAccuracy = await new Evaluator(bench.model, test.dataset, context.control).accuracyOf(test.indices);
-  reporter.solution({
-    role: 'float',
-    label: 'float32',
-    policy: null,
-    validationAccuracy,
-    testAccuracy,
-    integerTestAccuracy: null,
-    tunedValidationAccuracy: null,
-    tunedTestAccuracy: null,
-    quantized: null,
-    withinBudget: true,
-    latencyMs: null,
-    energyMj: null,
-    sizeBytes: bench.graph.params * Float32Array.BYTES_PER_ELEMENT,
-    macs: bench.graph.macs,
-    weights: weights.sha256,
-  });
+  const { graph } = bench;
+  reporter.solution(
+    floatSolution(
+      { graph, weights: weights.sha256, label: 'float32', cost: null },
+      { validationAccuracy, testAccuracy, withinBudget: true },
+    ),
+  );
   reporter.progress({ phase: 'done', done: 1, total: 1, ratePerSecond: null, etaSeconds: null });
 }
