@@ -5,12 +5,13 @@ import { LatheError } from '../../shared/errors.ts';
 import type { NetworkExport } from '../../shared/network.ts';
 import type { QuantizePolicy } from '../../shared/policy.ts';
 import { Random } from '../../shared/random.ts';
-import type { NativeCalibration, NativeDataset, NativeModel, NativeQuantization } from '../compute/addon.ts';
-import { createDataset, createModel } from '../compute/index.ts';
+import type { NativeDataset, NativeModel, NativeQuantization } from '../compute/addon.ts';
+import { createControl, createDataset, createModel } from '../compute/index.ts';
 import { graphSha256 } from '../network/graph-form.ts';
 import type { Graph } from '../network/graph.ts';
-import { exportOnnx, hasCodes, type LayerQuantization } from '../network/onnx/export.ts';
+import { exportOnnx } from '../network/onnx/export.ts';
 import { initialParameters, toNativeProgram } from '../network/program.ts';
+import { Evaluator, type ThresholdChoice } from '../search/evaluator.ts';
 import { fromPolicy } from '../search/quantize/bits.ts';
 import { loadState, type QuantizedBlob } from './checkpoint.ts';
 import { checkWritable, writeWhole } from './networks.ts';
@@ -22,6 +23,7 @@ export interface CalibrationImages {
   readonly indices: Uint32Array;
   /** The first so many of them give batch norm its statistics under quantization, as in the run (0: it keeps the float network's). */
   readonly statisticsImages: number;
+  readonly thresholds: ThresholdChoice;
 }
 
 export interface ExportQuestion {
@@ -102,6 +104,7 @@ function parametersByRole(model: NativeModel): ReadonlyMap<string, Float32Array>
   );
 }
 
+/** As a search measures the policy: its rule of thresholds, one a layer or one an output channel, and batch norm's statistics under quantization. */
 async function quantizationOf(
   model: NativeModel,
   graph: Graph,
@@ -111,58 +114,23 @@ async function quantizationOf(
 ): Promise<QuantizationPlan> {
   const bits = fromPolicy(model.quantizableOps, policy);
   // Thresholds of weights need no images; two blank ones stand in where there are none.
-  const source = images ?? { dataset: blankImages(graph, 2), indices: Uint32Array.of(0, 1) };
-  const calibrations = await model.calibrate({ ...source, batchSize: 64 });
-  if (!images)
-    notes.push(
-      'activations are float32 in the file, for there are no images to measure their ranges on; --weights with the id of a run brings its images',
-    );
-  const layers = model.quantizableOps.map((op, at): readonly [string, LayerQuantization] => {
-    const calibration = calibrations[at];
-    const [weightBits, activationBits] = [bits.weightBits[at] ?? 8, bits.activationBits[at] ?? 8];
-    const quantization = {
-      weightBits,
-      weightThresholds: calibration?.weightThresholds.slice(weightBits, weightBits + 1) ?? null,
-      activationBits,
-      activationThreshold: images ? (calibration?.activationThresholds[activationBits] ?? null) : null,
-      activationSigned: calibration?.signed ?? true,
-    };
-    return [op, quantization];
-  });
-  const inFile = inFileOf(
-    layers.map(([, layer]) => layer),
-    calibrations,
-  );
-  if (images && images.statisticsImages > 0) await measureStatistics(model, inFile, images);
-  return { layers: new Map(layers), inFile };
-}
-
-/** Quantization moves means and variances, and at few bits that costs most of the accuracy: the file gets those that were measured with it. */
-async function measureStatistics(model: NativeModel, quantization: NativeQuantization, images: CalibrationImages): Promise<void> {
-  const { dataset, indices } = images;
-  const { parameters } = await model.evaluate({
-    dataset,
-    indices: indices.slice(0, 1),
-    batchSize: 1,
-    quantization,
-    statistics: { dataset, indices: indices.slice(0, images.statisticsImages) },
-    wantParameters: true,
-  });
-  if (!parameters) throw new LatheError('internal', 'the network gave no parameters');
-  model.setState(parameters);
-}
-
-/** What `exportOnnx` writes of it. */
-function inFileOf(layers: readonly LayerQuantization[], calibrations: readonly NativeCalibration[]): NativeQuantization {
-  const inFile = (width: number, threshold: number | Float32Array | null): number => (hasCodes(width) && threshold !== null ? width : 0);
-  return {
-    weightBits: Uint8Array.from(layers, (layer) => inFile(layer.weightBits, layer.weightThresholds)),
-    activationBits: Uint8Array.from(layers, (layer) =>
-      hasCodes(layer.weightBits) ? inFile(layer.activationBits, layer.activationThreshold) : 0,
-    ),
-    weightThresholds: Float32Array.from(layers, (layer, at) => calibrations[at]?.weightThresholds[layer.weightBits] ?? 1),
-    activationThresholds: Float32Array.from(layers, (layer) => layer.activationThreshold ?? 1),
+  const { dataset, indices, statisticsImages, thresholds } = images ?? {
+    dataset: blankImages(graph, 2),
+    indices: Uint32Array.of(0, 1),
+    statisticsImages: 0,
+    thresholds: {},
   };
+  const evaluator = new Evaluator(model, dataset, createControl());
+  await evaluator.calibrate(indices, Math.min(statisticsImages, indices.length), thresholds);
+  const network = await evaluator.networkOf(bits);
+  if (images) return planOfFound(model, network);
+  notes.push(
+    'activations are float32 in the file, for there are no images to measure their ranges on; --weights with the id of a run brings its images',
+  );
+  return planOfFound(model, {
+    ...network,
+    quantization: { ...network.quantization, activationBits: new Uint8Array(model.quantizableOps.length) },
+  });
 }
 
 function blankImages(graph: Graph, count: number): NativeDataset {

@@ -144,11 +144,13 @@ async function trainingImages(
 ): Promise<CalibrationImages & { readonly mean: string; readonly std: string }> {
   const [height, width] = graph.inputShape;
   const { dataset, trainIndices, normalisation } = await openTraining(record, manifest, { dataDir, height, width });
-  const { calibrationImages, statisticsImages } = manifest.method === 'quantize' ? manifest.search : quantizeParametersSchema.parse({});
+  const search = manifest.method === 'quantize' ? manifest.search : quantizeParametersSchema.parse({});
+  const { calibrationImages, statisticsImages, thresholds: rule, perChannel } = search;
   return {
     dataset,
     indices: trainIndices.slice(0, calibrationImages),
     statisticsImages,
+    thresholds: { rule, perChannel },
     mean: JSON.stringify(normalisation.mean),
     std: JSON.stringify(normalisation.std),
   };

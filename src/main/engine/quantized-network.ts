@@ -1,8 +1,9 @@
-/** The quantized network that a search has left: as the plan of an ONNX file, and as a .safetensors file of whole numbers. */
+/** A quantized network as it was measured: as the plan of an ONNX file, and as a .safetensors file of whole numbers. */
 import type { NativeCodebook, NativeModel, NativeQuantization } from '../compute/addon.ts';
 import { weightCodes } from '../network/codes.ts';
 import { hasCodes, type LayerQuantization } from '../network/onnx/export.ts';
 import { writeSafetensors, type Tensor } from '../network/safetensors.ts';
+import type { QuantizedNetwork } from '../search/evaluator.ts';
 import type { QuantizedBlob } from './checkpoint.ts';
 
 /** How a network is written to ONNX. */
@@ -13,7 +14,7 @@ export interface QuantizationPlan {
 }
 
 /** Leaves the network's values in the model: weights without codes of their own (codebooks, one bit) as the values they stand for. */
-export function planOfFound(model: NativeModel, { quantization, parameters, signed }: QuantizedBlob): QuantizationPlan {
+export function planOfFound(model: NativeModel, { quantization, parameters, signed }: QuantizedNetwork): QuantizationPlan {
   const values = parameters.slice();
   const layers = quantizersOf(model, quantization).map((layer, at): readonly [string, LayerQuantization] => {
     const { op, offset, length, weightBits, activationBits, thresholds, codebook } = layer;
