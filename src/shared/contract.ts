@@ -43,6 +43,8 @@ import {
 import { bitsSchema, budgetSchema, costSchema, quantizePolicySchema } from './policy.ts';
 import { pruneParametersSchema } from './prune.ts';
 import {
+  agentInfoSchema,
+  agentMethodSchema,
   metricSchema,
   whereSchema,
   quantizeParametersSchema,
@@ -477,7 +479,14 @@ export const contract = {
   },
   'training.preview': {
     // How long a training is and what memory it takes, before anything runs.
-    input: z.object({ network: networkRefSchema, dataset: z.string(), training: trainingParametersSchema.partial().optional() }).strict(),
+    input: z
+      .object({
+        network: networkRefSchema,
+        dataset: z.string(),
+        training: trainingParametersSchema.partial().optional(),
+        validationImages: z.number().int().min(1).optional(), // default: what a run takes of this data set
+      })
+      .strict(),
     output: z.object({
       trainingImages: z.number().int(),
       validationImages: z.number().int(),
@@ -500,6 +509,8 @@ export const contract = {
     output: z.array(runSummarySchema),
   },
   'run.show': { input: runId, output: runDetailSchema },
+  // Completed runs whose agent a search by method transfer can take over; the newest first.
+  'run.agents': { input: z.object({ method: agentMethodSchema }).strict(), output: z.array(agentInfoSchema) },
   'run.trials': {
     input: z
       .object({

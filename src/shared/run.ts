@@ -413,6 +413,12 @@ export const runSummarySchema = z.object({
 });
 export type RunSummary = z.infer<typeof runSummarySchema>;
 
+/** A search whose agent another one may take over, by method transfer. */
+export const agentMethodSchema = z.enum(['quantize', 'prune']);
+export type AgentMethod = z.infer<typeof agentMethodSchema>;
+export const agentInfoSchema = z.object({ id: z.string(), name: z.string(), hiddenUnits: z.number().int() });
+export type AgentInfo = z.infer<typeof agentInfoSchema>;
+
 /** A run that a pipeline made or took: 'specialize', 'reference', 'prune alone'. */
 export const runStageSchema = z.object({ name: z.string(), run: z.string() });
 export type RunStage = z.infer<typeof runStageSchema>;

@@ -40,6 +40,9 @@ describe('a training run', () => {
     expect(small.steps).toBe(3 * Math.floor(small.trainingImages / 32));
     expect(large.memoryBytes / small.memoryBytes).toBeGreaterThan(1.5); // activations are most of it
     expect(large.memoryBytes / small.memoryBytes).toBeLessThan(2);
+    const fewer = await service.call('training.preview', { network: request.network, dataset: 'generated', validationImages: 40 });
+    expect(fewer.validationImages).toBe(40);
+    expect(fewer.trainingImages - small.trainingImages).toBe(small.validationImages - 40);
     const { params } = await service.call('network.show', { network: request.network, dataset: 'generated' });
     expect(adam.memoryBytes - large.memoryBytes).toBeGreaterThanOrEqual(4 * params); // one more value a parameter
   }, 300_000);

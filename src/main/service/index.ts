@@ -329,6 +329,7 @@ function makeHandlers({
         offset,
       }),
     'run.show': ({ id }) => record.show(id),
+    'run.agents': ({ method }) => store.listAgents(method),
     'run.trials': async ({ id, fromStep, limit }) => {
       await record.require(id);
       return await store.listTrials(id, fromStep, limit);

@@ -58,7 +58,8 @@ export class ManifestMaker {
     const dataset = await this.sources.dataset(request.dataset);
     const { graph, ref, initialWeights } = await this.sources.network(request.network, dataset);
     const machine = await this.sources.machine();
-    const search = quantizeParametersSchema.parse(imagesFor(dataset, givenImages(request)));
+    const given = givenImages(request);
+    const search = quantizeParametersSchema.parse({ ...given, ...imagesFor(dataset, given) });
     requireImages(dataset, search.validationImages, search.calibrationImages);
     const base = {
       formatVersion: 1 as const,

@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Output, Parsed } from '../../shared/contract.ts';
 import { LatheError } from '../../shared/errors.ts';
-import { quantizeParametersSchema, trainingParametersSchema, type RunDetail } from '../../shared/run.ts';
+import { trainingParametersSchema, type RunDetail } from '../../shared/run.ts';
 import type { EngineRequests } from '../engine/host.ts';
 import { trainingLength } from '../search/training/schedule.ts';
 import type { Datasets } from './datasets.ts';
+import { imagesFor } from './images-for.ts';
 import type { OwnNetworks } from './own-networks.ts';
 
 export class Trainings {
@@ -23,13 +24,17 @@ export class Trainings {
     this.options = options;
   }
 
-  async preview({ network, dataset: id, training }: Parsed<'training.preview'>): Promise<Output<'training.preview'>> {
+  async preview({
+    network,
+    dataset: id,
+    training,
+    validationImages: asked,
+  }: Parsed<'training.preview'>): Promise<Output<'training.preview'>> {
     const { requests, datasets, own } = this.options;
     const dataset = await datasets.show(id);
     const { question } = await own.find(network, dataset);
     const options = trainingParametersSchema.parse(training ?? {});
-    const { validationImages } = quantizeParametersSchema.parse({});
-    const trainingImages = Math.max(0, dataset.train - validationImages);
+    const { validationImages, trainingImages } = imagesFor(dataset, { validationImages: asked });
     const { optimizer } = options;
     const batchSize = Math.max(1, Math.min(options.batchSize, trainingImages));
     const answer = await requests.ask('training', { network: question, batchSize, optimizer });

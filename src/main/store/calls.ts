@@ -233,6 +233,7 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
 
     listRuns: (query) => runs.summaries(query),
     getSummary: (id) => runs.summary(id),
+    listAgents: (method) => runs.agents(method),
 
     getRun(id) {
       return read(db, () => {

@@ -65,6 +65,7 @@ function createFace(calls: WorkerCalls, opened: Extract<WorkerMessage, { kind: '
     listRuns: (query) => calls.call('listRuns', query),
     getRun: (id) => calls.call('getRun', id),
     getSummary: (id) => calls.call('getSummary', id),
+    listAgents: (method) => calls.call('listAgents', method),
     listTrials: (id, fromStep, limit) => calls.call('listTrials', id, fromStep, limit),
     listMetrics: async (id, fromStep, series) => metricsOf(await calls.call('listMetricColumns', id, fromStep, series)),
     listLog: (id, afterSeq, limit) => calls.call('listLog', id, afterSeq, limit),

@@ -10,6 +10,8 @@ import type { DatasetRecord } from '../../shared/dataset.ts';
 import type { LatencyEntry, LatencyTable, LatencyTableInfo, MeasuredNetwork } from '../../shared/latency-table.ts';
 import type { LayerInfo, NetworkRecord } from '../../shared/network.ts';
 import type {
+  AgentInfo,
+  AgentMethod,
   LogLine,
   Manifest,
   Metric,
@@ -127,6 +129,8 @@ export interface Store {
   listRuns(query?: RunQuery): Promise<RunSummary[]>;
   getRun(id: string): Promise<RunDetail | null>;
   getSummary(id: string): Promise<RunSummary | null>;
+  /** Completed searches by an agent that learns, which another search may take over. The newest first. */
+  listAgents(method: AgentMethod): Promise<AgentInfo[]>;
   listTrials(id: string, fromStep: number, limit: number): Promise<Trial[]>;
   listMetrics(id: string, fromStep: number, series?: string): Promise<Metric[]>;
   listLog(id: string, afterSeq: number, limit: number): Promise<StoredLogLine[]>;

@@ -84,6 +84,9 @@ describe('studies', () => {
       await expect(test.service.call('run.create', transfer)).rejects.toThrow(/name the run whose agent decides/);
       const foreign = { ...transfer, agentRun: started.cells[1]?.run ?? '' };
       await expect(test.service.call('run.create', foreign)).rejects.toThrow(/has no agent/);
+      const agents = await test.service.call('run.agents', { method: 'quantize' });
+      expect(agents.map(({ id }) => id)).toEqual([started.cells[0]?.run]); // the random search has none
+      expect(await test.service.call('run.agents', { method: 'prune' })).toEqual([]);
       const lent = await test.service.call('run.create', { ...transfer, agentRun: started.cells[0]?.run ?? '' });
       await waitForStatus(test.service, lent.id, ['completed'], completionMs);
       const decided = await test.service.call('run.trials', { id: lent.id });

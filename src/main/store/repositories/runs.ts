@@ -9,6 +9,8 @@ import { containsText } from '../../../shared/filter/fields.ts';
 import {
   manifestSchema,
   runSummarySchema,
+  type AgentInfo,
+  type AgentMethod,
   type Manifest,
   type Progress,
   type RunMethod,
@@ -130,6 +132,17 @@ export class RunRepository {
   summary(id: string): RunSummary | null {
     const row = this.#summary.get(id);
     return row ? toSummary(row) : null;
+  }
+
+  /** Completed searches of this method by an agent that learns. The newest first. */
+  agents(method: AgentMethod): AgentInfo[] {
+    return this.#db
+      .prepare<[AgentMethod], AgentInfo>(
+        `SELECT id, name, json_extract(manifest, '$.search.agent.hiddenUnits') AS hiddenUnits FROM run JOIN manifest ON manifest.run = run.key
+         WHERE method = ? AND status = 'completed' AND place <> 'trash' AND coalesce(json_extract(manifest, '$.search.method'), 'ddpg') = 'ddpg'
+         ORDER BY createdAtMs DESC, key DESC`,
+      )
+      .all(method);
   }
 
   /** The newest first. */

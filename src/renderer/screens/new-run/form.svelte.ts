@@ -35,6 +35,8 @@ export class RunForm {
   note = $state('');
   /** A policy that a search of bits tries first, and the file that it is from. */
   start = $state.raw<{ readonly name: string; readonly policy: QuantizePolicy } | null>(null);
+  /** The run whose agent decides, where the search's method is transfer. */
+  agentRun = $state('');
   /** What was typed over a default, by `group.key`. */
   typed = $state.raw<ReadonlyMap<string, string>>(new Map());
   preview = $state.raw<Preview | null>(null);
@@ -99,6 +101,21 @@ export class RunForm {
   /** The training parameters that differ from their defaults. */
   get training(): Record<string, ParameterValue> {
     return this.#changed('training');
+  }
+
+  /** Whether another run's agent decides. */
+  get isTransfer(): boolean {
+    const [group] = this.groups;
+    const method = group === undefined ? undefined : parameters[group].find(({ key }) => key === 'method');
+    return method !== undefined && this.valueOf(method) === 'transfer';
+  }
+
+  /** Asked for, of a search; null: what a run takes of the data set. */
+  get validationImages(): number | null {
+    const [group] = this.groups;
+    if (group !== 'search' && group !== 'prune') return null;
+    const images = this.#changed(group)['validationImages'];
+    return typeof images === 'number' ? images : null;
   }
 
   resetParameters(): void {
@@ -179,6 +196,7 @@ export class RunForm {
       add('tuneEpochs', wholeProblem('Epochs of fine-tuning', this.tuneEpochs, 0, 10_000));
       add('pruneBudget', this.pruneProblem);
     }
+    if (this.isTransfer && this.agentRun === '') add('agentRun', 'Agent: choose the run whose agent decides.');
     add('seed', wholeProblem('Seed', this.seed === '' ? ' ' : this.seed, 0, largestSeed));
     add('threads', wholeProblem('Threads', this.threads, 1, 1024));
     for (const group of this.groups)
@@ -191,12 +209,12 @@ export class RunForm {
       const statistics = this.numberOf('search', 'statisticsImages');
       if (statistics === 1 || statistics > this.numberOf('search', 'calibrationImages'))
         add('search.statisticsImages', 'Statistics images: expected 0, or from 2 up to the calibration images that they are taken from.');
-      if (dataset?.available && this.numberOf('search', 'validationImages') >= dataset.train)
-        add(
-          'search.validationImages',
-          `Validation images: ${dataset.title} has ${String(dataset.train)} training images, and some must be left to train on.`,
-        );
     }
+    if (dataset?.available && this.validationImages !== null && this.validationImages >= dataset.train)
+      add(
+        `${String(this.groups[0])}.validationImages`,
+        `Validation images: ${dataset.title} has ${String(dataset.train)} training images, and some must be left to train on.`,
+      );
     return found;
   }
 
@@ -225,6 +243,7 @@ export class RunForm {
         method: 'prune',
         ...common,
         ...this.pruneQuestion,
+        ...this.#agent,
         ...(Object.keys(search).length === 0 ? {} : { search }),
         ...(this.tuneEpochs.trim() === '' ? {} : { tuning: { epochs: parseNumber(this.tuneEpochs) } }),
       };
@@ -238,8 +257,13 @@ export class RunForm {
       ...(this.batch.trim() === '' ? {} : { batch: parseNumber(this.batch) }),
       budgets: [...this.budgets],
       ...(this.start === null ? {} : { start: this.start.policy }),
+      ...this.#agent,
       ...(Object.keys(search).length === 0 ? {} : { search }),
     };
+  }
+
+  get #agent(): { readonly agentRun?: string } {
+    return this.isTransfer ? { agentRun: this.agentRun } : {};
   }
 
   /** What a pruning is held to. */
@@ -269,6 +293,7 @@ export class RunForm {
       }
     };
     type('training', manifest.training);
+    this.agentRun = 'agentRun' in manifest ? (manifest.agentRun ?? '') : '';
     if (manifest.method === 'prune') {
       this.pruneTarget = manifest.target ?? '';
       this.pruneBudgets = manifest.budgets;

@@ -144,6 +144,32 @@ describe('the form', () => {
     expect(runRequestSchema.parse(request)).toMatchObject({ search: { agent: { tau: 0.05, hiddenUnits: 300 } } });
   });
 
+  it('asks for the run whose agent decides where the method is transfer, of bits and of channels', () => {
+    for (const [method, group] of [
+      ['quantize', 'search'],
+      ['prune', 'prune'],
+    ] as const) {
+      const form = filled();
+      form.method = method;
+      form.agentRun = 'r1';
+      expect(form.request()).not.toHaveProperty('agentRun'); // an agent that learns needs none
+      form.type(parameter(group, 'method'), 'transfer');
+      expect(texts(form)).toEqual([]);
+      expect(form.request()).toMatchObject({ method, agentRun: 'r1', search: { method: 'transfer' } });
+      form.agentRun = '';
+      expect(texts(form)).toEqual(['Agent: choose the run whose agent decides.']);
+    }
+  });
+
+  it('tells how many validation images a search asks for, and nothing where it does not', () => {
+    const form = filled();
+    expect(form.validationImages).toBeNull();
+    form.type(parameter('search', 'validationImages'), '300');
+    expect(form.validationImages).toBe(300);
+    form.method = 'train';
+    expect(form.validationImages).toBeNull();
+  });
+
   it('asks for a training without target, budget or search', () => {
     const form = filled();
     form.method = 'train';

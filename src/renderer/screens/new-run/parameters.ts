@@ -29,7 +29,7 @@ const search: Words<Omit<QuantizeParameters, 'agent'>> = {
   method: [
     'Search method',
     '',
-    'HAQ’s agent with refinement (ddpg), or a rival at equal trials: random, evolutionary, greedy by sensitivity, an integer program.',
+    'HAQ’s agent with refinement (ddpg), or a rival at equal trials: random, evolutionary, greedy by sensitivity, an integer program; or transfer: an earlier run’s agent.',
   ],
   trials: ['Trials', '', 'Policies that the search evaluates, one after the other.'],
   minimumBits: ['Fewest bits', 'bits', 'No layer gets fewer, neither for weights nor for activations.'],
@@ -71,7 +71,7 @@ const prune: Words<Omit<PruneParameters, 'agent' | 'groups'>> = {
   method: [
     'Search method',
     '',
-    'AMC’s agent (ddpg), or a rival at equal trials: random, evolutionary, greedy by sensitivity; magnitude is one threshold over all, nothing searched.',
+    'AMC’s agent (ddpg), or a rival at equal trials: random, evolutionary, greedy by sensitivity; magnitude is one threshold over all, nothing searched; transfer asks an earlier run’s agent.',
   ],
   granularity: ['What goes', '', 'Channels, so that the network is smaller and faster; or single weights, so that it is stored sparse.'],
   stages: ['Stages', '', 'Steps to the budget, equal factors, each fine-tuned before the next: for high compression.'],
