@@ -50,3 +50,7 @@ export const bundleContentSchema = z.object({
   networks: z.array(networkRecordSchema),
 });
 export type BundleContent = z.infer<typeof bundleContentSchema>;
+
+/** What reading one gives. */
+export const readBundleSchema = bundleContentSchema.extend({ newBlobs: z.number().int().nonnegative() }); // were not in the data folder yet
+export type ReadBundle = z.infer<typeof readBundleSchema>;

@@ -597,7 +597,7 @@ export const contract = {
       .object({ path: z.string().min(1).optional(), upload: z.string().optional() })
       .strict()
       .refine(({ path, upload }) => (path === undefined) !== (upload === undefined), 'expected either a path or an upload'),
-    output: z.object({ run: runSummarySchema, added: z.boolean(), notes: z.array(z.string()) }),
+    output: z.object({ run: runSummarySchema, added: z.boolean(), newBlobs: z.number().int(), notes: z.array(z.string()) }), // notes: one sentence each
   },
   'report.make': {
     // A run, several side by side, or a study as one HTML document that needs nothing else.

@@ -409,6 +409,7 @@ export const runSummarySchema = z.object({
   error: z.string().nullable(),
   configHash: z.string(),
   seedlessHash: z.string(), // of the manifest without its seed and versions: runs that differ in the seed alone share it
+  pipelines: z.array(z.string()).default([]), // ids of the pipelines that this run is a stage of; bundles of before do not say
   revision: z.number().int(), // grows with every change of the run; never goes back
 });
 export type RunSummary = z.infer<typeof runSummarySchema>;
@@ -431,7 +432,6 @@ export const runDetailSchema = z.object({
   solutions: z.array(solutionSchema),
   checkpoint: z.object({ step: z.number(), phase: z.string(), sha256: z.string(), sizeBytes: z.number(), atMs: z.number() }).nullable(),
   stages: z.array(runStageSchema), // of a pipeline: its runs so far, in the order in which they were made
-  pipelines: z.array(z.string()), // ids of the pipelines that this run is a stage of
   placement: placementSchema.optional(), // of a run that was given to other machines
 });
 export type RunDetail = z.infer<typeof runDetailSchema>;

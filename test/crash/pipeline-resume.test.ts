@@ -113,7 +113,7 @@ describe('a pipeline', () => {
     expect(again.stages.map(({ name }) => name)).toEqual(stages);
     expect(comparable(again)).toEqual(comparable(reference));
     const child = await service.call('run.show', { id: again.stages[1]?.run ?? '' });
-    expect(child.pipelines).toEqual([id]);
+    expect(child.summary.pipelines).toEqual([id]);
 
     // The same once more takes every stage over: nothing is computed again.
     const before = engines.length;

@@ -29,7 +29,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(home, { recursive: true, force: true }));
 
 async function ids(dataDir: string): Promise<string[]> {
-  return await withHandlers(dataDir, async (handlers) => (await handlers.listRuns()).map(({ id }) => id).sort());
+  return await withHandlers(dataDir, async (handlers) => [...(await handlers.listRunColumns()).id].sort());
 }
 
 /** A copy of the data folder in which this was killed at the failpoint. */

@@ -182,5 +182,5 @@ export function runDetail(id: string, change: Partial<Omit<RunDetail, 'summary'>
     ...{ configHash: digest('1'), seedlessHash: digest('2'), tags: [], place: 'list', queueOrder: 0 },
     revision: 1,
   });
-  return { summary, manifest, layers: [...layers], solutions: [], checkpoint: null, stages: [], pipelines: [], ...change };
+  return { summary, manifest, layers: [...layers], solutions: [], checkpoint: null, stages: [], ...change };
 }

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runDetail, solution, trial } from '../../../test/support/store-samples.ts';
+import type { ReadBundle } from '../../shared/bundle.ts';
 import { LatheError } from '../../shared/errors.ts';
 import { writeBlob } from '../store/blobs.ts';
 import { answerReadBundle, answerWriteBundle } from './bundle-requests.ts';
@@ -29,7 +30,7 @@ describe('a bundle', () => {
   });
 
   const blobAt = (to: string): string => join(folder, to, 'blobs', blob.slice(0, 2), blob);
-  async function readChanged(to: string, change: (bytes: Buffer) => void): Promise<unknown> {
+  async function readChanged(to: string, change: (bytes: Buffer) => void): Promise<ReadBundle> {
     const bytes = Buffer.from(await readFile(file));
     change(bytes);
     const changed = join(folder, `${to}.lathe`);
@@ -74,20 +75,23 @@ describe('a bundle', () => {
   });
 
   it('gives the run back as it was, with its blobs', async () => {
-    const { run } = await answerReadBundle({ dataDir: join(folder, 'to'), path: file, name: 'run.lathe' });
+    const { run, newBlobs } = await answerReadBundle({ dataDir: join(folder, 'to'), path: file, name: 'run.lathe' });
     expect(run.detail.summary.id).toBe('q-1');
     expect(run.trials.map(({ step }) => step)).toEqual([0, 1]);
     expect(existsSync(blobAt('to'))).toBe(true);
+    expect(newBlobs).toBe(1);
+    expect((await answerReadBundle({ dataDir: join(folder, 'to'), path: file, name: 'run.lathe' })).newBlobs).toBe(0);
   });
 
   it('with any byte changed is read the same or refused, and never ends otherwise', async () => {
-    const whole = JSON.stringify(await answerReadBundle({ dataDir: join(folder, 'to'), path: file, name: 'run.lathe' }));
+    const textOf = ({ newBlobs: _where, ...content }: ReadBundle): string => JSON.stringify(content);
+    const whole = textOf(await answerReadBundle({ dataDir: join(folder, 'to'), path: file, name: 'run.lathe' }));
     const size = (await readFile(file)).length;
     await fc.assert(
       fc.asyncProperty(fc.array(fc.tuple(fc.nat(size - 1), fc.nat(255)), { minLength: 1, maxLength: 4 }), async (changes) => {
         try {
           const content = await readChanged('fuzz', (bytes) => changes.forEach(([at, value]) => bytes.writeUInt8(value, at)));
-          expect(JSON.stringify(content)).toBe(whole);
+          expect(textOf(content)).toBe(whole);
         } catch (error) {
           if (!(error instanceof LatheError)) throw error;
           expect(['bad-input', 'newer-version']).toContain(error.code);

@@ -15,11 +15,12 @@ import {
   largestBundleBytes,
   type BundleContent,
   type BundleHeader,
+  type ReadBundle,
 } from '../../shared/bundle.ts';
 import { describeZodError, LatheError } from '../../shared/errors.ts';
 import { networkRecordSchema } from '../../shared/network.ts';
 import { targetSchema } from '../../shared/target.ts';
-import { readBlob, writeBlob } from '../store/blobs.ts';
+import { hasBlob, readBlob, writeBlob } from '../store/blobs.ts';
 import { openZip, type Entry, type ZipFile } from './zip.ts';
 
 export const bundleVersion = 1;
@@ -79,8 +80,8 @@ export async function answerWriteBundle(input: unknown): Promise<{ sizeBytes: nu
 
 const readQuestionSchema = z.object({ dataDir: z.string(), path: z.string(), name: z.string() });
 
-/** Reads a bundle, keeps its blobs and returns the rest. Throws LatheError bad-input in one sentence for whatever is not as it should be. */
-export async function answerReadBundle(input: unknown): Promise<BundleContent> {
+/** Reads a bundle, keeps its blobs and returns the rest with how many of them were not here yet. Throws LatheError bad-input in one sentence for whatever is not as it should be. */
+export async function answerReadBundle(input: unknown): Promise<ReadBundle> {
   const { dataDir, path, name } = readQuestionSchema.parse(input);
   const files = await unpack(path, name);
   const header = parsed(name, 'bundle.json', files, bundleHeaderSchema);
@@ -99,11 +100,14 @@ export async function answerReadBundle(input: unknown): Promise<BundleContent> {
   };
   if (content.run.detail.summary.id !== header.run)
     throw refused(name, `its header is of run ${header.run}, its record of run ${content.run.detail.summary.id}`);
+  let newBlobs = 0;
   for (const file of folder('blobs/')) {
     const bytes = files.get(file);
-    if (bytes) await writeBlob(dataDir, bytes);
+    if (!bytes) continue;
+    if (!(await hasBlob(dataDir, file.slice('blobs/'.length)))) newBlobs += 1;
+    await writeBlob(dataDir, bytes); // also where it is here: heals a damaged one
   }
-  return content;
+  return { ...content, newBlobs };
 }
 
 function refused(name: string, finding: string): LatheError {

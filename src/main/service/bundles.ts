@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
-import { bundleContentSchema, type BundleContent } from '../../shared/bundle.ts';
+import { readBundleSchema, type BundleContent } from '../../shared/bundle.ts';
 import { resultOf } from '../../shared/compare.ts';
 import type { Output, Parsed } from '../../shared/contract.ts';
 import { LatheError } from '../../shared/errors.ts';
@@ -82,11 +82,11 @@ export class Bundles {
     try {
       const file = uploaded?.path ?? resolve(path ?? '');
       const answer = await requests.ask('bundle.read', { dataDir, path: file, name: uploaded?.name ?? basename(file) });
-      const content = bundleContentSchema.parse(answer);
+      const content = readBundleSchema.parse(answer);
       const { summary, added } = await store.importRun(content.run);
       const notes = [...content.targets.flatMap((target) => this.takeTarget(target)), ...(await this.takeNetworks(content.networks))];
       if (added) bus.emit({ name: 'run.changed', payload: summary });
-      return { run: summary, added, notes };
+      return { run: summary, added, newBlobs: content.newBlobs, notes };
     } finally {
       if (upload !== undefined) await own.dropUpload(upload);
     }

@@ -211,7 +211,7 @@ export class OwnNetworks {
       await this.dropUpload(id);
       throw new LatheError(
         'bad-input',
-        `${upload.name}: files of up to ${largestUploadBytes / 2 ** 20} MiB can be uploaded; import it on the command line: lathe network import FILE`,
+        `${upload.name}: files of up to ${largestUploadBytes / 2 ** 20} MiB can be uploaded; open it on the command line (lathe network import FILE, lathe run open FILE)`,
       );
     }
     upload.bytes += bytes.length;

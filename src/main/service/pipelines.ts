@@ -298,7 +298,7 @@ export class PipelineWork {
     let run = known ? (await this.#parts.show(known.run)).summary : null;
     if (!run) {
       run = await this.#made(name, request, summary.name);
-      this.#parts.changed(await this.#parts.store.addStage(this.#id, { name, run: run.id }));
+      for (const changed of await this.#parts.store.addStage(this.#id, { name, run: run.id })) this.#parts.changed(changed);
     }
     if (run.status !== 'completed') {
       const index = known ? stages.indexOf(known) : stages.length;

@@ -231,7 +231,7 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
       });
     },
 
-    listRuns: (query) => runs.summaries(query),
+    listRunColumns: (query) => runs.columns(query),
     getSummary: (id) => runs.summary(id),
     listAgents: (method) => runs.agents(method),
 
@@ -248,7 +248,6 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
           solutions: solutions.list(run.key, id),
           checkpoint,
           stages: stages.of(run.key),
-          pipelines: stages.pipelines(run.key),
         };
       });
     },
@@ -348,8 +347,10 @@ export function createHandlers(db: Database.Database, dataDir: string): Handlers
       return write(db, () => {
         const run = requireClaimed(id);
         runs.touch(run.key);
-        stages.put(run.key, name, requireRun(stage).key);
-        return summaryOf(id);
+        const { key } = requireRun(stage);
+        stages.put(run.key, name, key);
+        runs.touch(key); // its record says which pipelines it is a stage of
+        return [summaryOf(id), summaryOf(stage)];
       });
     },
 

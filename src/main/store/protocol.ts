@@ -14,13 +14,15 @@ import {
 } from '../../shared/run.ts';
 import { layerInfoSchema } from '../../shared/network.ts';
 import type { MetricColumns } from './repositories/metrics.ts';
-import type { Owner, Store } from './types.ts';
+import type { RunColumns } from './repositories/run-columns.ts';
+import type { Owner, RunQuery, Store } from './types.ts';
 
 /** The calls that the worker answers: the store's own, but for those that a thread cannot pass on as they are. */
 export interface StoreCalls extends Omit<
   Store,
-  'path' | 'sqliteVersion' | 'recoveries' | 'wasClean' | 'listMetrics' | 'interruptOrphans' | 'onExternalChange'
+  'path' | 'sqliteVersion' | 'recoveries' | 'wasClean' | 'listRuns' | 'listMetrics' | 'interruptOrphans' | 'onExternalChange'
 > {
+  listRunColumns(query?: RunQuery): Promise<RunColumns>;
   listMetricColumns(id: string, fromStep: number, series?: string): Promise<MetricColumns>;
   listOwners(): Promise<Owner[]>;
   interruptRunsOf(owners: readonly Owner[], atMs: number): Promise<RunSummary[]>;

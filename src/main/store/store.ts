@@ -10,6 +10,7 @@
  * this file -> protocol.ts -> worker.ts -> calls.ts (operations) -> repositories/ (SQL, one file a table group)
  * and open.ts, database.ts (opening), migrate.ts with migrations/. What takes long has threads of its own: upkeep.ts. Several processes may have the same database open.
  */
+import { runsOf } from './repositories/run-columns.ts';
 import { Worker } from 'node:worker_threads';
 import { LatheError } from '../../shared/errors.ts';
 import type { CallName, CallResult, Request, StoreCalls, WorkerData, WorkerMessage } from './protocol.ts';
@@ -62,7 +63,7 @@ function createFace(calls: WorkerCalls, opened: Extract<WorkerMessage, { kind: '
     wasClean: opened.wasClean,
     createRun: (run) => calls.call('createRun', run),
     importRun: (run) => calls.call('importRun', run),
-    listRuns: (query) => calls.call('listRuns', query),
+    listRuns: async (query) => runsOf(await calls.call('listRunColumns', query)),
     getRun: (id) => calls.call('getRun', id),
     getSummary: (id) => calls.call('getSummary', id),
     listAgents: (method) => calls.call('listAgents', method),

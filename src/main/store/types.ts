@@ -154,7 +154,7 @@ export interface Store {
     atMs: number,
   ): Promise<RunSummary>;
   /** Makes a run a stage of a pipeline that this store has claimed. */
-  addStage(id: string, stage: RunStage): Promise<RunSummary>;
+  addStage(id: string, stage: RunStage): Promise<RunSummary[]>; // pipeline and stage, for both have changed
   annotateRun(id: string, change: { name?: string; note?: string; star?: boolean }): Promise<RunSummary>;
   /** The same change to all of them, or to none; throws not-found, or conflict where a run that is at work or waits would go to the trash. */
   organizeRuns(ids: readonly string[], change: RunChange): Promise<RunSummary[]>;

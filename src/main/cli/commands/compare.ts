@@ -17,6 +17,7 @@ import {
   type ObjectiveId,
 } from '../../../shared/objectives.ts';
 import type { RunCost, RunDetail, Trial } from '../../../shared/run.ts';
+import { openedText } from '../../../shared/opened.ts';
 import { fileStem, toCsv, type Tabular } from '../../../shared/tabular.ts';
 import { parseBudget } from '../budget.ts';
 import { globalOptions, withService } from '../context.ts';
@@ -74,8 +75,7 @@ export function addCompareCommands(run: Command): void {
         printJson(opened);
         return;
       }
-      printLine(`${opened.run.id}  ${opened.run.name}: ${opened.added ? 'added' : 'was here already'}`);
-      for (const note of opened.notes) printLine(note);
+      printLine(openedText(opened));
     });
   run
     .command('matrix <ids...>')

@@ -51,13 +51,9 @@ const makeOne = (change: { folder?: string; kind?: 'asked' | 'automatic'; atMs?:
 /** Everything that a list and a run's page show. */
 async function contents(): Promise<unknown> {
   return await withHandlers(dataDir, async (handlers) => {
-    const list = await handlers.listRuns();
+    const { id: ids } = await handlers.listRunColumns();
     return await Promise.all(
-      list.map(async ({ id }) => [
-        await handlers.getRun(id),
-        await handlers.listTrials(id, 0, 1e6),
-        await handlers.listMetricColumns(id, 0),
-      ]),
+      ids.map(async (id) => [await handlers.getRun(id), await handlers.listTrials(id, 0, 1e6), await handlers.listMetricColumns(id, 0)]),
     );
   });
 }
@@ -197,8 +193,7 @@ describe('a repair', () => {
     const recovery = await repairDatabase(dataDir, 'a test says so', 7);
     expect(recovery.tables.find(({ table }) => table === 'run')).toEqual({ table: 'run', rows: 2, refused: [] });
     await withHandlers(dataDir, async (handlers) => {
-      const list = await handlers.listRuns();
-      expect(list).toHaveLength(runs + 1);
+      expect((await handlers.listRunColumns()).id).toHaveLength(runs + 1);
       expect((await handlers.getSummary('q-1'))?.note).toBe('since the backup');
       expect(await handlers.listTrials('q-1', 0, 100)).toHaveLength(4);
       const logged = async (id: string) => (await handlers.listLog(id, 0, 100)).map(({ text }) => text);

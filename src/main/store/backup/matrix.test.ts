@@ -185,7 +185,7 @@ describe('a flipped bit', () => {
     lock.close();
     const findings = await withHandlers(dataDir, async (handlers) => {
       const found: string[] = [];
-      for (const { id } of await handlers.listRuns()) {
+      for (const id of (await handlers.listRunColumns()).id) {
         try {
           await handlers.getRun(id);
         } catch (error) {

@@ -8,7 +8,6 @@ import type { Budget } from '../../../shared/policy.ts';
 import { containsText } from '../../../shared/filter/fields.ts';
 import {
   manifestSchema,
-  runSummarySchema,
   type AgentInfo,
   type AgentMethod,
   type Manifest,
@@ -21,6 +20,7 @@ import {
 import { filterSql } from '../filter-sql.ts';
 import { corruptRow, parseJson, recordOf } from '../rows.ts';
 import type { RunResult } from '../result.ts';
+import { rowsToColumns, summaryNames, summaryOfRow, type RunColumns } from './run-columns.ts';
 import type { NewRun, Owner, RunChange, RunQuery, RunRequestRecord } from '../types.ts';
 
 /** What operations need to know of a run before they change it. */
@@ -42,15 +42,6 @@ export interface StatusChange {
   readonly error: string | null;
 }
 
-interface SummaryRow {
-  readonly id: string;
-  readonly star: number;
-  readonly budgets: string;
-  readonly budgetLimits: string;
-  readonly progress: string;
-  readonly tags: string;
-}
-
 interface StateRow {
   readonly key: number;
   readonly id: string;
@@ -63,13 +54,18 @@ interface StateRow {
   readonly ownerBootId: string | null;
 }
 
-const summaryColumns = Object.keys(runSummarySchema.shape).join(', ');
+/** Everything of a row in the order of `summaryNames`; `pipelines` says where the ids of its pipelines come from. */
+const summaryColumns = (pipelines: string): string => summaryNames.map((name) => (name === 'pipelines' ? pipelines : name)).join(', ');
+const pipelinesOfOne = `(SELECT json_group_array(id ORDER BY key) FROM run AS pipeline
+  WHERE key IN (SELECT pipeline FROM stage WHERE stage.run = run.key))`;
+const pipelinesOfAll = `(SELECT stage.run AS stageRun, json_group_array(DISTINCT pipeline.id ORDER BY pipeline.id) AS pipelines
+  FROM stage JOIN run AS pipeline ON pipeline.key = stage.pipeline GROUP BY stage.run)`;
 const ownerColumns = 'ownerPid AS pid, ownerStartedAt AS startedAt, ownerBootId AS bootId';
 const isOwner = 'ownerPid = @pid AND ownerStartedAt = @startedAt AND ownerBootId = @bootId';
 
 export class RunRepository {
   readonly #db: Database.Database;
-  readonly #summary: Database.Statement<[string], SummaryRow>;
+  readonly #summary: Database.Statement<[string], unknown[]>;
   readonly #state: Database.Statement<[string], StateRow>;
   readonly #touch: Database.Statement<[number], number>;
   readonly #setProgress: Database.Statement<[string, number]>;
@@ -82,7 +78,7 @@ export class RunRepository {
     db.function('containsText', { deterministic: true }, (text: unknown, part: unknown) =>
       Number(containsText(String(text), String(part))),
     );
-    this.#summary = db.prepare(`SELECT ${summaryColumns} FROM run WHERE id = ?`);
+    this.#summary = db.prepare<[string], unknown[]>(`SELECT ${summaryColumns(pipelinesOfOne)} FROM run WHERE id = ?`).raw();
     this.#state = db.prepare('SELECT key, id, method, status, trials, place, ownerPid, ownerStartedAt, ownerBootId FROM run WHERE id = ?');
     this.#touch = db.prepare<[number], number>('UPDATE run SET revision = revision + 1 WHERE key = ? RETURNING revision').pluck();
     this.#setProgress = db.prepare('UPDATE run SET progress = ? WHERE key = ?');
@@ -131,7 +127,7 @@ export class RunRepository {
   /** Null when there is no such run. */
   summary(id: string): RunSummary | null {
     const row = this.#summary.get(id);
-    return row ? toSummary(row) : null;
+    return row ? summaryOfRow(row) : null;
   }
 
   /** Completed searches of this method by an agent that learns. The newest first. */
@@ -145,15 +141,18 @@ export class RunRepository {
       .all(method);
   }
 
-  /** The newest first. */
-  summaries({ filter = null, place, limit, offset = 0 }: RunQuery = {}): RunSummary[] {
+  /** The newest first, as columns: `runsOf` makes rows of them. */
+  columns({ filter = null, place, limit, offset = 0 }: RunQuery = {}): RunColumns {
     const { sql, values } = filter === null ? { sql: '1', values: [] } : filterSql(filter);
-    return this.#db
-      .prepare<unknown[], SummaryRow>(
-        `SELECT ${summaryColumns} FROM run WHERE ${sql} AND place = coalesce(?, place) ORDER BY createdAtMs DESC, key DESC LIMIT ? OFFSET ?`,
-      )
-      .all(...values, place ?? null, limit ?? -1, offset)
-      .map(toSummary);
+    return rowsToColumns(
+      this.#db
+        .prepare<unknown[], unknown[]>(
+          `SELECT ${summaryColumns("coalesce(pipelines, '[]')")} FROM run LEFT JOIN ${pipelinesOfAll} ON stageRun = run.key
+           WHERE ${sql} AND place = coalesce(?, place) ORDER BY createdAtMs DESC, key DESC LIMIT ? OFFSET ?`,
+        )
+        .raw()
+        .all(...values, place ?? null, limit ?? -1, offset),
+    );
   }
 
   /** Null when there is no such run. */
@@ -272,17 +271,6 @@ interface Owners {
   readonly ownerPid: number | null;
   readonly ownerStartedAt: string | null;
   readonly ownerBootId: string | null;
-}
-
-function toSummary(row: SummaryRow): RunSummary {
-  return recordOf(runSummarySchema, { table: 'run', row: row.id }, () => ({
-    ...row,
-    star: row.star === 1,
-    tags: parseJson(row.tags),
-    budgets: parseJson(row.budgets),
-    budgetLimits: parseJson(row.budgetLimits),
-    progress: parseJson(row.progress),
-  }));
 }
 
 function seedlessHashOf({ seed: _seed, versions: _versions, ...rest }: Manifest): string {

@@ -4,16 +4,12 @@ import type { RunStage } from '../../../shared/run.ts';
 
 export class StageRepository {
   readonly #of: Database.Statement<[number], RunStage>;
-  readonly #pipelines: Database.Statement<[number], string>;
   readonly #put: Database.Statement<[{ pipeline: number; name: string; run: number }]>;
 
   constructor(db: Database.Database) {
     this.#of = db.prepare(
       'SELECT stage.name AS name, run.id AS run FROM stage JOIN run ON run.key = stage.run WHERE pipeline = ? ORDER BY position',
     );
-    this.#pipelines = db
-      .prepare<[number], string>('SELECT run.id FROM stage JOIN run ON run.key = stage.pipeline WHERE stage.run = ? ORDER BY run.key')
-      .pluck();
     this.#put = db.prepare(
       `INSERT INTO stage (pipeline, name, run, position)
        VALUES (@pipeline, @name, @run, (SELECT count(*) FROM stage WHERE pipeline = @pipeline))`,
@@ -23,11 +19,6 @@ export class StageRepository {
   /** In the order in which they were made. */
   of(pipeline: number): RunStage[] {
     return this.#of.all(pipeline);
-  }
-
-  /** The ids of the pipelines that a run belongs to. */
-  pipelines(run: number): string[] {
-    return this.#pipelines.all(run);
   }
 
   /** Throws where the pipeline has a stage of this name. */

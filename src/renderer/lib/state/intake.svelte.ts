@@ -1,14 +1,16 @@
 /** Files that are dropped on the window or opened: each is recognised, imported, and shown; what is wrong with one is a message. */
 import type { Input } from '../../../shared/contract.ts';
+import { LatheError } from '../../../shared/errors.ts';
+import { openedText } from '../../../shared/opened.ts';
 import type { QuantizePolicy } from '../../../shared/policy.ts';
-import { importNetwork } from '../client/upload.ts';
+import { importNetwork, openBundle } from '../client/upload.ts';
 import type { AppState } from './app.svelte.ts';
 import { asLatheError } from './loader.svelte.ts';
-import { recognise } from './recognise.ts';
+import { recognise, type Recognised } from './recognise.ts';
 
 /** Largest text that one call carries. */
 const largestBytes = 800_000;
-/** What is read of a larger file, to see whether it is a network. */
+/** What is read of a larger file, to see whether it is a network or a bundle. */
 const beginningBytes = 4096;
 
 export class Intake {
@@ -27,6 +29,11 @@ export class Intake {
     for (const file of files) this.#queue = this.#queue.then(() => this.#take(file));
   }
 
+  /** What a file is, by what is in it. */
+  async recognise(file: File): Promise<Recognised> {
+    return recognise(new Uint8Array(await file.slice(0, file.size > largestBytes ? beginningBytes : file.size).arrayBuffer()));
+  }
+
   async #take(file: File): Promise<void> {
     this.progress = `Reading ${file.name} …`;
     try {
@@ -40,9 +47,8 @@ export class Intake {
 
   async #import(file: File): Promise<void> {
     const app = this.#app;
-    const isLarge = file.size > largestBytes;
-    const found = recognise(new Uint8Array(await file.slice(0, isLarge ? beginningBytes : file.size).arrayBuffer()));
-    if (isLarge && found.kind !== 'network') {
+    const found = await this.recognise(file);
+    if (file.size > largestBytes && found.kind !== 'network' && found.kind !== 'bundle') {
       app.toasts.error(`${file.name} is too large to be dropped here; import it on the command line: lathe table import FILE`);
       return;
     }
@@ -61,9 +67,18 @@ export class Intake {
         return;
       }
       case 'target': {
-        const added = await app.client.call('target.add', { target: found.value } as Input<'target.add'>); // checked by schema there
+        const target = await targetIn(await file.text(), found.form);
+        const added = await app.client.call('target.add', { target } as Input<'target.add'>); // checked by schema there
         await app.targets.load();
         app.router.go(['targets', added.target.id]);
+        return;
+      }
+      case 'bundle': {
+        const opened = await openBundle(app.client, file, (text) => (this.progress = text));
+        app.runs.put(opened.run);
+        await Promise.all([app.networks.load(), app.targets.load()]); // what it brought along
+        app.router.go(['runs', opened.run.id]);
+        app.toasts.info(openedText(opened));
         return;
       }
       case 'policy':
@@ -72,8 +87,20 @@ export class Intake {
         return;
       case 'unknown':
         app.toasts.error(
-          `${file.name} is nothing that Lathe reads: expected an .onnx network, a latency table (.csv, .yaml, .json), a target or a policy (.json)`,
+          `${file.name} is nothing that Lathe reads: expected an .onnx network, a latency table (.csv, .yaml, .json), a target (.json, .yaml), a policy (.json) or the bundle of a run (.lathe)`,
         );
     }
+  }
+}
+
+/** Throws LatheError bad-input for text that is no YAML. */
+async function targetIn(text: string, form: 'json' | 'yaml'): Promise<unknown> {
+  if (form === 'json') return JSON.parse(text); // it was read when it was recognised
+  const { parse, YAMLParseError } = await import('yaml'); // rare, and large
+  try {
+    return parse(text);
+  } catch (error) {
+    if (error instanceof YAMLParseError) throw new LatheError('bad-input', error.message.split('\n')[0] ?? error.message);
+    throw error;
   }
 }

@@ -16,7 +16,10 @@ describe('what a file is', () => {
     const policy = { kind: 'quantize', layers: [{ name: 'conv1', weightBits: 4, activationBits: 8 }] };
     expect(recognise(text(JSON.stringify(policy)))).toEqual({ kind: 'policy', policy });
     expect(kinds([JSON.stringify({ run: {}, policy }), JSON.stringify({ best: { policy } })])).toEqual(['policy', 'policy']);
-    expect(kinds(['{"id": "mine", "law": "roofline"}'])).toEqual(['target']);
+    expect(recognise(text('{"id": "mine", "law": "roofline"}'))).toEqual({ kind: 'target', form: 'json' });
+    expect(recognise(text('# mine\nid: mine\nlaw: roofline\nclockMhz: 400\n'))).toEqual({ kind: 'target', form: 'yaml' });
+    expect(recognise(Uint8Array.of(0x50, 0x4b, 0x03, 0x04, 0x14)).kind).toBe('bundle');
+    expect(recognise(Uint8Array.of(0x50, 0x4b, 0x05, 0x06)).kind).toBe('unknown'); // a zip with nothing in it
     expect(kinds(['key,meanMs\nconv,1.5\n', 'expanded_conv-input:32x32:\n  mean: 0.4\n', '{"entries": []}'])).toEqual([
       'table',
       'table',

@@ -54,8 +54,7 @@ class TestClient implements LatheClient {
   }
 
   #answer(method: Method, input: { fromStep?: number; limit?: number; afterSeq?: number }): unknown {
-    if (method === 'run.show')
-      return { summary: summary(this.revision), solutions: [], layers: [], checkpoint: null, stages: [], pipelines: [] };
+    if (method === 'run.show') return { summary: summary(this.revision), solutions: [], layers: [], checkpoint: null, stages: [] };
     if (method === 'run.trials') return this.trials.filter((t) => t.step >= (input.fromStep ?? 0)).slice(0, input.limit);
     if (method === 'run.metrics') return [...this.metrics];
     return this.log.filter((l) => l.seq > (input.afterSeq ?? 0));

@@ -1,6 +1,7 @@
 /** What the commands do, and the keys that they hear. What there is stands in shared/commands.ts. */
 import { commandInfos, type CommandId, type CommandInfo } from '../../../shared/commands.ts';
 import type { AppState } from '../state/app.svelte.ts';
+import { canBundle, exportBundles } from '../state/bundles.ts';
 
 export interface Command extends CommandInfo {
   readonly id: string;
@@ -27,6 +28,7 @@ export function commandsOf(app: AppState): readonly Command[] {
     'new-run': go('new'),
     'open-file': chooseFiles(app),
     'compare-chosen': () => app.router.go(['compare'], [['runs', [...app.selection.ids].join(',')]]),
+    'export-bundle': () => exportShown(app),
     filter: focusFilter,
     theme: () => app.theme.next(),
     shortcuts: () => (app.shortcutsOpen = true),
@@ -35,15 +37,27 @@ export function commandsOf(app: AppState): readonly Command[] {
 }
 
 /** Asks for files and takes them as if they were dropped. */
-function chooseFiles(app: AppState): () => void {
+export function chooseFiles(app: AppState): () => void {
   return () => {
     const input = document.createElement('input');
     input.type = 'file';
     input.multiple = true;
-    input.accept = '.onnx,.json,.csv,.yaml,.yml';
+    input.accept = '.onnx,.json,.csv,.yaml,.yml,.lathe';
     input.addEventListener('change', () => app.intake.takeAll(input.files ?? []));
     input.click();
   };
+}
+
+/** Of the run whose page is open, else of those that are chosen. */
+function exportShown(app: AppState): void {
+  const [place, id = ''] = app.router.route.path;
+  const shown = place === 'runs' && id !== '' ? [id] : [...app.selection.ids];
+  const runs = shown.flatMap((one) => app.runs.get(one) ?? []).filter(canBundle);
+  if (runs.length > 0) void exportBundles(app, runs);
+  else
+    app.toasts.info(
+      'A bundle is of a run that has ended: open its page, or choose runs in the list. Of a pipeline, its stages have one each.',
+    );
 }
 
 function focusFilter(): void {
