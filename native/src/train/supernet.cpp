@@ -23,6 +23,10 @@ Partition PixelChunks(const Tensor& tensor, int batch) {
   return Partition(static_cast<int>(pixels), 16, pixels * tensor.shape.channels * 4);
 }
 
+void WantNoGradient(Graph& graph) {
+  for (Tensor& tensor : graph.tensors) tensor.wantsGradient = false;
+}
+
 // Pixels at once: some 32 KiB.
 int BlockPixels(const Tensor& tensor) { return std::max(1, 8192 / tensor.shape.channels); }
 
@@ -104,10 +108,26 @@ GateResult Supernet::Gates(const GateJob& job) {
   buffers_.Fit(step.batchSize, path.input.size());
   BatchLoader loader(step, buffers_);
   const ParameterLayout part = LayoutOf(path.ops);
-  TrainingPass pass(Graph::Build(path.ops, {path.input}, part, false), *step.kernels, step.batchSize,
-                    std::move(memory_));
+  auto graph = Graph::Build(path.ops, {path.input}, part, false);
+  const bool forwardOnly = job.edges.empty();
+  if (forwardOnly) WantNoGradient(*graph);
+  // Candidates run one after the other, in what the path needs no more when their edge's gradient has arrived.
+  std::vector<std::vector<std::unique_ptr<Graph>>> candidates(job.edges.size());
+  std::vector<TrainingPass::Room> rooms;
+  for (std::size_t i = 0; i < job.edges.size(); ++i) {
+    const GateEdge& edge = job.edges[i];
+    TrainingPass::Room& room = rooms.emplace_back();
+    room.tensor = edge.output;
+    for (const auto& ops : edge.others) {
+      candidates[i].push_back(Graph::Build(ops, {graph->tensors[edge.input].shape}, LayoutOf(ops), false));
+      WantNoGradient(*candidates[i].back());
+      room.floats = std::max(room.floats, TrainingPass::PlannedFloats(*candidates[i].back(), step.batchSize));
+    }
+  }
   GateResult result;
-  result.pathBytes = result.peakBytes = pass.memoryBytes();
+  result.pathBytes = TrainingPass::PlannedFloats(*graph, step.batchSize) * sizeof(float);
+  TrainingPass pass(std::move(graph), *step.kernels, step.batchSize, std::move(memory_), rooms);
+  result.peakBytes = pass.memoryBytes();
   const BatchLoader::Batch batch = loader.Next();
   pass.SetInput(0, batch.images);
   bool whole = pass.Forward(parameters_.data(), step.watch.cancelled, step.seed, step.firstStep);
@@ -117,6 +137,8 @@ GateResult Supernet::Gates(const GateJob& job) {
     result.loss = sums.loss / step.batchSize;
     result.correct = sums.correct;
     RequireFinite(result.loss, "the loss", step.firstStep);
+  }
+  if (whole && !forwardOnly) {
     std::vector<std::vector<double>> gates(job.edges.size());
     const auto& tensors = pass.graph().tensors;
     const auto complete = [&](int tensor) {
@@ -125,9 +147,10 @@ GateResult Supernet::Gates(const GateJob& job) {
         if (edge.output != tensor) continue;
         const Tensor& gradient = tensors[tensor];
         if (edge.active >= 0) gates[i].push_back(Dot(*step.kernels, tensors[edge.active], gradient, step.batchSize));
-        for (const auto& ops : edge.others) {
+        for (auto& candidate : candidates[i]) {
           if (step.watch.stop()) return;
-          gates[i].push_back(DotOfCandidate(ops, pass, tensors[edge.input], gradient, result));
+          gates[i].push_back(
+              DotOfCandidate(std::move(candidate), pass, tensors[edge.input], gradient, pass.room(i)));
         }
       }
     };
@@ -160,11 +183,9 @@ double Supernet::Dot(const Kernels& kernels, const Tensor& values, const Tensor&
   return sum;
 }
 
-double Supernet::DotOfCandidate(const std::vector<OpSpec>& ops, TrainingPass& path, const Tensor& input,
-                                const Tensor& gradient, GateResult& result) {
-  auto graph = Graph::Build(ops, {input.shape}, LayoutOf(ops), false);
-  for (Tensor& tensor : graph->tensors) tensor.wantsGradient = false;
-  TrainingPass pass(std::move(graph), path.kernels(), path.batch(), std::move(candidateMemory_));
+double Supernet::DotOfCandidate(std::unique_ptr<Graph> graph, const TrainingPass& path, const Tensor& input,
+                                const Tensor& gradient, float* memory) {
+  TrainingPass pass(std::move(graph), path.kernels(), path.batch(), memory);
   const Partition chunks = PixelChunks(input, path.batch());
   ParallelFor(chunks.count(), [&](int chunk) {
     const Range range = chunks[chunk];
@@ -173,10 +194,7 @@ double Supernet::DotOfCandidate(const std::vector<OpSpec>& ops, TrainingPass& pa
     if (from != to) std::copy_n(from, static_cast<std::size_t>(range.size()) * input.shape.channels, to);
   });
   pass.Forward(parameters_.data(), nullptr);
-  const double dot = Dot(path.kernels(), pass.graph().tensors[pass.graph().result], gradient, path.batch());
-  result.peakBytes = std::max(result.peakBytes, path.memoryBytes() + pass.memoryBytes());
-  candidateMemory_ = pass.TakeMemory();
-  return dot;
+  return Dot(path.kernels(), pass.graph().tensors[pass.graph().result], gradient, path.batch());
 }
 
 }  // namespace lathe

@@ -33,7 +33,7 @@ struct GateResult {
   std::uint32_t correct = 0;
   // dL/dg of the active candidate, where one runs, and of the others in their order; edge by edge.
   std::vector<double> gates;
-  std::size_t pathBytes = 0, peakBytes = 0;  // tensors of the path; and at most beside them
+  std::size_t pathBytes = 0, peakBytes = 0;  // tensors of the path; the same with those of the other candidates
 };
 
 class Supernet {
@@ -47,7 +47,7 @@ class Supernet {
   Optimizer& optimizer() { return optimizer_; }
   std::size_t memoryBytes() const {
     return layout_.size() * sizeof(float) + optimizer_.memoryBytes() + buffers_.memoryBytes() +
-           (memory_.size() + candidateMemory_.size()) * sizeof(float);
+           memory_.size() * sizeof(float);
   }
 
   // One path a step. Parameters that are not on it get no gradient, no decay and no momentum. Throws
@@ -55,14 +55,16 @@ class Supernet {
   TrainResult Train(const TrainJob& job, const std::vector<Program>& paths);
 
   // Loss of a batch on a path, with batch norm's batch statistics, and dL/dg_k = <dL/dy, o_k(x)> of the candidates of
-  // every edge (o_k with its own batch statistics). Changes neither parameters nor running statistics.
+  // every edge (o_k with its own batch statistics). Without edges nothing runs backward. Changes neither parameters nor
+  // running statistics.
   GateResult Gates(const GateJob& job);
 
  private:
   ParameterLayout LayoutOf(const std::vector<OpSpec>& ops) const;
   double Dot(const Kernels& kernels, const Tensor& values, const Tensor& gradient, int batch);
-  double DotOfCandidate(const std::vector<OpSpec>& ops, TrainingPass& path, const Tensor& input, const Tensor& gradient,
-                        GateResult& result);
+  // In `memory`, which is of PlannedFloats().
+  double DotOfCandidate(std::unique_ptr<Graph> graph, const TrainingPass& path, const Tensor& input,
+                        const Tensor& gradient, float* memory);
 
   std::vector<OpSpec> ops_;
   ParameterLayout layout_;
@@ -70,7 +72,7 @@ class Supernet {
   AlignedFloats parameters_;
   Optimizer optimizer_;
   BatchBuffers buffers_;
-  AlignedFloats memory_, candidateMemory_;  // of the last path and candidate, for the next
+  AlignedFloats memory_;  // of the last path, for the next
 };
 
 }  // namespace lathe

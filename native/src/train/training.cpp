@@ -26,11 +26,12 @@ struct TensorPlan {
   };
   MemoryPlan memory;
   std::vector<Place> places;
+  std::vector<int> rooms;  // buffers
 };
 
 // Values live until their own operator has gone backward; in a graph that no gradient is wanted of, until they are
 // read.
-TensorPlan PlanTensors(const Graph& graph, int batch) {
+TensorPlan PlanTensors(const Graph& graph, int batch, const std::vector<TrainingPass::Room>& rooms) {
   // Steps: operator i runs forward at step 1 + i, backward at step last - i; inputs are filled at step 0.
   const int count = static_cast<int>(graph.ops.size()), last = 2 * count + 1;
   std::vector<int> made(graph.tensors.size(), 0), firstGradient(graph.tensors.size(), last);
@@ -58,6 +59,10 @@ TensorPlan PlanTensors(const Graph& graph, int batch) {
     if (!tensor.wantsGradient) continue;
     plan.places.push_back({i, true, plan.memory.Add(floats, std::min(firstGradient[i], end), end)});
   }
+  for (const TrainingPass::Room& room : rooms) {
+    const int step = last - made[room.tensor] + 1;  // what comes behind the tensor is free by then
+    plan.rooms.push_back(plan.memory.Add(room.floats, step, step));
+  }
   plan.memory.Solve();
   return plan;
 }
@@ -65,22 +70,34 @@ TensorPlan PlanTensors(const Graph& graph, int batch) {
 }  // namespace
 
 TrainingPass::TrainingPass(std::unique_ptr<Graph> graph, const Kernels& kernels, int batch)
-    : TrainingPass(std::move(graph), kernels, batch, {}) {}
+    : TrainingPass(std::move(graph), kernels, batch, AlignedFloats{}) {}
 
-TrainingPass::TrainingPass(std::unique_ptr<Graph> graph, const Kernels& kernels, int batch, AlignedFloats used)
+TrainingPass::TrainingPass(std::unique_ptr<Graph> graph, const Kernels& kernels, int batch, AlignedFloats used,
+                           const std::vector<Room>& rooms)
     : graph_(std::move(graph)), kernels_(kernels), batch_(batch) {
-  PlanMemory(std::move(used));
-  for (const auto& op : graph_->ops) op->Plan(kernels_, batch_);
+  PlanMemory(std::move(used), nullptr, rooms);
 }
 
-void TrainingPass::PlanMemory(AlignedFloats used) {
-  const TensorPlan plan = PlanTensors(*graph_, batch_);
+TrainingPass::TrainingPass(std::unique_ptr<Graph> graph, const Kernels& kernels, int batch, float* memory)
+    : graph_(std::move(graph)), kernels_(kernels), batch_(batch) {
+  PlanMemory({}, memory, {});
+}
+
+std::size_t TrainingPass::PlannedFloats(const Graph& graph, int batch) {
+  return PlanTensors(graph, batch, {}).memory.total();
+}
+
+void TrainingPass::PlanMemory(AlignedFloats used, float* given, const std::vector<Room>& rooms) {
+  const TensorPlan plan = PlanTensors(*graph_, batch_, rooms);
   planned_ = plan.memory.total();
-  memory_ = used.size() >= planned_ ? std::move(used) : AlignedFloats(planned_);
+  if (!given) memory_ = used.size() >= planned_ ? std::move(used) : AlignedFloats(planned_);
+  float* base = given ? given : memory_.data();
   for (const TensorPlan::Place& place : plan.places) {
     Tensor& tensor = graph_->tensors[place.tensor];
-    (place.gradient ? tensor.g : tensor.y) = memory_.data() + plan.memory.offset(place.buffer);
+    (place.gradient ? tensor.g : tensor.y) = base + plan.memory.offset(place.buffer);
   }
+  for (const int buffer : plan.rooms) rooms_.push_back(base + plan.memory.offset(buffer));
+  for (const auto& op : graph_->ops) op->Plan(kernels_, batch_);
   const std::size_t resultFloats = graph_->tensors[graph_->result].shape.size() * batch_;
   result_ = AlignedFloats(resultFloats);
   resultGradient_ = AlignedFloats(resultFloats);

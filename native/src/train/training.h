@@ -12,9 +12,21 @@ namespace lathe {
 
 class TrainingPass {
  public:
+  // Memory that somebody else uses when the gradient of a tensor has arrived and has not been sent on yet.
+  struct Room {
+    int tensor = 0;
+    std::size_t floats = 0;
+  };
+
   TrainingPass(std::unique_ptr<Graph> graph, const Kernels& kernels, int batch);
-  // In the memory of an earlier pass where that is large enough.
-  TrainingPass(std::unique_ptr<Graph> graph, const Kernels& kernels, int batch, AlignedFloats used);
+  // In the memory of an earlier pass where that is large enough, with rooms among the tensors.
+  TrainingPass(std::unique_ptr<Graph> graph, const Kernels& kernels, int batch, AlignedFloats used,
+               const std::vector<Room>& rooms = {});
+  // In memory of the caller's, of PlannedFloats().
+  TrainingPass(std::unique_ptr<Graph> graph, const Kernels& kernels, int batch, float* memory);
+
+  // What the tensors of a pass take, without rooms.
+  static std::size_t PlannedFloats(const Graph& graph, int batch);
 
   int batch() const { return batch_; }
   const Kernels& kernels() const { return kernels_; }
@@ -37,7 +49,9 @@ class TrainingPass {
   const float* Result();
   float* resultGradient() { return resultGradient_.data(); }
 
-  // Of the tensors, in bytes.
+  float* room(std::size_t index) { return rooms_[index]; }
+
+  // Of the tensors and rooms, in bytes.
   std::size_t memoryBytes() const { return planned_ * sizeof(float); }
   // For the next pass; this one can do nothing any more.
   AlignedFloats TakeMemory() { return std::move(memory_); }
@@ -46,7 +60,7 @@ class TrainingPass {
   void CommitRunning(float* parameters) const;
 
  private:
-  void PlanMemory(AlignedFloats used);
+  void PlanMemory(AlignedFloats used, float* given, const std::vector<Room>& rooms);
 
   std::unique_ptr<Graph> graph_;
   const Kernels& kernels_;
@@ -54,6 +68,7 @@ class TrainingPass {
   std::uint64_t seed_ = 0, step_ = 0;  // of the last Forward: Backward draws the same
   std::size_t planned_ = 0;            // floats of memory_ in use
   AlignedFloats memory_, result_, resultGradient_;
+  std::vector<float*> rooms_;
 };
 
 }  // namespace lathe

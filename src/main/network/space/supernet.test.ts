@@ -1,11 +1,13 @@
 /** The supernet against a model of the same path, and its gates against finite differences. */
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Random } from '../../../shared/random.ts';
 import type { SearchSpace } from '../../../shared/space.ts';
 import { createGraph, type NodeSpec } from '../graph.ts';
 import { initialParameters, toNativeProgram } from '../program.ts';
 import { SpacePrograms } from './programs.ts';
-import { pathGraph, type Path, type SpaceFit } from './space.ts';
+import { pathGraph, zero, type Path, type SpaceFit } from './space.ts';
+import { findSpace } from './spaces.ts';
 import { addonInfo, createModel, createSupernet, setThreads, type Supernet } from '../../compute/index.ts';
 import { firstIndices, randomImages } from '../../compute/test-kit.ts';
 
@@ -23,6 +25,7 @@ const space: SearchSpace = {
   last: { channels: 16 },
   candidates: ['k3e3', 'k5e2', 'k7e1', 'zero'],
 };
+const spacesFolder = fileURLToPath(new URL('../../../../resources', import.meta.url));
 const fit: SpaceFit = { shape: [12, 12, 2], classes: 5 };
 const programs = new SpacePrograms(space, fit);
 const images = randomImages(Random.fromSeed(2), 64, fit.shape, fit.classes);
@@ -207,14 +210,49 @@ describe('gates', () => {
     expect(result.loss).toBeCloseTo(await lossAt(values, active, -1, []), 5);
   });
 
-  it('change nothing, and hold little more than the path', async () => {
+  it('change nothing', async () => {
     const supernet = makeSupernet();
     const start = supernet.getState();
     const { program, edges } = programs.path([0, 0, 0, 0]);
     const others = edges.map((edge, block) => ({ ...edge, others: [programs.candidate(block, 1)] }));
-    const result = await supernet.gates({ dataset: images.dataset, order: firstIndices(16), path: program, edges: others });
+    await supernet.gates({ dataset: images.dataset, order: firstIndices(16), path: program, edges: others });
     expect(supernet.getState()).toEqual(start);
-    expect(result.peakBytes).toBeGreaterThan(result.pathBytes);
+  });
+
+  it.each([
+    ['small', 32, 16],
+    ['proxyless', 224, 1],
+  ] as const)('hold at most 1.2 times the tensors of the path that runs, in space %s at %i pixels', async (id, side, batch) => {
+    const space = findSpace(spacesFolder, id);
+    const large = new SpacePrograms(space, { shape: [side, side, 3], classes: 10 });
+    const random = Random.fromSeed(6);
+    const { dataset } = randomImages(random, batch, [side, side, 3], 10);
+    const supernet = createSupernet(large.ops);
+    supernet.setState(initialParameters(supernet.parameters, random));
+    const bytesOf = async (path: Path, others: (block: number) => readonly number[]): Promise<{ pathBytes: number; peakBytes: number }> => {
+      const { program, edges } = large.path(path);
+      const asked = edges.map((edge, block) => ({
+        ...edge,
+        others: others(block).flatMap((choice) =>
+          choice === path[block] || isZero(block, choice) ? [] : [large.candidate(block, choice)],
+        ),
+      }));
+      return await supernet.gates({ dataset, order: firstIndices(batch), path: program, edges: asked });
+    };
+    const isZero = (block: number, choice: number): boolean => large.blocks[block]?.candidates[choice] === zero;
+    const drawn = (): number[] => large.blocks.map(({ candidates }) => random.uniformInt(0, candidates.length - 1));
+    let largest = 0;
+    for (let step = 0; step < 2; step += 1) {
+      const [path, rival] = [drawn(), drawn()];
+      const { pathBytes, peakBytes } = await bytesOf(path, (block) => [rival[block] ?? 0]);
+      expect(peakBytes / pathBytes).toBeLessThan(1.2);
+      largest = Math.max(largest, pathBytes);
+    }
+    // The least path of all, while the largest candidates compete, holds more than itself and less than the others.
+    const least = large.blocks.map(({ candidates }) => Math.max(0, candidates.indexOf(zero)));
+    const { pathBytes, peakBytes } = await bytesOf(least, (block) => [large.blocks[block]?.candidates.indexOf('k7e6') ?? 0]);
+    expect(peakBytes).toBeGreaterThan(pathBytes);
+    expect(peakBytes).toBeLessThan(1.2 * largest);
   });
 });
 
