@@ -135,7 +135,11 @@ export const specializeManifestSchema = z.object({
       z.object({ target: z.string(), targetSha256: z.string(), batch: z.number().int().positive(), budgets: z.array(budgetSchema).min(1) }),
     )
     .default([]),
-  search: specializeParametersSchema.required(),
+  // What a manifest of an older version lacks: the likeliest network was taken as it is.
+  search: specializeParametersSchema.required().extend({
+    selectionNetworks: specializeParametersSchema.shape.selectionNetworks.unwrap().default(1),
+    selectionImages: specializeParametersSchema.shape.selectionImages,
+  }),
 });
 /** The stages of a pipeline, in their order. */
 export const stageNameSchema = z.enum(['specialize', 'prune', 'quantize']);

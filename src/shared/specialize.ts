@@ -21,6 +21,8 @@ export const specializeParametersSchema = z.object({
   objective: z.enum(['constraint', 'power', 'additive']).default('constraint'),
   costWeight: z.number().min(0).max(1000).default(1), // constraint: quadratic part; power: exponent; additive: factor
   multiplierRate: z.number().min(0).max(1000).default(0.1), // of the constraint form: a step of the multipliers
+  selectionNetworks: z.number().int().min(1).max(100_000).default(64), // likely networks that are tried as wholes at the end; 1: the likeliest as it is
+  selectionImages: z.number().int().min(2).default(5000), // of the architecture's, on which the best of them are
   snapshotEvery: z.number().int().min(1).max(10_000).default(20), // architecture steps between two points of the probabilities
   randomRivals: z.number().int().min(0).max(100).default(0), // random networks of equal cost, trained as the found one
   evolutionRival: z.boolean().default(false), // the best network within the limits that evolution finds with the shared weights, trained as the found one

@@ -4,7 +4,7 @@
  */
 import { canonicalJson } from '../../shared/canonical.ts';
 import { LatheError } from '../../shared/errors.ts';
-import { bytes } from '../../shared/format.ts';
+import { bytes, fixed } from '../../shared/format.ts';
 import type { Budget, Cost } from '../../shared/policy.ts';
 import type { NetworkRecord } from '../../shared/network.ts';
 import { Random } from '../../shared/random.ts';
@@ -22,7 +22,7 @@ import { pathGraph, toPolicy, type Path } from '../network/space/space.ts';
 import { networkIdOf, resolveNetwork } from '../network/zoo.ts';
 import { Evaluator } from '../search/evaluator.ts';
 import { amountOf } from '../search/budgets.ts';
-import { evolve, randomPath } from '../search/specialize/population.ts';
+import { randomPath } from '../search/specialize/population.ts';
 import { SpecializeSearch, targetTolerance } from '../search/specialize/search.ts';
 import { SupernetTraining } from '../search/specialize/supernet-training.ts';
 import { Training } from '../search/training/training.ts';
@@ -31,6 +31,7 @@ import { loadState, saveState, type Contender, type RetrainingCheckpoint } from 
 import { throwIfCancelled, type JobContext } from './job.ts';
 import { openGraph } from './networks.ts';
 import { RateMeter } from './reporter.ts';
+import { choosePath, evolvePaths } from './specialize-choice.ts';
 import { trainingKey } from './training-key.ts';
 import { foundNetwork, unmeasured } from './results.ts';
 import { openOptions, openTest, openTraining, threadsOf, type TrainingImages } from './workbench.ts';
@@ -106,6 +107,17 @@ function targetCosts(
   return { target: target.id, priceOf, costs, limits };
 }
 
+/** By evolution with the shared weights: a rival of the found network where one is asked for, and a network for every further target. */
+async function evolved({ context, manifest, random, also, ...own }: Setting, training: SupernetTraining): Promise<Contender[]> {
+  const tasks = [
+    ...(manifest.search.evolutionRival ? [{ label: 'evolution', costs: own.costs, limits: own.limits }] : []),
+    ...also.map(({ target, costs, limits }) => ({ label: `for ${target}`, costs, limits })),
+  ].map((task) => ({ ...task, random: random.derive(`evolution ${task.label}`) }));
+  const counts = new SpacePrograms(manifest.space, manifest.fit).blocks.map(({ candidates }) => candidates.length);
+  const paths = await evolvePaths(context, manifest.search, counts, tasks, training);
+  return tasks.map(({ label }, index) => contenderOf(manifest, 'baseline', label, paths[index] ?? []));
+}
+
 /** Warm-up and search; then what is to be trained by itself: the network that was found, and its rivals. */
 async function searchNetworks(setting: Setting): Promise<RetrainingCheckpoint> {
   const { context, manifest, random, images, costs, limits } = setting;
@@ -132,8 +144,7 @@ async function searchNetworks(setting: Setting): Promise<RetrainingCheckpoint> {
     reporter.log('info', `the search continues at step ${String(search.stepsDone)} of ${String(search.totalSteps)}`);
   }
   await runSearch(setting, search, training, secondsBefore);
-  const path = search.derive();
-  if (!path) throw new LatheError('internal', 'the search found no network within the budgets that it was checked for');
+  const path = await choosePath(context, manifest.search, search, training);
   const decisions = search.decisions();
   tellDecisions(context, search, decisions);
   return {
@@ -182,7 +193,8 @@ async function runSearch(setting: Setting, search: SpecializeSearch, training: S
   reporter.metrics([{ series: 'supernet/seconds', step: 0, value: seconds() }, ...memoryOf(training)]);
   if (training.memory) {
     const { pathBytes, peakBytes } = training.memory;
-    reporter.log('info', `an architecture step held ${bytes(peakBytes)} of tensors at most, the largest path alone ${bytes(pathBytes)}`);
+    const ratio = fixed(peakBytes / pathBytes, 2);
+    reporter.log('info', `an architecture step held ${bytes(peakBytes)} of tensors at most, ${ratio} times those of the largest path`);
   }
 }
 
@@ -209,67 +221,6 @@ function tellDecisions({ reporter }: JobContext, search: SpecializeSearch, decis
 function contenderOf({ space, fit }: SpecializeManifest, role: Contender['role'], label: string, path: Path): Contender {
   return { role, label, path, graphJson: graphToJson(pathGraph(space, fit, path)), weights: null, validationAccuracy: null };
 }
-
-/** By evolution with the shared weights: a rival of the found network where one is asked for, and a network for every further target. */
-async function evolved(setting: Setting, training: SupernetTraining): Promise<Contender[]> {
-  const { context, manifest, random, also } = setting;
-  const { search, space, fit } = manifest;
-  const tasks = [
-    ...(search.evolutionRival ? [{ ...setting, label: 'evolution' }] : []),
-    ...also.map((other) => ({ ...other, label: `for ${other.target}` })),
-  ];
-  const counts = new SpacePrograms(space, fit).blocks.map(({ candidates }) => candidates.length);
-  const population = Math.min(evolutionPopulation, search.evolutionNetworks);
-  const options = {
-    population,
-    generations: Math.floor(search.evolutionNetworks / population) - 1,
-    parents: Math.ceil(population / 2),
-    mutation: 0.1,
-  };
-  const list: Contender[] = [];
-  for (const [index, { label, costs, limits }] of tasks.entries()) {
-    const within = limits.flatMap(({ resource, value }, i) => {
-      const cost = costs[resource];
-      return cost ? [{ cost, most: value, ...(i === 0 ? { least: value * (1 - targetTolerance) } : {}) }] : [];
-    });
-    let tried = 0;
-    const scoreOf = async (path: Path): Promise<number> => {
-      throwIfCancelled(context);
-      tried += 1;
-      const total = tasks.length * search.evolutionNetworks;
-      context.reporter.progress({
-        phase: 'searching',
-        done: index * search.evolutionNetworks + tried,
-        total,
-        ratePerSecond: null,
-        etaSeconds: null,
-        unit: 'networks',
-      });
-      return await training.accuracyOf(path, search.evolutionImages);
-    };
-    const stream = random.derive(`evolution ${label}`);
-    const [best] = await evolve(counts, within, options, stream, scoreOf);
-    // A limit above the dearest network, or in a gap between networks, has none within the tolerance.
-    const [found] = best
-      ? [best]
-      : await evolve(
-          counts,
-          within.map(({ cost, most }) => ({ cost, most })),
-          options,
-          stream,
-          scoreOf,
-        );
-    if (!found) throw new LatheError('internal', `${label}: evolution found no network within the budgets`);
-    context.reporter.log(
-      'info',
-      `${label}: ${(found.score * 100).toFixed(2)} % with the shared weights, the best of ${String(tried)} networks`,
-    );
-    list.push(contenderOf(manifest, 'baseline', label, found.path));
-  }
-  return list;
-}
-
-const evolutionPopulation = 20;
 
 function contendersOf(setting: Setting, path: Path): Contender[] {
   const { manifest, costs, limits, random, context } = setting;

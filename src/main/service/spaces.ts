@@ -96,8 +96,10 @@ export async function makeSpecializeManifest(
   const space = sources.findSpace(request.space, dataset);
   const { target, sha256: targetSha256 } = sources.target(request.target);
   const batch = request.batch ?? target.defaultBatch;
+  const usual = specializeParametersSchema.parse({});
   const search = specializeParametersSchema.parse({
-    evolutionImages: Math.min(specializeParametersSchema.shape.evolutionImages.parse(undefined), base.validation.images),
+    evolutionImages: Math.min(usual.evolutionImages, base.validation.images),
+    selectionImages: Math.min(usual.selectionImages, base.validation.images),
     ...request.search,
     validationImages: base.validation.images,
   });
@@ -139,11 +141,12 @@ export async function makeSpecializeManifest(
     also,
     search,
   };
-  if (search.evolutionImages > search.validationImages) {
-    throw new LatheError(
-      'bad-input',
-      `evolution images ${String(search.evolutionImages)}: at most the ${String(search.validationImages)} validation images`,
-    );
+  for (const [what, images] of [
+    ['evolution images', search.evolutionImages],
+    ['selection images', search.selectionImages],
+  ] as const) {
+    if (images <= search.validationImages) continue;
+    throw new LatheError('bad-input', `${what} ${String(images)}: at most the ${String(search.validationImages)} validation images`);
   }
   if (manifest.training.epochs === 0)
     throw new LatheError('bad-input', 'epochs 0: a network that was found must be trained by itself; give 1 or more');

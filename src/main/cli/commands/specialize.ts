@@ -29,6 +29,7 @@ interface SpecializeOptions extends TrainingOptions {
   readonly alphaLr?: number;
   readonly alphaEvery?: number;
   readonly validationImages?: number;
+  readonly selectionNetworks?: number;
   readonly randomRivals?: number;
   readonly evolutionRival?: boolean;
   readonly also?: readonly AlsoTarget[];
@@ -83,6 +84,11 @@ export function addSpecializeCommands(program: Command): void {
     .option('--alpha-lr <rate>', "Adam's rate of the architecture parameters", positive)
     .option('--alpha-every <steps>', 'weight steps between two steps of the architecture', integer(1, 10_000))
     .option('--validation-images <n>', 'training images that the architecture learns on, and the weights do not', integer(2, 10_000_000))
+    .option(
+      '--selection-networks <n>',
+      'likely networks that are tried as wholes with the shared weights before one is chosen; 1: the likeliest as it is',
+      integer(1, 100_000),
+    )
     .option('--random-rivals <n>', 'random networks of equal cost, trained as the found one', integer(0, 100))
     .option('--also <target:budget>', 'a further target that gets a network from the same supernet; several may be given', alsoTarget)
     .option('--evolution-rival', 'train the best network that evolution finds with the shared weights, too')
@@ -137,6 +143,7 @@ function searchOf(own: SpecializeOptions): Partial<SpecializeParameters> {
     architectureRate: own.alphaLr,
     architectureEvery: own.alphaEvery,
     validationImages: own.validationImages,
+    selectionNetworks: own.selectionNetworks,
     randomRivals: own.randomRivals,
     evolutionRival: own.evolutionRival,
     widthRival: own.widthRival,

@@ -24,12 +24,13 @@ export function isWithin(path: Path, limits: readonly Limit[]): boolean {
  */
 export function randomPath(candidates: readonly number[], limits: readonly Limit[], random: Random): Path | null {
   const path = candidates.map((count) => random.uniformInt(0, count - 1));
-  return repair(path, candidates, limits, random);
+  return repaired(path, candidates, limits, random);
 }
 
 const mostRepairs = 1000;
 
-function repair(start: Path, candidates: readonly number[], limits: readonly Limit[], random: Random): Path | null {
+/** A path, changed at random blocks for cheaper candidates (or dearer ones, below the first limit's least) until the limits hold; null where no change helps. */
+export function repaired(start: Path, candidates: readonly number[], limits: readonly Limit[], random: Random): Path | null {
   const path = [...start];
   for (let round = 0; round < mostRepairs; round++) {
     const broken = limits.find(({ cost, most }) => costOfPath(cost, path) > most);
@@ -103,7 +104,7 @@ export async function evolve(
         i % 2 === 0
           ? one.map((choice, block) => (random.uniform() < options.mutation ? random.uniformInt(0, (candidates[block] ?? 1) - 1) : choice))
           : one.map((choice, block) => (random.uniform() < 0.5 ? choice : (two[block] ?? choice)));
-      const legal = repair(child, candidates, limits, random);
+      const legal = repaired(child, candidates, limits, random);
       if (legal) best.push(await score(legal));
     }
     keep();

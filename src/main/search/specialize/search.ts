@@ -14,6 +14,7 @@ import { architectureStep } from './gradient.ts';
 import { Objective, type ObjectiveState } from './objective.ts';
 import { ArchitectureParameters, entropy, expectedCost, type AlphaState } from './probabilities.ts';
 import { Reinforce, type ReinforceState } from './reinforce.ts';
+import { likelyPaths } from './select.ts';
 import type { SupernetState, SupernetTraining } from './supernet-training.ts';
 
 /** Weight steps of one call in the warm-up: a metric point, and a safe place to stop. */
@@ -125,11 +126,24 @@ export class SpecializeSearch {
   /** The likeliest network within the limits; in the constraint form within two per cent of the first one where there is such a network. */
   derive(limits: readonly Limit[] = this.limits): Path | null {
     const scores = this.alpha.probabilities.map((p) => p.map((value) => Math.log(Math.max(value, Number.MIN_VALUE))));
+    if (limits.length === 0) return this.alpha.argmax;
+    return bestPath(scores, this.aimed(limits))?.path ?? null;
+  }
+
+  /** The likeliest network within the limits and others drawn from the probabilities, so many at most; empty where there is none. */
+  likelyPaths(count: number): Path[] {
+    const likeliest = this.derive();
+    if (!likeliest) return [];
+    const counts = this.blocks.map(({ candidates }) => candidates.length);
+    const random = this.random.derive('likely networks');
+    return likelyPaths(likeliest, (stream) => this.alpha.sample(stream), counts, this.aimed(this.limits), count, random);
+  }
+
+  /** In the constraint form the first limit is a band, within two per cent of it. */
+  private aimed(limits: readonly Limit[]): readonly Limit[] {
     const [first, ...others] = limits;
-    if (!first) return this.alpha.argmax;
-    const aimed =
-      this.parameters.objective === 'constraint' ? [{ ...first, least: first.most * (1 - targetTolerance) }, ...others] : limits;
-    return bestPath(scores, aimed)?.path ?? null;
+    if (!first || this.parameters.objective !== 'constraint') return limits;
+    return [{ ...first, least: first.most * (1 - targetTolerance) }, ...others];
   }
 
   /** Of every block: its likeliest candidate, and whether that is decided. */

@@ -45,6 +45,13 @@ export const numberFields: readonly NumberField[] = [
   search('architectureEvery', 'Steps between', 'Steps of the weights between two of the architecture.', true, 1),
   search('architectureRate', 'Architecture rate', 'Adam’s: about so much a step moves each alpha.', false, 0),
   search('costWeight', 'Weight of the cost', 'How strongly the objective holds to the budget.', false, 0),
+  search(
+    'selectionNetworks',
+    'Networks tried',
+    'Likely ones, tried as wholes with the shared weights before one is chosen; 1: the likeliest.',
+    true,
+    1,
+  ),
   {
     id: 'epochs',
     label: 'Training epochs',
