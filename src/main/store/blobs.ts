@@ -104,6 +104,7 @@ function sha256Of(bytes: Uint8Array): string {
 /** Writes beside the place, forces to disk and renames: a reader sees the old file or the new one. */
 async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
   const temporary = `${path}.${randomUUID()}.tmp`;
+  failpoint('before-temporary');
   try {
     const file = await open(temporary, 'wx', 0o600);
     try {
