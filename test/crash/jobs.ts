@@ -77,7 +77,7 @@ const table = {
   target: 'bismo-edge',
   weightBits: [1, 2, 3, 4, 5, 6, 7, 8],
 };
-const imports = 5;
+const imports = 4;
 const backups = 10;
 
 /** What the imports read: a network and a folder of images. */
