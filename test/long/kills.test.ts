@@ -46,7 +46,11 @@ interface Ended {
 async function workUntil(dataDir: string, job: JobName, end: End): Promise<Ended> {
   const startMs = performance.now();
   // Most of a start is the reading of sources, which the cache spares.
-  const env = { ...process.env, NODE_COMPILE_CACHE: join(home, 'compiled'), ...(end && 'failpoint' in end ? { LATHE_FAILPOINT: end.failpoint } : {}) };
+  const env = {
+    ...process.env,
+    NODE_COMPILE_CACHE: join(home, 'compiled'),
+    ...(end && 'failpoint' in end ? { LATHE_FAILPOINT: end.failpoint } : {}),
+  };
   const process_ = spawn(process.execPath, [child, dataDir, job, home], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   let complaints = '';
