@@ -24,13 +24,25 @@ export const errorPayloadSchema = z.object({
 });
 export type ErrorPayload = z.infer<typeof errorPayloadSchema>;
 
+/** Longest message; what goes into one may come from a hostile file. */
+export const longestMessage = 4000;
+
+/** Control characters, and what ends a line in a script, but for tabs and line feeds. */
+const unshown = /(?![\t\n])[\p{Cc}\u2028\u2029]/gu;
+
+/** What a file or a request holds goes into sentences that terminals, logs and pages show: without control characters, and not at any length. */
+function shown(message: string): string {
+  const plain = message.replaceAll(unshown, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return plain.length <= longestMessage ? plain : `${plain.slice(0, longestMessage - 4)} ...`;
+}
+
 /** An error with a code that a face can act on and one sentence that a person can act on. */
 export class LatheError extends Error {
   readonly code: ErrorCode;
   readonly details: Readonly<Record<string, unknown>> | undefined;
 
   constructor(code: ErrorCode, message: string, details?: Readonly<Record<string, unknown>>) {
-    super(message);
+    super(shown(message));
     this.name = 'LatheError';
     this.code = code;
     this.details = details;
@@ -55,9 +67,14 @@ export function toErrorPayload(error: unknown): ErrorPayload {
   return { code: 'internal', message };
 }
 
-/** One line for a schema failure: every place with what was expected there. */
+/** Schema failures that are told one by one. */
+const toldIssues = 12;
+
+/** One line for a schema failure: every place with what was expected there; of very many, the first ones. */
 export function describeZodError(error: z.ZodError): string {
-  return error.issues
-    .map((issue) => (issue.path.length > 0 ? `${issue.path.map(String).join('.')}: ${issue.message}` : issue.message))
-    .join('; ');
+  const told = error.issues
+    .slice(0, toldIssues)
+    .map((issue) => (issue.path.length > 0 ? `${issue.path.map(String).join('.')}: ${issue.message}` : issue.message));
+  const more = error.issues.length - told.length;
+  return [...told, ...(more > 0 ? [`and ${more} more`] : [])].join('; ');
 }

@@ -136,15 +136,17 @@ it.each(chosen)(
     const reference = await resultIn(calmDir, job);
     const points = pointsOf(job, calm, calmDir);
 
+    const kinds = { named: 0, early: 0, later: 0 };
     const nextEnd = (): End => {
       const kind = random.uniform();
       const [point, times] = points[random.uniformInt(0, points.length - 1)] ?? ['before-commit', 1];
-      if (kind < shareNamed) return { failpoint: `${point}:${random.uniformInt(1, Math.ceil(0.6 * times))}` };
-      if (kind < shareNamed + shareEarly) return { after: 'ready', ms: 1000 * random.uniform() };
+      if (kind < shareNamed && kinds.named < shareNamed * killsEach)
+        return { failpoint: `${point}:${random.uniformInt(1, Math.ceil(0.6 * times))}` };
+      if (kind >= shareNamed && kind < shareNamed + shareEarly && kinds.early < shareEarly * killsEach)
+        return { after: 'ready', ms: 1000 * random.uniform() };
       return { after: 'acknowledged', ms: calm.spanMs * 0.4 * random.uniform() };
     };
 
-    const kinds = { named: 0, early: 0, later: 0 };
     let kills = 0;
     let behind = 0;
     let acknowledgedInAll = 0;

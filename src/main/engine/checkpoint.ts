@@ -5,7 +5,7 @@ import type { QuantizePolicy } from '../../shared/policy.ts';
 import type { GroupDecision } from '../../shared/prune.ts';
 import type { Solution } from '../../shared/run.ts';
 import type { DdpgState } from '../search/agent/ddpg.ts';
-import { packValues, unpackValues, type PackedValues } from '../network/sparse.ts';
+import { isPackedValues, packValues, unpackValues, type PackedValues } from '../network/sparse.ts';
 import type { QuantizedNetwork } from '../search/evaluator.ts';
 import type { PruneSearchState, TrialsState } from '../search/prune/search.ts';
 import type { Decision } from '../../shared/specialize.ts';
@@ -150,7 +150,7 @@ export async function loadState<K extends Blob['kind']>(
   sha256: string,
   ...kinds: readonly [K, ...K[]]
 ): Promise<Extract<Blob, { kind: K }>> {
-  const value: unknown = deserialize(await readBlob(dataDir, sha256));
+  const value = parsed(sha256, await readBlob(dataDir, sha256));
   if (!isEnvelope(value) || value.formatVersion !== formatVersion) {
     throw new LatheError(
       'newer-version',
@@ -163,7 +163,20 @@ export async function loadState<K extends Blob['kind']>(
       `checkpoint ${sha256.slice(0, 12)}: expected ${kinds.join(' or ')}, found ${value.state.kind}; start the run again`,
     );
   }
-  return unpacked(value.state);
+  return unpacked(sha256, value.state);
+}
+
+/** A blob has the hash that was told of it, and may still be a stranger's: bundles bring some. */
+function parsed(sha256: string, bytes: Uint8Array): unknown {
+  try {
+    return deserialize(bytes);
+  } catch (error) {
+    throw damaged(sha256, error instanceof Error ? error.message : String(error));
+  }
+}
+
+function damaged(sha256: string, finding: string): LatheError {
+  return new LatheError('corrupt', `checkpoint ${sha256.slice(0, 12)} cannot be read (${finding}); start the run again`);
 }
 
 /** Weights with many zeros take the room of the others. */
@@ -173,19 +186,23 @@ function packed(state: Blob): object {
   return parameters.marks === null ? state : { ...state, parameters };
 }
 
-function unpacked<B extends Blob>(state: B): B {
+function unpacked<B extends Blob>(sha256: string, state: B): B {
   if (state.kind !== 'weights') return state;
   const { parameters }: { readonly parameters: Float32Array | PackedValues } = state;
-  return parameters instanceof Float32Array ? state : { ...state, parameters: unpackValues(parameters) };
+  if (parameters instanceof Float32Array) return state;
+  const values = isPackedValues(parameters) ? unpackValues(parameters) : null;
+  if (!values) throw damaged(sha256, 'its weights are not as they should be');
+  return { ...state, parameters: values };
 }
 
 /** A checkpoint as it lies there, of whatever kind: who hands it to another machine looks in it for the blobs that it names. */
 export async function checkpointReferences(dataDir: string, sha256: string): Promise<unknown> {
-  return deserialize(await readBlob(dataDir, sha256));
+  return parsed(sha256, await readBlob(dataDir, sha256));
 }
 
 function isEnvelope(value: unknown): value is { formatVersion: number; state: Blob } {
-  return typeof value === 'object' && value !== null && 'formatVersion' in value && 'state' in value;
+  const hasState = typeof value === 'object' && value !== null && 'formatVersion' in value && 'state' in value;
+  return hasState && typeof value.state === 'object' && value.state !== null && 'kind' in value.state;
 }
 
 function isKind<K extends Blob['kind']>(state: Blob, kinds: readonly K[]): state is Extract<Blob, { kind: K }> {

@@ -82,7 +82,7 @@ export function graphFromText(text: string): Graph {
   }
   let value: unknown;
   try {
-    value = parse(text, { maxAliasCount: 0 });
+    value = parse(text, { maxAliasCount: 0, logLevel: 'error' }); // warnings would go to the terminal with the text's own bytes
   } catch (cause) {
     throw new LatheError(
       'bad-input',

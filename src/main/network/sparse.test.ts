@@ -1,7 +1,22 @@
 import { describe, expect, it } from 'vitest';
-import { packValues, sparseBytes, unpackValues } from './sparse.ts';
+import { isPackedValues, packValues, sparseBytes, unpackValues } from './sparse.ts';
 
 describe('values with many zeros', () => {
+  it('are not taken for such where marks, values and length disagree', () => {
+    const packed = packValues(Float32Array.from({ length: 40 }, (_, at) => (at === 7 ? 1 : 0)));
+    expect(isPackedValues(packed)).toBe(true);
+    for (const change of [
+      { length: 2 ** 40 },
+      { length: 41 },
+      { length: NaN },
+      { values: new Float32Array(2) },
+      { values: [1] },
+      { marks: null },
+    ])
+      expect(isPackedValues({ ...packed, ...change })).toBe(false);
+    expect(isPackedValues(null)).toBe(false);
+  });
+
   it('come back bit for bit, minus zero and not a number among them', () => {
     const values = Float32Array.from({ length: 203 }, (_, at) => (at % 7 === 0 ? Math.sin(at) : 0));
     values[5] = -0;

@@ -45,6 +45,22 @@ export function unpackValues({ length, marks, values }: PackedValues): Float32Ar
   return all;
 }
 
+/** Is it what `packValues` makes: as many values as there are marks, and no more room told than there are marks? */
+export function isPackedValues(value: unknown): value is PackedValues {
+  if (typeof value !== 'object' || value === null || !('length' in value && 'marks' in value && 'values' in value)) return false;
+  const { length, marks, values } = value;
+  if (!(values instanceof Float32Array)) return false;
+  if (marks === null) return length === values.length;
+  if (!(marks instanceof Uint8Array) || typeof length !== 'number' || Math.ceil(length / 8) !== marks.length) return false;
+  return values.length === marks.reduce((sum, byte) => sum + bitsSet(byte), 0);
+}
+
+function bitsSet(byte: number): number {
+  let count = 0;
+  for (let left = byte; left > 0; left >>= 1) count += left & 1;
+  return count;
+}
+
 /** Minus zero is a value of its own: what is stored is what comes back. */
 function isZero(value: number): boolean {
   return Object.is(value, 0);
