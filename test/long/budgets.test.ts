@@ -5,7 +5,7 @@ import { Random } from '../../src/shared/random.ts';
 import { costTable } from '../../src/main/hardware/cost-table.ts';
 import { listTargets } from '../../src/main/hardware/targets.ts';
 import { resolveNetwork } from '../../src/main/network/zoo.ts';
-import { amountOf, meetsBudgets } from '../../src/main/search/budgets.ts';
+import { amountOf, meetsBudgets } from '../../src/shared/budgets.ts';
 import { enforceBudgets, lockedLayers, requireFeasible, uniformBits, type BitVector } from '../../src/main/search/quantize/bits.ts';
 
 const policies = 10_000;

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { Random } from '../../shared/random.ts';
 import type { NativeProgram, NativeQuantization } from './addon.ts';
 import { addonInfo, createModel, setSimd, setThreads, type Model } from './index.ts';
-import { distance, firstIndices, largest, randomImages, startingValues, tinyProgram } from './test-kit.ts';
+import { convolution, distance, firstIndices, largest, randomImages, startingValues, tinyProgram } from './test-kit.ts';
 
 const atStart = addonInfo();
 beforeEach(() => {
@@ -134,51 +134,14 @@ describe('integer arithmetic', () => {
   });
 
   it('equals it where convolutions have groups, gaps, uneven kernels and paddings, and signed inputs', async () => {
-    const conv = { kind: 'conv', bias: true } as const;
     const program: NativeProgram = {
       inputShape: [6, 5, 2],
       classes: 3,
       ops: [
-        {
-          ...conv,
-          name: 'a',
-          input: 0,
-          output: 1,
-          inChannels: 2,
-          outChannels: 8,
-          kernel: [3, 2],
-          stride: [1, 2],
-          padding: [1, 0, 2, 1],
-          dilation: [2, 1],
-          groups: 2,
-        },
+        convolution(2, 8, [3, 2], { name: 'a', stride: [1, 2], padding: [1, 0, 2, 1], dilation: [2, 1], groups: 2, bias: true }),
         { kind: 'batchNorm', name: 'bn', input: 1, output: 2, channels: 8, epsilon: 1e-3, momentum: 0.1 },
-        {
-          ...conv,
-          name: 'b',
-          input: 2,
-          output: 3,
-          inChannels: 8,
-          outChannels: 8,
-          kernel: [3, 3],
-          stride: [1, 1],
-          padding: [1, 1, 1, 1],
-          dilation: [1, 1],
-          groups: 8,
-        },
-        {
-          ...conv,
-          name: 'c',
-          input: 3,
-          output: 4,
-          inChannels: 8,
-          outChannels: 6,
-          kernel: [1, 1],
-          stride: [2, 1],
-          padding: [0, 0, 0, 0],
-          dilation: [1, 1],
-          groups: 2,
-        },
+        convolution(8, 8, [3, 3], { name: 'b', input: 2, output: 3, groups: 8, bias: true }),
+        convolution(8, 6, [1, 1], { name: 'c', input: 3, output: 4, stride: [2, 1], groups: 2, bias: true }),
         { kind: 'relu', name: 'act', input: 4, output: 5 },
         { kind: 'globalAveragePool', name: 'gap', input: 5, output: 6 },
         { kind: 'linear', name: 'fc', input: 6, output: 7, inFeatures: 6, outFeatures: 3, bias: true },

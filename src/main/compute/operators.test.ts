@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { Random } from '../../shared/random.ts';
 import type { NativeOp, NativeOperatorCall, NativeOperatorResult, Padding, Pair } from './addon.ts';
 import type { Shape } from './program-check.ts';
-import { atEveryLevel, isClose, largest, parametersFor, runOperator, values } from './test-kit.ts';
+import { atEveryLevel, convolution, isClose, largest, parametersFor, runOperator, values } from './test-kit.ts';
 
 const channelCounts = [1, 3, 7, 8, 15, 16, 17, 31, 33];
 const sides: readonly (readonly [number, number])[] = [
@@ -50,18 +50,7 @@ function convolutions(depthwise: boolean): Case[] {
           const groups = depthwise ? channels : 1;
           return [
             {
-              op: {
-                ...base,
-                kind: 'conv' as const,
-                inChannels: channels,
-                outChannels,
-                kernel: pair(kernel),
-                stride: pair(stride),
-                padding: around(padding),
-                dilation: pair(1),
-                groups,
-                bias,
-              },
+              op: convolution(channels, outChannels, pair(kernel), { stride: pair(stride), padding: around(padding), groups, bias }),
               batch,
               shape,
             },
@@ -132,17 +121,7 @@ function unusualConvolutions(divisions: readonly (readonly [number, number, numb
         const inChannels = groups * groupIn;
         const spans = kernel.map((extent, side) => (extent - 1) * (dilation[side] ?? 1) + 1);
         if (height + padding[0] + padding[2] < (spans[0] ?? 0) || width + padding[1] + padding[3] < (spans[1] ?? 0)) return [];
-        const op = {
-          ...base,
-          kind: 'conv' as const,
-          inChannels,
-          outChannels: groups * groupOut,
-          kernel,
-          stride,
-          padding,
-          dilation,
-          groups,
-        };
+        const op = convolution(inChannels, groups * groupOut, kernel, { stride, padding, dilation, groups });
         return [{ op: { ...op, bias: (i + j + k) % 2 === 0 }, batch: 1 + ((i + j) % 3), shape: [height, width, inChannels] as const }];
       }),
     ),
@@ -354,50 +333,17 @@ describe('the fast kernels agree with their slow twins, at every instruction set
   it('large tensors, which are cut into many chunks', () => {
     const large: readonly Case[] = [
       {
-        op: {
-          ...base,
-          kind: 'conv',
-          inChannels: 24,
-          outChannels: 40,
-          kernel: [1, 1],
-          stride: [1, 1],
-          padding: [0, 0, 0, 0],
-          dilation: [1, 1],
-          groups: 1,
-          bias: true,
-        },
+        op: convolution(24, 40, [1, 1], { bias: true }),
         batch: 5,
         shape: [33, 31, 24],
       },
       {
-        op: {
-          ...base,
-          kind: 'conv',
-          inChannels: 20,
-          outChannels: 20,
-          kernel: [3, 3],
-          stride: [1, 1],
-          padding: [1, 1, 1, 1],
-          dilation: [1, 1],
-          groups: 20,
-          bias: false,
-        },
+        op: convolution(20, 20, [3, 3], { groups: 20 }),
         batch: 5,
         shape: [33, 31, 20],
       },
       {
-        op: {
-          ...base,
-          kind: 'conv',
-          inChannels: 3,
-          outChannels: 12,
-          kernel: [3, 3],
-          stride: [2, 2],
-          padding: [1, 1, 1, 1],
-          dilation: [1, 1],
-          groups: 1,
-          bias: true,
-        },
+        op: convolution(3, 12, [3, 3], { stride: [2, 2], bias: true }),
         batch: 5,
         shape: [33, 31, 3],
       },
@@ -425,34 +371,12 @@ describe('the fast kernels agree with their slow twins, at every instruction set
         ],
       },
       {
-        op: {
-          ...base,
-          kind: 'conv',
-          inChannels: 24,
-          outChannels: 40,
-          kernel: [3, 3],
-          stride: [1, 1],
-          padding: [1, 1, 1, 1],
-          dilation: [1, 1],
-          groups: 4,
-          bias: true,
-        },
+        op: convolution(24, 40, [3, 3], { groups: 4, bias: true }),
         batch: 5,
         shape: [33, 31, 24],
       },
       {
-        op: {
-          ...base,
-          kind: 'conv',
-          inChannels: 20,
-          outChannels: 20,
-          kernel: [3, 5],
-          stride: [1, 2],
-          padding: [1, 2, 1, 2],
-          dilation: [1, 1],
-          groups: 20,
-          bias: true,
-        },
+        op: convolution(20, 20, [3, 5], { stride: [1, 2], groups: 20, bias: true }),
         batch: 5,
         shape: [33, 31, 20],
       },

@@ -4,7 +4,7 @@ import { Random } from '../../shared/random.ts';
 import type { NativeOp, NativeOperatorCall } from './addon.ts';
 import { loadAddon } from './index.ts';
 import { inputsOf, type Shape } from './program-check.ts';
-import { distance, largest, parametersFor, runOperator, values } from './test-kit.ts';
+import { convolution, distance, largest, parametersFor, runOperator, values } from './test-kit.ts';
 
 const step = 1e-5; // of the difference; in double precision its error is some 1e-10
 const tolerance = 1e-7;
@@ -19,98 +19,32 @@ interface Case {
 const base = { name: 'op', input: 0, output: 1 } as const;
 const cases: readonly Case[] = [
   {
-    op: {
-      ...base,
-      kind: 'conv',
-      inChannels: 2,
-      outChannels: 3,
-      kernel: [3, 3],
-      stride: [1, 1],
-      padding: [1, 1, 1, 1],
-      dilation: [1, 1],
-      groups: 1,
-      bias: true,
-    },
+    op: convolution(2, 3, [3, 3], { bias: true }),
     batch: 2,
     shape: [4, 3, 2],
   },
   {
-    op: {
-      ...base,
-      kind: 'conv',
-      inChannels: 2,
-      outChannels: 3,
-      kernel: [3, 3],
-      stride: [2, 2],
-      padding: [0, 0, 0, 0],
-      dilation: [1, 1],
-      groups: 1,
-      bias: false,
-    },
+    op: convolution(2, 3, [3, 3], { stride: [2, 2], padding: [0, 0, 0, 0] }),
     batch: 1,
     shape: [5, 6, 2],
   },
   {
-    op: {
-      ...base,
-      kind: 'conv',
-      inChannels: 3,
-      outChannels: 2,
-      kernel: [1, 1],
-      stride: [2, 2],
-      padding: [0, 0, 0, 0],
-      dilation: [1, 1],
-      groups: 1,
-      bias: true,
-    },
+    op: convolution(3, 2, [1, 1], { stride: [2, 2], bias: true }),
     batch: 2,
     shape: [3, 4, 3],
   },
   {
-    op: {
-      ...base,
-      kind: 'conv',
-      inChannels: 3,
-      outChannels: 3,
-      kernel: [3, 3],
-      stride: [1, 1],
-      padding: [1, 1, 1, 1],
-      dilation: [1, 1],
-      groups: 3,
-      bias: false,
-    },
+    op: convolution(3, 3, [3, 3], { groups: 3 }),
     batch: 2,
     shape: [3, 4, 3],
   },
   {
-    op: {
-      ...base,
-      kind: 'conv',
-      inChannels: 2,
-      outChannels: 2,
-      kernel: [5, 5],
-      stride: [2, 2],
-      padding: [2, 2, 2, 2],
-      dilation: [1, 1],
-      groups: 2,
-      bias: true,
-    },
+    op: convolution(2, 2, [5, 5], { stride: [2, 2], groups: 2, bias: true }),
     batch: 1,
     shape: [5, 4, 2],
   },
   {
-    op: {
-      ...base,
-      kind: 'conv',
-      inChannels: 4,
-      outChannels: 6,
-      kernel: [3, 2],
-      stride: [2, 1],
-      padding: [2, 0, 1, 3],
-      dilation: [1, 2],
-      groups: 2,
-      bias: true,
-    },
+    op: convolution(4, 6, [3, 2], { stride: [2, 1], padding: [2, 0, 1, 3], dilation: [1, 2], groups: 2, bias: true }),
     batch: 2,
     shape: [5, 4, 4],
   },
@@ -207,18 +141,7 @@ describe('the slow twins', () => {
 
   it('give a convolution known by hand', () => {
     const call: NativeOperatorCall = {
-      op: {
-        ...base,
-        kind: 'conv',
-        inChannels: 1,
-        outChannels: 1,
-        kernel: [3, 3],
-        stride: [2, 2],
-        padding: [1, 1, 1, 1],
-        dilation: [1, 1],
-        groups: 1,
-        bias: true,
-      },
+      op: convolution(1, 1, [3, 3], { stride: [2, 2], bias: true }),
       batch: 1,
       height: 3,
       width: 3,

@@ -7,6 +7,7 @@ import type {
   NativeOperatorResult,
   NativeParameter,
   NativeProgram,
+  Pair,
   SimdLevel,
 } from './addon.ts';
 import { addonInfo, createDataset, loadAddon, setSimd, setThreads } from './index.ts';
@@ -83,73 +84,43 @@ function withBias(random: Random, bias: boolean, outputs: number, weights: numbe
   return { weight: values(random, weights), ...(bias ? { bias: values(random, outputs) } : {}) };
 }
 
+type Convolution = Extract<NativeOp, { readonly kind: 'conv' }>;
+
+/** A convolution from tensor 0 to 1: stride 1, padded by half its kernel, no gaps, one group, no bias, but for what is told. */
+export function convolution(inChannels: number, outChannels: number, kernel: Pair, told: Partial<Convolution> = {}): Convolution {
+  const [up, left] = [Math.floor(kernel[0] / 2), Math.floor(kernel[1] / 2)];
+  return {
+    kind: 'conv',
+    name: 'op',
+    input: 0,
+    output: 1,
+    inChannels,
+    outChannels,
+    kernel,
+    stride: [1, 1],
+    padding: [up, left, up, left],
+    dilation: [1, 1],
+    groups: 1,
+    bias: false,
+    ...told,
+  };
+}
+
 /** Conv, batch norm, ReLU6, depthwise, batch norm, ReLU, pointwise, batch norm, a residual add, pooling, linear. */
 export const tinyProgram: NativeProgram = {
   inputShape: [6, 5, 2],
   classes: 3,
   ops: [
-    {
-      kind: 'conv',
-      name: 'conv',
-      input: 0,
-      output: 1,
-      inChannels: 2,
-      outChannels: 5,
-      kernel: [3, 3],
-      stride: [1, 1],
-      padding: [1, 1, 1, 1],
-      dilation: [1, 1],
-      groups: 1,
-      bias: false,
-    },
+    convolution(2, 5, [3, 3], { name: 'conv', input: 0, output: 1 }),
     { kind: 'batchNorm', name: 'bn1', input: 1, output: 2, channels: 5, epsilon: 1e-3, momentum: 0.1 },
     { kind: 'relu6', name: 'act1', input: 2, output: 3 },
-    {
-      kind: 'conv',
-      name: 'dw',
-      input: 3,
-      output: 4,
-      inChannels: 5,
-      outChannels: 5,
-      kernel: [3, 3],
-      stride: [1, 1],
-      padding: [1, 1, 1, 1],
-      dilation: [1, 1],
-      groups: 5,
-      bias: true,
-    },
+    convolution(5, 5, [3, 3], { name: 'dw', input: 3, output: 4, groups: 5, bias: true }),
     { kind: 'batchNorm', name: 'bn2', input: 4, output: 5, channels: 5, epsilon: 1e-3, momentum: 0.2 },
     { kind: 'relu', name: 'act2', input: 5, output: 6 },
-    {
-      kind: 'conv',
-      name: 'pw',
-      input: 6,
-      output: 7,
-      inChannels: 5,
-      outChannels: 5,
-      kernel: [1, 1],
-      stride: [1, 1],
-      padding: [0, 0, 0, 0],
-      dilation: [1, 1],
-      groups: 1,
-      bias: false,
-    },
+    convolution(5, 5, [1, 1], { name: 'pw', input: 6, output: 7 }),
     { kind: 'batchNorm', name: 'bn3', input: 7, output: 8, channels: 5, epsilon: 1e-3, momentum: 0.1 },
     { kind: 'add', name: 'add', inputs: [3, 8], output: 9 },
-    {
-      kind: 'conv',
-      name: 'down',
-      input: 9,
-      output: 10,
-      inChannels: 5,
-      outChannels: 7,
-      kernel: [3, 3],
-      stride: [2, 2],
-      padding: [1, 1, 1, 1],
-      dilation: [1, 1],
-      groups: 1,
-      bias: false,
-    },
+    convolution(5, 7, [3, 3], { name: 'down', input: 9, output: 10, stride: [2, 2] }),
     { kind: 'relu', name: 'act3', input: 10, output: 11 },
     {
       kind: 'averagePool',
@@ -184,44 +155,33 @@ function program(
   return { inputShape, classes, ops };
 }
 
-const window = { stride: [1, 1], padding: [0, 0, 0, 0], dilation: [1, 1], groups: 1, bias: false } as const;
 const norm = { kind: 'batchNorm', epsilon: 1e-3, momentum: 0.1 } as const;
 
 /** Every kind of operator but dropout and softmax: a gate, branches, uneven windows, groups, gaps, a norm of a vector. */
 export const wideProgram: NativeProgram = program([8, 7, 3], 6, [
   { kind: 'channelAffine', name: 'normalise', channels: 3 },
-  { kind: 'conv', name: 'stem', inChannels: 3, outChannels: 8, kernel: [3, 3], ...window, padding: [1, 1, 1, 1] },
+  convolution(3, 8, [3, 3], { name: 'stem' }),
   { ...norm, name: 'stem_bn', channels: 8 },
   { kind: 'hardSwish', name: 'stem_act' },
-  { kind: 'conv', name: 'dw', inChannels: 8, outChannels: 8, kernel: [3, 5], ...window, padding: [1, 2, 1, 2], groups: 8, bias: true },
+  convolution(8, 8, [3, 5], { name: 'dw', groups: 8, bias: true }),
   { ...norm, name: 'dw_bn', channels: 8 },
   { kind: 'swish', name: 'dw_act' },
   { kind: 'globalAveragePool', name: 'squeeze' },
-  { kind: 'conv', name: 'reduce', inChannels: 8, outChannels: 4, kernel: [1, 1], ...window, bias: true },
+  convolution(8, 4, [1, 1], { name: 'reduce', bias: true }),
   { kind: 'relu', name: 'reduce_act' },
-  { kind: 'conv', name: 'expand', inChannels: 4, outChannels: 8, kernel: [1, 1], ...window, bias: true },
+  convolution(4, 8, [1, 1], { name: 'expand', bias: true }),
   { kind: 'hardSigmoid', name: 'gate', alpha: 1 / 6, beta: 0.5 },
   { kind: 'mul', name: 'gated', from: ['dw_act', 'gate'] },
-  { kind: 'conv', name: 'project', inChannels: 8, outChannels: 8, kernel: [1, 1], ...window },
+  convolution(8, 8, [1, 1], { name: 'project' }),
   { ...norm, name: 'project_bn', channels: 8 },
   { kind: 'add', name: 'sum', from: ['gated', 'project_bn', 'stem_act'] },
   { kind: 'maxPool', name: 'most', kernel: [3, 3], stride: [2, 2], padding: [1, 1, 1, 1] },
   { kind: 'averagePool', name: 'mean', from: ['sum'], kernel: [3, 3], stride: [2, 2], padding: [1, 1, 1, 1], countPadding: false },
   { kind: 'concat', name: 'both', from: ['most', 'mean'] },
-  {
-    kind: 'conv',
-    name: 'grouped',
-    inChannels: 16,
-    outChannels: 12,
-    kernel: [3, 3],
-    ...window,
-    padding: [2, 2, 2, 2],
-    dilation: [2, 2],
-    groups: 4,
-  },
+  convolution(16, 12, [3, 3], { name: 'grouped', padding: [2, 2, 2, 2], dilation: [2, 2], groups: 4 }),
   { kind: 'leakyRelu', name: 'grouped_act', slope: 0.1 },
   { kind: 'pad', name: 'padded', padding: [1, 0, 0, 1], value: 0.25 },
-  { kind: 'conv', name: 'down', inChannels: 12, outChannels: 5, kernel: [3, 2], ...window, stride: [2, 1] },
+  convolution(12, 5, [3, 2], { name: 'down', stride: [2, 1], padding: [0, 0, 0, 0] }),
   { kind: 'tanh', name: 'down_act' },
   { kind: 'mul', name: 'square', from: ['down_act', 'down_act'] },
   { kind: 'clip', name: 'clipped', minimum: 0.01, maximum: 0.9 },

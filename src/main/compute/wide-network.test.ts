@@ -5,7 +5,7 @@ import type { NativeProgram } from './addon.ts';
 import { addonInfo, createModel, type Model, setSimd, setThreads } from './index.ts';
 import { inputsOf } from './program-check.ts';
 import { ReferenceNetwork } from './reference-network.ts';
-import { firstIndices, isClose, largest, randomImages, startingValues, wideProgram } from './test-kit.ts';
+import { convolution, firstIndices, isClose, largest, randomImages, startingValues, wideProgram } from './test-kit.ts';
 
 const batch = 6;
 const images = randomImages(Random.fromSeed(21), 24, wideProgram.inputShape, wideProgram.classes);
@@ -228,15 +228,14 @@ describe('memory', () => {
   });
 });
 
-const wide = { stride: [1, 1], padding: [1, 1, 1, 1], dilation: [1, 1], groups: 1, bias: false } as const;
 const bigProgram: NativeProgram = {
   inputShape: [32, 32, 3],
   classes: 6,
   ops: [
-    { kind: 'conv', name: 'a', input: 0, output: 1, inChannels: 3, outChannels: 64, kernel: [3, 3], ...wide },
+    convolution(3, 64, [3, 3], { name: 'a' }),
     { kind: 'batchNorm', name: 'a_bn', input: 1, output: 2, channels: 64, epsilon: 1e-3, momentum: 0.1 },
     { kind: 'swish', name: 'a_act', input: 2, output: 3 },
-    { kind: 'conv', name: 'b', input: 3, output: 4, inChannels: 64, outChannels: 64, kernel: [3, 3], ...wide },
+    convolution(64, 64, [3, 3], { name: 'b', input: 3, output: 4 }),
     { kind: 'batchNorm', name: 'b_bn', input: 4, output: 5, channels: 64, epsilon: 1e-3, momentum: 0.1 },
     { kind: 'add', name: 'c', inputs: [3, 5], output: 6 },
     { kind: 'globalAveragePool', name: 'pool', input: 6, output: 7 },

@@ -1,7 +1,7 @@
 /** What a search of bits does behind its trials: the winner chosen on fresh images, the test split read once, the quantized network kept. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Solution } from '../../shared/run.ts';
-import { meetsBudgets } from '../search/budgets.ts';
+import { meetsBudgets } from '../../shared/budgets.ts';
 import type { QuantizedNetwork } from '../search/evaluator.ts';
 import { toPolicy, type BitVector } from '../search/quantize/bits.ts';
 import type { Candidate } from '../search/quantize/search.ts';

@@ -5,7 +5,7 @@ import { searchSpaceSchema, spaceFitSchema, type SpacePreview } from '../../shar
 import { targetSchema } from '../../shared/target.ts';
 import { costOfPath, extremePath, graphPricer, spaceCosts } from '../hardware/space-cost.ts';
 import { blocksOf, networksOf } from '../network/space/space.ts';
-import { amountOf } from '../search/budgets.ts';
+import { amountOf } from '../../shared/budgets.ts';
 import { graphOf, questionNetworkSchema } from './network-requests.ts';
 
 /** Resolved by the service: everything is complete. */

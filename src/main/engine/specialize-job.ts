@@ -21,7 +21,7 @@ import { SpacePrograms } from '../network/space/programs.ts';
 import { pathGraph, toPolicy, type Path } from '../network/space/space.ts';
 import { networkIdOf, resolveNetwork } from '../network/zoo.ts';
 import { Evaluator } from '../search/evaluator.ts';
-import { amountOf } from '../search/budgets.ts';
+import { amountOf } from '../../shared/budgets.ts';
 import { randomPath } from '../search/specialize/population.ts';
 import { SpecializeSearch, targetTolerance } from '../search/specialize/search.ts';
 import { SupernetTraining } from '../search/specialize/supernet-training.ts';

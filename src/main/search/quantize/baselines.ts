@@ -3,7 +3,7 @@
  * alike, and, so that the rival is as strong as uniform bits can be, the unequal pairs that use the budget best.
  */
 import type { Budget } from '../../../shared/policy.ts';
-import { meetsBudgets } from '../budgets.ts';
+import { meetsBudgets } from '../../../shared/budgets.ts';
 import { uniformBits, type BitVector, type CostFunction } from './bits.ts';
 
 export interface UniformPolicy {

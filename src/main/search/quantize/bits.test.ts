@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LatheError } from '../../../shared/errors.ts';
 import type { Budget, Cost } from '../../../shared/policy.ts';
-import { meetsBudgets } from '../budgets.ts';
+import { meetsBudgets } from '../../../shared/budgets.ts';
 import {
   absoluteBudgets,
   actionToBits,

@@ -2,7 +2,7 @@
 import { LatheError } from '../../../shared/errors.ts';
 import type { Budget, Cost, QuantizePolicy } from '../../../shared/policy.ts';
 import { resourceUnits } from '../../../shared/policy.ts';
-import { amountOf, meetsBudgets } from '../budgets.ts';
+import { amountOf, meetsBudgets } from '../../../shared/budgets.ts';
 
 /** Bits of all quantizable layers, in network order. */
 export interface BitVector {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Budget, Cost } from '../../../shared/policy.ts';
 import { Random } from '../../../shared/random.ts';
-import { meetsBudgets } from '../budgets.ts';
+import { meetsBudgets } from '../../../shared/budgets.ts';
 import { uniformBits, type BitVector } from './bits.ts';
 import { neighbourOf } from './refine.ts';
 

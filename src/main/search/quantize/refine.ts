@@ -6,7 +6,7 @@
 import { LatheError } from '../../../shared/errors.ts';
 import type { Budget } from '../../../shared/policy.ts';
 import type { Random } from '../../../shared/random.ts';
-import { meetsBudgets } from '../budgets.ts';
+import { meetsBudgets } from '../../../shared/budgets.ts';
 import type { BitVector, CostFunction } from './bits.ts';
 
 export interface Neighbourhood {

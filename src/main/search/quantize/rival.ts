@@ -2,7 +2,7 @@
 import type { Budget } from '../../../shared/policy.ts';
 import type { QuantizeParameters, Trial } from '../../../shared/run.ts';
 import type { Random } from '../../../shared/random.ts';
-import { amountOf, exceededBudgets, meetsBudgets } from '../budgets.ts';
+import { amountOf, exceededBudgets, meetsBudgets } from '../../../shared/budgets.ts';
 import type { Choices, Decision, DecisionProblem, SeparableCosts } from '../rivals/problem.ts';
 import { RivalSearch, type RivalMethod, type RivalSearchState } from '../rivals/search.ts';
 import { lockedLayers, protectedBits, type BitVector } from './bits.ts';

@@ -11,7 +11,7 @@ import { Random, type RandomState } from '../../../shared/random.ts';
 import { Ddpg, type DdpgState, type MlpFactory } from '../agent/ddpg.ts';
 import { actionToBits, bitsToAction, enforceBudgets, lockedLayers, protectedBits, type BitVector, type CostFunction } from './bits.ts';
 import type { Reading } from '../rivals/problem.ts';
-import { exceededBudgets, meetsBudgets } from '../budgets.ts';
+import { exceededBudgets, meetsBudgets } from '../../../shared/budgets.ts';
 import { neighbourOf } from './refine.ts';
 import type { Sensitivity } from './sensitivity.ts';
 import { type Decision, LayerStates, stateSize } from './state.ts';

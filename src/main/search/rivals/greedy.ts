@@ -3,7 +3,7 @@
  * budgets that are not met yet; then what is left is spent where it helps most.
  */
 import { LatheError } from '../../../shared/errors.ts';
-import { amountOf } from '../budgets.ts';
+import { amountOf } from '../../../shared/budgets.ts';
 import type { DecisionProblem } from './problem.ts';
 import { topChoices } from './sensitivity.ts';
 import type { LossTable, Solver } from './sensitivity-rival.ts';

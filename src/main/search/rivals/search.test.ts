@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Budget, Cost } from '../../../shared/policy.ts';
 import { Random } from '../../../shared/random.ts';
-import { meetsBudgets } from '../budgets.ts';
+import { meetsBudgets } from '../../../shared/budgets.ts';
 import { greedySolver } from './greedy.ts';
 import { Highs } from './highs.ts';
 import { integerProgramSolver } from './integer-program.ts';

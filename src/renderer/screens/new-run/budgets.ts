@@ -1,4 +1,5 @@
 /** A budget against what is possible, known before anything runs. Fractions are of the 8-bit form. */
+import { amountOf } from '../../../shared/budgets.ts';
 import type { Output } from '../../../shared/contract.ts';
 import { percentUnit, resource as amount } from '../../../shared/format.ts';
 import type { Budget, Cost, Resource } from '../../../shared/policy.ts';
@@ -8,22 +9,6 @@ export type Preview = Output<'run.preview'>;
 /** The resources that bits change, and a search can therefore be held to. */
 export const quantizeResources = ['latency', 'energy', 'size'] as const satisfies readonly Resource[];
 export type QuantizeResource = (typeof quantizeResources)[number];
-
-/** A cost's amount of a resource, in its unit; null where the target has no model for it. */
-export function amountOf(cost: Cost, resource: Resource): number | null {
-  switch (resource) {
-    case 'latency':
-      return cost.latencyMs;
-    case 'energy':
-      return cost.energyMj;
-    case 'size':
-      return cost.sizeBytes;
-    case 'macs':
-      return cost.macs;
-    case 'params':
-      return null; // bits do not change it
-  }
-}
 
 export interface Range {
   readonly least: number;

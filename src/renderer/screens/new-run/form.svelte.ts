@@ -1,11 +1,12 @@
 /** The new-run form: what is chosen, what is wrong with it, and the request it makes. */
 import type { Output } from '../../../shared/contract.ts';
 import type { DatasetInfo } from '../../../shared/dataset.ts';
+import { amountOf } from '../../../shared/budgets.ts';
 import type { NetworkRef } from '../../../shared/network.ts';
 import type { Budget, QuantizePolicy, Resource } from '../../../shared/policy.ts';
 import { recipes, type Recipe } from '../../../shared/recipes.ts';
 import type { Manifest, RunMethod, RunRequest } from '../../../shared/run.ts';
-import { amountOf, impossible, rangeOf, type Preview } from './budgets.ts';
+import { impossible, rangeOf, type Preview } from './budgets.ts';
 import { parseNumber } from '../../lib/ui/numbers.ts';
 import { parameters, problemOf, type Group, type Parameter, type ParameterValue } from './parameters.ts';
 

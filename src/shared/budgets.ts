@@ -1,5 +1,5 @@
-/** What a cost is of each resource, and whether it meets its limits. Pure functions, for every search. */
-import type { Budget, Cost, Resource } from '../../shared/policy.ts';
+/** What a cost is of each resource, and whether it meets its limits. Pure functions on both sides. */
+import type { Budget, Cost, Resource } from './policy.ts';
 
 /** The amount of one resource in a cost, in the unit of `resourceUnits`; null where the target has no model for it. */
 export function amountOf(cost: Cost, resource: Resource): number | null {
