@@ -7,7 +7,7 @@ import { quantizeManifestSchema, quantizeParametersSchema, runRequestSchema, tra
 import type { Cost } from '../../../shared/policy.ts';
 import { impossible, marksOf, mostPreciseUniform, rangeOf, type Preview } from './budgets.ts';
 import { RunForm } from './form.svelte.ts';
-import { parameters, problemOf, type Parameter } from './parameters.ts';
+import { parameters, problemOf, type Group, type Parameter } from './parameters.ts';
 
 const cost = (latencyMs: number, sizeBytes: number): Cost => ({ latencyMs, sizeBytes, energyMj: null, macs: 1 });
 const preview: Preview = {
@@ -38,7 +38,7 @@ function filled(): RunForm {
   form.preview = preview;
   return form;
 }
-function parameter(group: 'search' | 'training' | 'agent', key: string): Parameter {
+function parameter(group: Group, key: string): Parameter {
   const found = parameters[group].find((p) => p.key === key);
   if (!found) throw new Error(`no parameter ${key}`);
   return found;
