@@ -68,10 +68,11 @@ async function agentMsOf(
   const { costOf } = costTable(graph, target, target.defaultBatch);
   const limit = costOf(uniformBits(4, 4, lockedLayers(layers.length, true))).latencyMs;
   const parameters = quantizeParametersSchema.parse({ trials, agent: { warmupTrials: 4 } });
-  const accuracyOf = ({ weightBits }: BitVector): Promise<{ accuracy: number; loss: number }> =>
-    Promise.resolve({ accuracy: weightBits.reduce((sum, width) => sum + width, 0) / (8 * weightBits.length), loss: 0 });
+  const accuracyOf = ({ weightBits }: BitVector): number => weightBits.reduce((sum, width) => sum + width, 0) / (8 * weightBits.length);
+  const readingsOf = (policies: readonly BitVector[]): Promise<{ accuracy: number; loss: number }[]> =>
+    Promise.resolve(policies.map((bits) => ({ accuracy: accuracyOf(bits), loss: 0 })));
   const search = new QuantizeSearch(
-    { layers, costOf, accuracyOf, now: () => 0 },
+    { layers, costOf, readingsOf, now: () => 0 },
     parameters,
     [{ resource: 'latency', kind: 'absolute', value: limit }],
     [],

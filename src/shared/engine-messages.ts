@@ -4,6 +4,7 @@ import { datasetProgressSchema, datasetRecordSchema } from './dataset.ts';
 import { errorPayloadSchema } from './errors.ts';
 import { networkRecordSchema } from './network.ts';
 import { budgetSchema } from './policy.ts';
+import { offerSchema, readingSchema, tradedSchema, tradeSchema } from './shared-trials.ts';
 import { jobManifestSchema, logLineSchema, metricSchema, progressSchema, solutionSchema, trialSchema } from './run.ts';
 
 export const engineProtocolVersion = 1;
@@ -21,6 +22,8 @@ export const jobSchema = z.object({
   simd: z.enum(['baseline', 'avx2', 'avx512']).nullable().default(null), // the level to compute at; null: the machine's best
   maximumThreads: z.number().int().positive().nullable().default(null), // fewer than the manifest's make the same bits, later
   weights: z.object({ sha256, trainSeconds: z.number(), imagesPerSecond: z.number() }).nullable(), // trained before, by the same training key
+  /** `share`: others may help to measure candidates that do not depend on each other; `help`: be such a helper, and nothing else. */
+  trials: z.enum(['own', 'share', 'help']).default('own'),
 });
 export type Job = z.infer<typeof jobSchema>;
 
@@ -67,6 +70,8 @@ export const hostMessageSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('cancel') }), // stop at the next safe point, with a checkpoint
   z.object({ type: z.literal('ack'), seq: z.number().int() }), // the batch is on disk
   z.object({ type: z.literal('request'), id: z.number().int(), name: requestNameSchema, input: z.unknown() }),
+  tradeSchema.extend({ type: z.literal('trade'), id: z.number().int() }), // to a run that shares its trials
+  tradedSchema.extend({ type: z.literal('traded') }), // to a helper
 ]);
 export type HostMessage = z.infer<typeof hostMessageSchema>;
 
@@ -105,6 +110,9 @@ export const engineMessageSchema = z.discriminatedUnion('type', [
       })
       .optional(),
   }),
+  offerSchema.extend({ type: z.literal('offer') }), // of a run that shares its trials
+  tradedSchema.extend({ type: z.literal('traded'), id: z.number().int() }),
+  z.object({ type: z.literal('trade'), readings: z.array(readingSchema) }), // of a helper, which asks one thing at a time
   z.object({ type: z.literal('finished'), outcome: z.enum(['completed', 'cancelled']) }),
   z.object({ type: z.literal('failed'), error: errorPayloadSchema }),
   z.object({ type: z.literal('working'), id: z.number().int(), progress: datasetProgressSchema }), // on a request

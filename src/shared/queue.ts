@@ -11,7 +11,9 @@ export const workerInfoSchema = workerIdentitySchema.extend({
   reason: z.string().nullable(), // why it refuses
   startedAtMs: z.number(),
   heardAtMs: z.number(),
-  runs: z.array(z.object({ run: z.string(), home: z.string(), attempt: z.number().int(), sinceMs: z.number() })),
+  runs: z.array(
+    z.object({ run: z.string(), home: z.string(), attempt: z.number().int() /* 0: helps with its trials */, sinceMs: z.number() }),
+  ),
   completed: z.number().int(), // since it started
   failed: z.number().int(),
   busySeconds: z.number().nonnegative(), // of all its slots together

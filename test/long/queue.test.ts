@@ -1,12 +1,20 @@
-/** A study's worth of runs on 1, 2 and 4 workers, and through thirty kills of workers, with the server and the workstation started again. */
+/**
+ * A study's worth of runs on 1, 2 and 4 workers, and through thirty blows: workers killed, the connections of the server and of the
+ * workstation cut, both started again.
+ */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { Socket } from 'node:net';
+import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Random } from '../../src/shared/random.ts';
+import type { LatheEvent } from '../../src/shared/contract.ts';
 import type { RunSummary } from '../../src/shared/run.ts';
 import type { Service } from '../../src/main/service/index.ts';
 import { addTinyDataset, exportAll, hasRedis, TestRedis, TestWorker, tinySearch } from '../support/queue.ts';
 import { makeDataDir, openService, removeDataDir, waitUntil, type TestService } from '../support/service.ts';
 
 const count = 24;
+const trials = 40; // some seconds of work a run
 const patienceMs = 15 * 60_000;
 
 describe.skipIf(!hasRedis)('a study on many machines', () => {
@@ -57,39 +65,105 @@ describe.skipIf(!hasRedis)('a study on many machines', () => {
   );
 
   it(
-    'ends the same, each run once, through thirty kills, a restart of the server and one of the workstation',
+    'ends the same, each run once, through thirty blows to workers and connections, a restart of the server and one of the workstation',
     async () => {
       const random = Random.fromSeed(30);
+      const cut = listenToSockets();
       let home = await open(redis.url());
-      const workers = await startWorkers(['a', 'b', 'c', 'd']);
+      const seen = [home.events];
+      const workers = ['a', 'b', 'c', 'd'].map(async (name) => TestWorker.start(redis.url(), await folder(), name));
       const runs = await submit(home.service);
-      for (let kill = 0; kill < 30; kill++) {
-        await new Promise((resolve) => setTimeout(resolve, random.uniformInt(500, 4000))); // the blow falls anywhere
+      const fell = { worker: 0, server: 0, workstation: 0, early: 0 };
+      await waitUntil(async () => (await openRuns(home.service)) < count, 'the first run has ended', patienceMs);
+      for (let blow = 0; blow < 30; blow++) {
+        await new Promise((resolve) => setTimeout(resolve, random.uniformInt(200, 2000))); // a blow falls anywhere
         const at = random.uniformInt(0, workers.length - 1);
-        await workers[at]?.kill();
-        if (kill === 10) {
+        const what = (['worker', 'worker', 'server', 'workstation'] as const)[random.uniformInt(0, 3)] ?? 'worker';
+        fell[what] += 1;
+        if ((await openRuns(home.service)) > 0) fell.early += 1;
+        if (what === 'server') await killClients(redis);
+        else if (what === 'workstation') cut.all();
+        else {
+          await (await workers[at])?.kill();
+          workers.splice(at, 1, TestWorker.start(redis.url(), await folder(), `again-${String(blow)}`));
+        }
+        if (blow === 10) {
           await redis.kill();
           await redis.run();
         }
-        if (kill === 20) {
+        if (blow === 20) {
           await home.service.close();
           home = await openService(home.dataDir, redis.url(), true);
+          seen.push(home.events);
         }
-        workers.splice(at, 1, ...(await startWorkers([`again-${String(kill)}`])));
       }
       await untilCompleted(home.service);
+      cut.stop();
+      const lost = await lostAttempts(home.service, runs);
+      process.stderr.write(
+        `30 blows, ${String(fell.early)} while runs were open: ${String(fell.worker)} workers killed, the server's connections cut ${String(fell.server)} times, the workstation's ${String(fell.workstation)} (${String(cut.count)} sockets); ${String(lost)} attempts were lost\n`,
+      );
+      expect(lost).toBeGreaterThan(0);
       expect(await exportAll(home.service, runs)).toEqual(expected);
+      expect(ends(seen.flat())).toEqual(new Map(runs.map(({ id }) => [id, 1])));
       expect((await home.service.call('queue.status', {})).runs).toEqual([]);
-      await Promise.all(workers.map((worker) => worker.stop()));
+      await Promise.all(workers.map(async (worker) => (await worker).stop()));
       await home.service.close();
     },
     patienceMs,
   );
 });
 
+/** The sockets of this process's HTTP servers, to be cut. */
+function listenToSockets(): { all(): void; stop(): void; readonly count: number } {
+  const sockets = new Set<Socket>();
+  let count = 0;
+  const meet = (message: unknown): void => {
+    const { socket } = message as { readonly socket: Socket };
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  };
+  subscribe('http.server.request.start', meet);
+  return {
+    all: () => {
+      count += sockets.size;
+      for (const socket of sockets) socket.destroy();
+    },
+    stop: () => void unsubscribe('http.server.request.start', meet),
+    get count() {
+      return count;
+    },
+  };
+}
+
+async function killClients(redis: TestRedis): Promise<void> {
+  const client = new Redis(redis.port, '127.0.0.1');
+  await client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+  client.disconnect();
+}
+
+async function openRuns(service: Service): Promise<number> {
+  return (await service.call('run.list', {})).filter(({ status }) => status !== 'completed').length;
+}
+
+async function lostAttempts(service: Service, runs: readonly RunSummary[]): Promise<number> {
+  const all = await Promise.all(runs.map(({ id }) => service.call('run.show', { id })));
+  return all.reduce((sum, { placement }) => sum + (placement?.lost ?? 0), 0);
+}
+
+/** How often each run was told to have become completed. */
+function ends(events: readonly LatheEvent[]): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const event of events) {
+    if (event.name !== 'run.changed' || event.payload.status !== 'completed') continue;
+    found.set(event.payload.id, (found.get(event.payload.id) ?? 0) + 1);
+  }
+  return found;
+}
+
 async function submit(service: Service): Promise<RunSummary[]> {
   const runs: RunSummary[] = [];
-  for (let seed = 1; seed <= count; seed++) runs.push(await service.call('run.create', tinySearch(seed)));
+  for (let seed = 1; seed <= count; seed++) runs.push(await service.call('run.create', tinySearch(seed, trials)));
   return runs;
 }
 

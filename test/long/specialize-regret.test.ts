@@ -35,7 +35,7 @@ describe.skipIf(referenceFolder === null)(`regret${absentNote}`, () => {
           limits,
           { population: 50, generations: tries / 50 - 1, parents: 25, mutation: 0.1 },
           random,
-          async (path) => scoreOf(scores, path),
+          async (paths) => paths.map((path) => scoreOf(scores, path)),
         );
         regrets['evolution']?.push(regret(evolved?.score ?? Number.NaN));
         const [drawn] = await randomSearch(counts, limits, tries, random, async (path) => scoreOf(scores, path));

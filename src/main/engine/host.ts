@@ -8,6 +8,7 @@ import {
   type RequestName,
 } from '../../shared/engine-messages.ts';
 import type { DatasetProgress } from '../../shared/dataset.ts';
+import { allOver, type Offer, type Trade, type Traded } from '../../shared/shared-trials.ts';
 import { LatheError, toErrorPayload, type ErrorPayload } from '../../shared/errors.ts';
 import type { EngineLauncher, EngineProcess } from './launcher.ts';
 
@@ -23,16 +24,26 @@ export type RunOutcome =
 /** Waits this long for an engine that was asked to stop, then ends it: its last checkpoint stands. */
 const cancelPatienceMs = 15_000;
 
+/** What a run that shares its trials, or a helper of one, has to say. */
+export interface TrialExchange {
+  readonly onOffer?: (offer: Offer) => void;
+  readonly onTrade?: (readings: Trade['readings']) => Promise<Traded>;
+}
+
 /** One run in a process of its own. */
 export class RunProcess {
   private readonly engine: EngineProcess;
   private outcome: RunOutcome | null = null;
   private work: Promise<void> = Promise.resolve();
   private cancelTimer: NodeJS.Timeout | null = null;
+  private readonly exchange: TrialExchange;
+  private readonly trades = new Map<number, (traded: Traded) => void>();
+  private nextTrade = 0;
   readonly ended: Promise<RunOutcome>;
 
   /** `onBatch` has the batch on disk when it resolves; only then is it acknowledged. If it rejects, the run is stopped. */
-  constructor(launch: EngineLauncher, job: Job, onBatch: (batch: Batch) => Promise<void>) {
+  constructor(launch: EngineLauncher, job: Job, onBatch: (batch: Batch) => Promise<void>, exchange: TrialExchange = {}) {
+    this.exchange = exchange;
     this.engine = launch();
     this.engine.onMessage((raw) => {
       // In order: a batch is on disk before the next one, and before the end is told.
@@ -46,6 +57,8 @@ export class RunProcess {
       this.engine.onExit((code, signal) => {
         void this.work.then(() => {
           if (this.cancelTimer) clearTimeout(this.cancelTimer);
+          for (const answer of this.trades.values()) answer(allOver);
+          this.trades.clear();
           resolve(this.outcome ?? { kind: 'died', description: signal ? `signal ${signal}` : `exit code ${String(code)}` });
         });
       });
@@ -65,6 +78,17 @@ export class RunProcess {
     this.engine.kill();
   }
 
+  /** What a helper brings to a run that shares its trials, and what it gets. */
+  trade(trade: Trade): Promise<Traded> {
+    if (this.outcome) return Promise.resolve(allOver);
+    this.nextTrade += 1;
+    const id = this.nextTrade;
+    return new Promise((resolve) => {
+      this.trades.set(id, resolve);
+      this.post({ type: 'trade', id, ...trade });
+    });
+  }
+
   private async receive(raw: unknown, onBatch: (batch: Batch) => Promise<void>): Promise<void> {
     const message = engineMessageSchema.parse(raw);
     switch (message.type) {
@@ -75,6 +99,16 @@ export class RunProcess {
         if (this.outcome) return;
         await onBatch(message);
         this.post({ type: 'ack', seq: message.seq });
+        return;
+      case 'offer':
+        this.exchange.onOffer?.(message);
+        return;
+      case 'traded':
+        this.trades.get(message.id)?.(message);
+        this.trades.delete(message.id);
+        return;
+      case 'trade':
+        this.post({ type: 'traded', ...((await this.exchange.onTrade?.(message.readings)) ?? allOver) });
         return;
       case 'finished':
         this.outcome ??= { kind: message.outcome };

@@ -7,6 +7,8 @@ import type { EngineMessage, Job } from '../../shared/engine-messages.ts';
 import { LatheError, toErrorPayload } from '../../shared/errors.ts';
 import { createControl } from '../compute/index.ts';
 import type { NativeControl } from '../compute/addon.ts';
+import { allOver, type Trade, type Traded } from '../../shared/shared-trials.ts';
+import { Helping, OwnMeasuring, SharedMeasuring, type Measuring } from './measuring.ts';
 import { runPrune } from './prune-job.ts';
 import { Reporter } from './reporter.ts';
 import { runQuantize } from './quantize-job.ts';
@@ -20,17 +22,26 @@ export interface JobContext {
   readonly control: NativeControl;
   readonly signal: AbortSignal; // aborted together with `control`, for work that is not in the addon
   readonly now: () => number;
+  readonly measuring: Measuring;
+  readonly helping: Helping | null; // not null: this engine helps a run that is worked on elsewhere, and reports nothing else
 }
 
 export class RunningJob {
   private readonly send: (message: EngineMessage) => void;
   private readonly context: JobContext;
   private readonly stop = new AbortController();
+  private readonly shared: SharedMeasuring | null;
+  private onTraded: (traded: Traded) => void = () => undefined;
 
   constructor(job: Job, send: (message: EngineMessage) => void) {
     this.send = send;
     const now = (): number => Date.now();
-    this.context = { job, reporter: new Reporter(send, now), control: createControl(), signal: this.stop.signal, now };
+    this.shared = job.trials === 'share' ? new SharedMeasuring((offer) => send({ type: 'offer', ...offer }), now) : null;
+    this.context = {
+      ...{ job, reporter: new Reporter(send, now), control: createControl(), signal: this.stop.signal, now },
+      measuring: this.shared ?? new OwnMeasuring(),
+      helping: job.trials === 'help' ? new Helping((readings) => this.ask(readings)) : null,
+    };
   }
 
   cancel(): void {
@@ -40,6 +51,23 @@ export class RunningJob {
 
   acknowledge(seq: number): void {
     this.context.reporter.acknowledge(seq);
+  }
+
+  /** What a helper brings, and what it is given. */
+  trade(id: number, trade: Trade): void {
+    this.send({ type: 'traded', id, ...(this.shared?.trade(trade) ?? allOver) });
+  }
+
+  /** What this engine is given as a helper. */
+  traded(traded: Traded): void {
+    this.onTraded(traded);
+  }
+
+  private ask(readings: Trade['readings']): Promise<Traded> {
+    return new Promise((resolve) => {
+      this.onTraded = resolve;
+      this.send({ type: 'trade', readings });
+    });
   }
 
   /** Never rejects: the end, good or bad, is a message. */
@@ -79,6 +107,17 @@ export class RunningJob {
         return;
     }
   }
+}
+
+/** No more candidates come that others could measure: says who measured how many. */
+export function endSharing({ measuring, reporter }: JobContext): void {
+  const measured = [...measuring.close()];
+  const count = measured.reduce((sum, [, own]) => sum + own, 0);
+  if (measured.length > 1)
+    reporter.log(
+      'info',
+      `${String(count)} policies that do not follow from each other were measured: ${measured.map(([who, own]) => `${String(own)} by ${who}`).join(', ')}`,
+    );
 }
 
 /** Throws `cancelled` when the run has been asked to stop. */

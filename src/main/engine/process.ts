@@ -58,6 +58,12 @@ function handle(message: HostMessage): void {
       job?.acknowledge(message.seq);
       faultIfAsked();
       return;
+    case 'trade':
+      job?.trade(message.id, message);
+      return;
+    case 'traded':
+      job?.traded(message);
+      return;
     case 'request': {
       const { id } = message;
       const working = (progress: DatasetProgress): void => send({ type: 'working', id, progress });

@@ -7,7 +7,7 @@ import { taskOf } from '../search/prune/task.ts';
 import { loadState, saveState, type PruneCheckpoint, type StageBase, type TuningCheckpoint } from './checkpoint.ts';
 import { throwIfCancelled, type JobContext } from './job.ts';
 import { finishNetworks, tuneStage } from './prune-finish.ts';
-import { accuracyOnValidation, measureSensitivity, searchStage, uniformRival } from './prune-search.ts';
+import { accuracyOnValidation, measureSensitivity, readingOf, searchStage, uniformRival } from './prune-search.ts';
 import { openStage, type PruneRun, type PruneStage } from './prune-stage.ts';
 import { targetOf } from './prune-target.ts';
 import { trainWeights, type TrainedWeights } from './train-phase.ts';
@@ -36,6 +36,10 @@ async function runStages(run: PruneRun, resumed: PruneCheckpoint | TuningCheckpo
   const { stages } = run.manifest.search;
   let from = resumed?.stage ?? null;
   let stage = await openStage(run, from);
+  if (run.context.helping) {
+    await run.context.helping.serve(readingOf(stage));
+    return;
+  }
   const wholeAccuracy = resumed?.wholeAccuracy ?? (await accuracyOnValidation(stage, stage.counts.all));
   if (!resumed) await measureSensitivity(stage);
   for (let state = resumed; ; state = null) {

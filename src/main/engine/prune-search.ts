@@ -13,7 +13,8 @@ import type { RivalSearchState } from '../search/rivals/search.ts';
 import { Training } from '../search/training/training.ts';
 import { LatheError } from '../../shared/errors.ts';
 import { loadState, saveState, type PruneCheckpoint, type TunedNetwork } from './checkpoint.ts';
-import { throwIfCancelled } from './job.ts';
+import { endSharing, throwIfCancelled } from './job.ts';
+import type { Measure } from './measuring.ts';
 import { asAsked, ofWhole, type PruneRun, type PruneStage } from './prune-stage.ts';
 import { RateMeter } from './reporter.ts';
 
@@ -76,12 +77,15 @@ type AnySearch = ChannelSearch<PruneSearchState> | ChannelSearch<RivalSearchStat
 
 async function makeSearch(stage: PruneStage, seeds: readonly Counts[]): Promise<AnySearch> {
   const { run, counts, pricing, clip, pruner, trials } = stage;
-  const { context, manifest, bench, rewardImages } = run;
+  const { context, manifest, bench } = run;
   const environment: PruneEnvironment = {
     counts,
     price: pricing.price,
     costOf: pricing.costOf,
-    measure: async (units) => await measureTuned(stage, units, manifest.search.trialImages, rewardImages),
+    measure: async (policies) => {
+      const readings = await context.measuring.all(policies, readingOf(stage));
+      return readings.map(([accuracy = 0, loss = 0]) => ({ accuracy, loss }));
+    },
     now: context.now,
   };
   const search = { ...manifest.search, trials };
@@ -102,6 +106,15 @@ async function makeSearch(stage: PruneStage, seeds: readonly Counts[]): Promise<
   }
 }
 
+/** What a trial reads of the network that these counts leave: its accuracy and its loss. */
+export function readingOf(stage: PruneStage): Measure {
+  const { manifest, rewardImages } = stage.run;
+  return async (counts) => {
+    const { accuracy, loss } = await measureTuned(stage, counts, manifest.search.trialImages, rewardImages);
+    return [accuracy, loss];
+  };
+}
+
 /** The agent of the run that the manifest names, as that run's last checkpoint holds it. */
 async function foreignAgent({ context }: PruneRun): Promise<Pick<DdpgState, 'actor'>> {
   const { job, reporter } = context;
@@ -115,13 +128,14 @@ async function foreignAgent({ context }: PruneRun): Promise<Pick<DdpgState, 'act
 async function runTrials(stage: PruneStage, wholeAccuracy: number, search: AnySearch): Promise<void> {
   const { run, from, trialsBefore } = stage;
   const { context, manifest, weights } = run;
-  const { reporter, control, job } = context;
+  const { reporter, control, job, measuring } = context;
   const meter = new RateMeter(context.now, search.step + trialsBefore);
   let lastCheckpointMs = context.now();
   const total = search instanceof FixedSearch ? search.trials + trialsBefore : manifest.search.trials;
-  const progress = (): void => {
-    reporter.progress(meter.progress('searching', search.step + trialsBefore, total));
+  const progress = (done = 0): void => {
+    reporter.progress(meter.progress('searching', search.step + done + trialsBefore, total));
   };
+  measuring.onDone = progress;
   const checkpoint = async (state: PruneCheckpoint['search']): Promise<void> => {
     const blob = await saveState(job.dataDir, {
       kind: 'prune-search',
@@ -130,19 +144,22 @@ async function runTrials(stage: PruneStage, wholeAccuracy: number, search: AnySe
       search: state,
       ...(from ? { stage: from } : {}),
     });
-    await reporter.checkpoint({ phase: 'searching', step: state.nextStep + trialsBefore, ...blob, atMs: context.now() });
+    const reached = { phase: 'searching', step: state.nextStep + trialsBefore };
+    await reporter.checkpoint({ ...reached, ...blob, atMs: context.now() });
+    measuring.openFrom({ ...reached, sha256: blob.sha256 });
     lastCheckpointMs = context.now();
   };
   progress();
+  if (measuring.most > 1) await checkpoint(search.save());
   while (search.step < search.trials) {
     const before = search.save(); // a trial that is cut short has drawn random numbers already
     try {
-      const trial = await search.trial();
-      reporter.trial({
-        ...trial,
-        step: trial.step + trialsBefore,
-        ...(trial.prune ? { prune: { ...trial.prune, groups: ofWhole(run, trial.prune.groups) } } : {}),
-      });
+      for (const trial of await search.next(measuring.most))
+        reporter.trial({
+          ...trial,
+          step: trial.step + trialsBefore,
+          ...(trial.prune ? { prune: { ...trial.prune, groups: ofWhole(run, trial.prune.groups) } } : {}),
+        });
     } catch (error) {
       if (control.cancelled) await checkpoint(before);
       throw error;
@@ -154,6 +171,7 @@ async function runTrials(stage: PruneStage, wholeAccuracy: number, search: AnySe
     // Lets the message of a cancel in: the agent's updates run on this thread.
     await new Promise((resolve) => setImmediate(resolve));
   }
+  endSharing(context);
 }
 
 /**

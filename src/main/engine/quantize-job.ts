@@ -25,7 +25,8 @@ import { QuantizeSearch, type BitSearch, type QuantizeSearchState } from '../sea
 import type { RivalSearchState } from '../search/rivals/search.ts';
 import { fineTuning } from './fine-tuning.ts';
 import { loadState, saveState, type BitTuningCheckpoint, type SearchCheckpoint } from './checkpoint.ts';
-import { throwIfCancelled, type JobContext } from './job.ts';
+import { endSharing, throwIfCancelled, type JobContext } from './job.ts';
+import type { Measure } from './measuring.ts';
 import { chooseWinner, keepFound, quantizedSolution, reportFloat, testAll } from './quantize-finish.ts';
 import { policiesToTune, tunePolicies } from './quantize-tuning.ts';
 import { RateMeter } from './reporter.ts';
@@ -86,6 +87,10 @@ export async function runQuantize(context: JobContext, manifest: QuantizeManifes
 
   const rewardImages = bench.validationImages.slice(0, manifest.search.rewardImages);
   const setting: QuantizeSetting = { context, manifest, bench, layers, costs, limits, locked, evaluator, rewardImages, weights };
+  if (context.helping) {
+    await context.helping.serve(readingOf(setting));
+    return;
+  }
   const tuning = resumed?.kind === 'quantize-tuning' ? resumed : await searchAndTest(setting, resumed);
   if (tuning) await tunePolicies(setting, tuning);
   reporter.progress({ phase: 'done', done: 1, total: 1, ratePerSecond: null, etaSeconds: null });
@@ -171,12 +176,16 @@ async function restoreWeights(
 type AnySearch = BitSearch<QuantizeSearchState | RivalSearchState>;
 
 async function makeSearch(setting: QuantizeSetting, prelude: Prelude): Promise<AnySearch> {
-  const { context, manifest, bench, layers, costs, limits, evaluator, rewardImages } = setting;
+  const { context, manifest, bench, layers, costs, limits } = setting;
   const { method } = manifest.search;
   const environment = {
     layers,
     costOf: costs.costOf,
-    accuracyOf: (bits: BitVector) => evaluator.measure(rewardImages, bits),
+    readingsOf: async (policies: readonly BitVector[]) => {
+      const candidates = policies.map(({ weightBits, activationBits }) => [...weightBits, ...activationBits]);
+      const readings = await context.measuring.all(candidates, readingOf(setting));
+      return readings.map(([accuracy = 0, loss = 0]) => ({ accuracy, loss }));
+    },
     now: context.now,
   };
   const seeds = seedsOf(setting, prelude);
@@ -186,6 +195,15 @@ async function makeSearch(setting: QuantizeSetting, prelude: Prelude): Promise<A
     return new QuantizeSearch(environment, manifest.search, limits, seeds, prelude.referenceAccuracy, random, createMlp, foreign);
   }
   return await createRivalBitSearch(method, environment, manifest.search, limits, seeds, prelude.referenceAccuracy, random, context.signal);
+}
+
+/** A policy's accuracy and loss; the weight bits of all layers stand before their activation bits. */
+function readingOf({ evaluator, rewardImages }: QuantizeSetting): Measure {
+  return async (candidate) => {
+    const [weightBits, activationBits] = [candidate.slice(0, candidate.length / 2), candidate.slice(candidate.length / 2)];
+    const { accuracy, loss } = await evaluator.measure(rewardImages, { weightBits, activationBits });
+    return [accuracy, loss];
+  };
 }
 
 /** What is tried first: the uniform policies within the budget, and the policy to start from, lowered where it is over a budget. */
@@ -231,20 +249,23 @@ async function measureBaselines(setting: QuantizeSetting): Promise<Prelude> {
 
 async function runTrials(setting: QuantizeSetting, prelude: Prelude, search: AnySearch): Promise<void> {
   const { context, manifest, weights } = setting;
-  const { reporter, control, job } = context;
+  const { reporter, control, job, measuring } = context;
   const total = manifest.search.trials;
   const meter = new RateMeter(context.now, search.step);
   let lastCheckpointMs = context.now();
   const checkpoint = async (state: QuantizeSearchState | RivalSearchState): Promise<void> => {
     const blob = await saveState(job.dataDir, { kind: 'search', weights, ...preludeOf(prelude), search: state });
     await reporter.checkpoint({ phase: 'searching', step: state.nextStep, ...blob, atMs: context.now() });
+    measuring.openFrom({ phase: 'searching', step: state.nextStep, sha256: blob.sha256 });
     lastCheckpointMs = context.now();
   };
+  measuring.onDone = (done) => reporter.progress(meter.progress('searching', search.step + done, total));
   reporter.progress(meter.progress('searching', search.step, total));
+  if (measuring.most > 1) await checkpoint(search.save());
   while (search.step < total) {
     const before = search.save(); // a trial that is cut short has drawn random numbers already
     try {
-      reporter.trial(await search.trial());
+      for (const trial of await search.next(measuring.most)) reporter.trial(trial);
     } catch (error) {
       if (control.cancelled) await checkpoint(before);
       throw error;
@@ -256,6 +277,7 @@ async function runTrials(setting: QuantizeSetting, prelude: Prelude, search: Any
     // Lets the message of a cancel in: the agent's updates run on this thread.
     await new Promise((resolve) => setImmediate(resolve));
   }
+  endSharing(context);
 }
 
 function preludeOf({ referenceAccuracy, floatValidationAccuracy, baselines }: Prelude): Prelude {

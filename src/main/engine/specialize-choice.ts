@@ -12,6 +12,7 @@ import { targetTolerance, type SpecializeSearch } from '../search/specialize/sea
 import { readingsOf, readPaths, selectPath, type Reader } from '../search/specialize/select.ts';
 import type { SupernetTraining } from '../search/specialize/supernet-training.ts';
 import { throwIfCancelled, type JobContext } from './job.ts';
+import type { Measure } from './measuring.ts';
 
 const evolutionPopulation = 20;
 /** Best networks of an evolution that are read again, on more images: the best of many noisy readings is flattered by its luck. */
@@ -74,7 +75,13 @@ export async function evolvePaths(
       return cost ? [{ cost, most: value, ...(i === 0 ? { least: value * (1 - targetTolerance) } : {}) }] : [];
     });
     const evolvedIn = async (bounds: readonly Limit[]): Promise<Tried[]> =>
-      await evolve(counts, bounds, options, random, (path) => read(path, evolutionImages));
+      await evolve(
+        counts,
+        bounds,
+        options,
+        random,
+        async (some) => await readTogether(context, training, some, evolutionImages, read.tell),
+      );
     const inBand = await evolvedIn(within);
     // A limit above the dearest network, or in a gap between networks, has none within the tolerance.
     const best = inBand.length > 0 ? inBand : await evolvedIn(within.map(({ cost, most }) => ({ cost, most })));
@@ -88,13 +95,38 @@ export async function evolvePaths(
   return paths;
 }
 
-/** Reads accuracies with the shared weights, and tells how many of `total`, at most, are done. */
-function countedReader(context: JobContext, training: SupernetTraining, total: number): Reader {
-  let done = 0;
-  return async (path, images) => {
+/** Paths that do not follow from each other, by whoever helps; `tell` hears of each that is read. */
+async function readTogether(
+  context: JobContext,
+  training: SupernetTraining,
+  paths: readonly Path[],
+  images: number,
+  tell: () => void,
+): Promise<number[]> {
+  context.measuring.onDone = tell;
+  const candidates = paths.map((path) => [images, ...path]);
+  return (await context.measuring.all(candidates, pathReading(context, training))).map(([accuracy = 0]) => accuracy);
+}
+
+/** A network of the space, behind the number of images that it is read on: its accuracy with the shared weights. */
+export function pathReading(context: JobContext, training: SupernetTraining): Measure {
+  return async ([images = 0, ...path]) => {
     throwIfCancelled(context);
+    return [await training.accuracyOf(path, images)];
+  };
+}
+
+/** Reads accuracies with the shared weights, and tells how many of `total`, at most, are done. */
+function countedReader(context: JobContext, training: SupernetTraining, total: number): Reader & { readonly tell: () => void } {
+  let done = 0;
+  const tell = (): void => {
     done = Math.min(total, done + 1);
     context.reporter.progress({ phase: 'searching', done, total, ratePerSecond: null, etaSeconds: null, unit: 'networks' });
+  };
+  const read: Reader = async (path, images) => {
+    throwIfCancelled(context);
+    tell();
     return await training.accuracyOf(path, images);
   };
+  return Object.assign(read, { tell });
 }

@@ -28,10 +28,10 @@ import { SupernetTraining } from '../search/specialize/supernet-training.ts';
 import { Training } from '../search/training/training.ts';
 import { writeBlob } from '../store/blobs.ts';
 import { loadState, saveState, type Contender, type RetrainingCheckpoint } from './checkpoint.ts';
-import { throwIfCancelled, type JobContext } from './job.ts';
+import { endSharing, throwIfCancelled, type JobContext } from './job.ts';
 import { openGraph } from './networks.ts';
 import { RateMeter } from './reporter.ts';
-import { choosePath, evolvePaths } from './specialize-choice.ts';
+import { choosePath, evolvePaths, pathReading } from './specialize-choice.ts';
 import { trainingKey } from './training-key.ts';
 import { foundNetwork, unmeasured } from './results.ts';
 import { openOptions, openTest, openTraining, threadsOf, type TrainingImages } from './workbench.ts';
@@ -59,6 +59,11 @@ export async function runSpecialize(context: JobContext, manifest: SpecializeMan
   const { reporter, job } = context;
   const setting = await openSetting(context, manifest);
   throwIfCancelled(context);
+  if (context.helping) {
+    const { training } = await openSearch(setting);
+    await context.helping.serve(pathReading(context, training));
+    return;
+  }
   const resumed =
     job.checkpoint?.phase === 'retraining' ? await loadState(job.dataDir, job.checkpoint.sha256, 'specialize-retraining') : null;
   const trained = await retrain(setting, resumed ?? (await searchNetworks(setting)));
@@ -115,11 +120,34 @@ async function evolved({ context, manifest, random, also, ...own }: Setting, tra
   ].map((task) => ({ ...task, random: random.derive(`evolution ${task.label}`) }));
   const counts = new SpacePrograms(manifest.space, manifest.fit).blocks.map(({ candidates }) => candidates.length);
   const paths = await evolvePaths(context, manifest.search, counts, tasks, training);
+  endSharing(context);
   return tasks.map(({ label }, index) => contenderOf(manifest, 'baseline', label, paths[index] ?? []));
 }
 
 /** Warm-up and search; then what is to be trained by itself: the network that was found, and its rivals. */
 async function searchNetworks(setting: Setting): Promise<RetrainingCheckpoint> {
+  const { context } = setting;
+  const { search, training, secondsBefore } = await openSearch(setting);
+  await runSearch(setting, search, training, secondsBefore);
+  const path = await choosePath(context, setting.manifest.search, search, training);
+  const decisions = search.decisions();
+  tellDecisions(context, search, decisions);
+  return {
+    kind: 'specialize-retraining',
+    contenders: [...contendersOf(setting, path), ...(await evolved(setting, training))],
+    decisions,
+    training: null,
+  };
+}
+
+interface OpenSearch {
+  readonly search: SpecializeSearch;
+  readonly training: SupernetTraining;
+  readonly secondsBefore: number;
+}
+
+/** A search at its beginning, or where its checkpoint stands. */
+async function openSearch(setting: Setting): Promise<OpenSearch> {
   const { context, manifest, random, images, costs, limits } = setting;
   const { job, reporter } = context;
   const programs = new SpacePrograms(manifest.space, manifest.fit);
@@ -143,16 +171,7 @@ async function searchNetworks(setting: Setting): Promise<RetrainingCheckpoint> {
     secondsBefore = checkpoint.seconds;
     reporter.log('info', `the search continues at step ${String(search.stepsDone)} of ${String(search.totalSteps)}`);
   }
-  await runSearch(setting, search, training, secondsBefore);
-  const path = await choosePath(context, manifest.search, search, training);
-  const decisions = search.decisions();
-  tellDecisions(context, search, decisions);
-  return {
-    kind: 'specialize-retraining',
-    contenders: [...contendersOf(setting, path), ...(await evolved(setting, training))],
-    decisions,
-    training: null,
-  };
+  return { search, training, secondsBefore };
 }
 
 async function runSearch(setting: Setting, search: SpecializeSearch, training: SupernetTraining, secondsBefore: number): Promise<void> {
@@ -165,7 +184,9 @@ async function runSearch(setting: Setting, search: SpecializeSearch, training: S
   let wasWarmup = search.warmingUp;
   const checkpoint = async (): Promise<void> => {
     const blob = await saveState(job.dataDir, { kind: 'specialize-search', search: search.save(), seconds: seconds() });
-    await reporter.checkpoint({ phase: search.warmingUp ? 'warmup' : 'searching', step: search.stepsDone, ...blob, atMs: context.now() });
+    const reached = { phase: search.warmingUp ? ('warmup' as const) : ('searching' as const), step: search.stepsDone };
+    await reporter.checkpoint({ ...reached, ...blob, atMs: context.now() });
+    if (search.finished) context.measuring.openFrom({ ...reached, sha256: blob.sha256 });
     lastCheckpointMs = context.now();
   };
   if (search.stepsDone === 0) reporter.metrics(search.snapshot());

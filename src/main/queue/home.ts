@@ -7,7 +7,7 @@ import type { WorkerInfo } from '../../shared/queue.ts';
 import type { QueueAddress } from './address.ts';
 import { connectQueue, queueError, serverMemory, serverProblem, type ServerMemory } from './connection.ts';
 import { announceHome, listWorkers, withdrawHome } from './presence.ts';
-import { queueName, queueProtocolVersion, type Ticket } from './protocol.ts';
+import { buildDifference, queueName, queueProtocolVersion, type Ticket } from './protocol.ts';
 
 /** A workstation is announced this often, and believed in for five times as long. */
 const announceMs = 2000;
@@ -61,8 +61,8 @@ export class QueueHome {
 
   /** Puts a ticket into the queue; one that is there already stays as it is. Throws LatheError unavailable. */
   async submit(ticket: Ticket): Promise<void> {
-    const jobId = `${ticket.home}-${ticket.run}-${String(ticket.submission)}`;
-    await this.guard(() => this.bull.add('run', ticket, { jobId }));
+    const jobId = `${ticket.home}-${ticket.run}-${ticket.kind === 'help' ? 'help-' : ''}${String(ticket.submission)}`;
+    await this.guard(() => this.bull.add(ticket.kind, ticket, { jobId }));
   }
 
   async counts(): Promise<QueueCounts> {
@@ -72,6 +72,14 @@ export class QueueHome {
 
   async workers(): Promise<WorkerInfo[]> {
     return await this.guard(() => listWorkers(this.redis, this.address.prefix));
+  }
+
+  /** Slots of the workers that are there and of this build. */
+  async slots(): Promise<number> {
+    const suitable = (await this.workers()).filter(
+      ({ state, build }) => (state === 'idle' || state === 'working') && buildDifference(this.build, build) === null,
+    );
+    return suitable.reduce((sum, { slots }) => sum + slots, 0);
   }
 
   async memory(): Promise<ServerMemory> {

@@ -1,7 +1,7 @@
 /**
  * What workers and workstations say to each other.
  *
- * Over Redis, by BullMQ: which run of which workstation is to be worked on. The queue's name holds the build, so that a worker
+ * Over Redis, by BullMQ: which run of which workstation is to be worked on, or helped with. The queue's name holds the build, so that a worker
  * is never offered a run whose bits it would compute differently. Beside it lie who is there: workstations and workers.
  *
  *   PREFIX:runs-BUILD:...      BullMQ's own keys
@@ -17,12 +17,18 @@ import { z } from 'zod';
 import { engineMessageSchema, jobSchema } from '../../shared/engine-messages.ts';
 import { errorPayloadSchema } from '../../shared/errors.ts';
 import { buildSchema, workerIdentitySchema, type Build } from '../../shared/placement.ts';
+import { readingSchema, tradedSchema } from '../../shared/shared-trials.ts';
 import { targetSchema } from '../../shared/target.ts';
 
-export const queueProtocolVersion = 1;
+export const queueProtocolVersion = 2;
 
-/** What lies in a BullMQ job. */
-export const ticketSchema = z.object({ home: z.string(), run: z.string(), submission: z.number().int() });
+/** What lies in a BullMQ job: a run to work on, or one of the workstation's own whose trials others help to measure. */
+export const ticketSchema = z.object({
+  kind: z.enum(['run', 'help']),
+  home: z.string(),
+  run: z.string(),
+  submission: z.number().int(), // of help: the seat
+});
 export type Ticket = z.infer<typeof ticketSchema>;
 
 /** A workstation as workers find it. */
@@ -43,6 +49,11 @@ export const fileSchema = z.object({
 });
 export type NeededFile = z.infer<typeof fileSchema>;
 
+const work = {
+  job: jobSchema,
+  files: z.array(fileSchema),
+  targets: z.array(targetSchema), // that do not come with Lathe
+};
 const attempt = { run: z.string(), attempt: z.number().int().positive() };
 const batchSchema = engineMessageSchema.options[1];
 
@@ -54,9 +65,7 @@ export const calls = {
       z.object({
         kind: z.literal('work'),
         attempt: z.number().int(),
-        job: jobSchema,
-        files: z.array(fileSchema),
-        targets: z.array(targetSchema), // that do not come with Lathe
+        ...work,
       }),
       z.object({ kind: z.literal('later'), reason: z.string() }), // not now
       z.object({ kind: z.literal('over'), reason: z.string() }), // nothing is to be done any more
@@ -68,6 +77,19 @@ export const calls = {
     output: z.object({ isCurrent: z.boolean(), stop: z.boolean(), dropped: z.array(z.string()) }),
   },
   alive: { input: z.object(attempt), output: z.object({ isCurrent: z.boolean(), stop: z.boolean() }) },
+  /** A helper's beginning: what it opens the run from. */
+  help: {
+    input: z.object({ run: z.string() }),
+    output: z.discriminatedUnion('kind', [
+      z.object({ kind: z.literal('work'), epoch: z.number().int(), ...work }),
+      z.object({ kind: z.literal('over') }), // nothing is offered any more
+    ]),
+  },
+  /** What it has read, for the next candidates. */
+  trade: {
+    input: z.object({ run: z.string(), epoch: z.number().int(), by: z.string(), readings: z.array(readingSchema) }),
+    output: tradedSchema,
+  },
   end: {
     input: z.object({
       ...attempt,

@@ -12,9 +12,10 @@ import { EngineRequests } from '../engine/host.ts';
 import type { EngineLauncher } from '../engine/launcher.ts';
 import { hostTargetId } from '../hardware/targets.ts';
 import type { QueueAddress } from './address.ts';
-import { Attempt, type Verdict } from './attempt.ts';
+import { Attempt, type AttemptOptions, type Verdict } from './attempt.ts';
 import { connectQueue, queueError } from './connection.ts';
 import { HomeAway, HomeClient } from './home-client.ts';
+import { Help } from './helping.ts';
 import { announceWorker, listHomes, refusal, withdrawWorker } from './presence.ts';
 import { queueName, ticketSchema, type Ticket } from './protocol.ts';
 import { WorkerFiles } from './worker-files.ts';
@@ -35,10 +36,10 @@ export interface QueueWorkerOptions {
 }
 
 interface Working {
-  readonly attempt: Attempt;
+  readonly attempt: Attempt | Help;
   readonly ticket: Ticket;
   readonly sinceMs: number;
-  number: number; // of the attempt; 0: not granted yet
+  number: number | null; // of the attempt, 0 as a helper; null: not granted yet
 }
 
 export class QueueWorker {
@@ -151,15 +152,16 @@ export class QueueWorker {
       patienceMs,
       signal: this.stop.signal,
     });
-    const attempt = new Attempt(ticket, {
+    const options: AttemptOptions = {
       ...{ client, launchEngine, lostAfterMs, files: this.files, identity: this.identity, simd: simd ?? null },
       heartbeatMs: lostAfterMs / 5,
       onWork: (number) => {
         working.number = number;
-        this.options.log(`run ${ticket.run}: attempt ${String(number)}`);
+        this.options.log(`run ${ticket.run}: ${number === 0 ? 'helps with its trials' : `attempt ${String(number)}`}`);
       },
-    });
-    const working: Working = { attempt, ticket, sinceMs: Date.now(), number: 0 };
+    };
+    const attempt = ticket.kind === 'help' ? new Help(ticket, options) : new Attempt(ticket, options);
+    const working: Working = { attempt, ticket, sinceMs: Date.now(), number: null };
     this.working.add(working);
     try {
       const verdict = await attempt.work();
@@ -170,7 +172,7 @@ export class QueueWorker {
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       if (!(error instanceof HomeAway)) this.options.log(`run ${ticket.run}: ${reason}`);
-      return { kind: 'later', reason };
+      return ticket.kind === 'help' ? { kind: 'over', outcome: 'nothing' } : { kind: 'later', reason };
     } finally {
       this.busyMs += Date.now() - working.sinceMs;
       this.working.delete(working);
@@ -179,7 +181,7 @@ export class QueueWorker {
 
   private info(): WorkerInfo {
     const now = Date.now();
-    const running = [...this.working].filter(({ number }) => number > 0);
+    const running = [...this.working].flatMap(({ number, ...rest }) => (number === null ? [] : [{ ...rest, number }]));
     return {
       ...this.identity,
       state: running.length > 0 ? 'working' : 'idle',

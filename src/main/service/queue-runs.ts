@@ -6,11 +6,14 @@
 import type { Readable } from 'node:stream';
 
 import { LatheError, toErrorPayload } from '../../shared/errors.ts';
+import type { Job } from '../../shared/engine-messages.ts';
 import type { Placement } from '../../shared/placement.ts';
 import type { QueueStatus } from '../../shared/queue.ts';
 import type { Manifest, RunSummary } from '../../shared/run.ts';
+import type { Offer } from '../../shared/shared-trials.ts';
 import type { Target } from '../../shared/target.ts';
 import { buildOf, type AddonInfo } from '../engine/build.ts';
+import type { RunProcess } from '../engine/host.ts';
 import type { QueueAddress } from '../queue/address.ts';
 import type { QueueHome } from '../queue/home.ts';
 import type { HomeHandlers, HomeServer } from '../queue/home-server.ts';
@@ -20,6 +23,7 @@ import type { Owner, Store } from '../store/types.ts';
 import type { QueueConfig } from './queue-config.ts';
 import type { QueueFiles } from './queue-files.ts';
 import type { RunRecord } from './run-record.ts';
+import { SharedTrials } from './shared-trials.ts';
 
 export interface QueueRunsOptions {
   readonly store: Store;
@@ -59,11 +63,13 @@ export class QueueRuns {
   private readonly heardAtMs = new Map<string, number>(); // by run
   private readonly lostAfterMs = new Map<string, number>(); // by run, as its worker said
   private readonly requests = new Map<string, StopRequest>(); // by run
+  private readonly shared: SharedTrials; // of runs that are worked on here
   private readonly turns = new Map<string, Promise<unknown>>(); // one at a time for each run
 
   constructor(options: QueueRunsOptions, config: QueueConfig | null) {
     this.options = options;
     this.config = config;
+    this.shared = new SharedTrials(options.files, (manifest) => this.targetsOf(manifest));
   }
 
   get isConfigured(): boolean {
@@ -118,6 +124,20 @@ export class QueueRuns {
         });
     };
     this.ticking = setTimeout(tick, 0);
+  }
+
+  /** The job of a run that is worked on here, as its engine is to have it: where there is a queue, workers may help with its trials. */
+  sharing(job: Job): Job {
+    return this.config === null ? job : { ...job, trials: 'share' };
+  }
+
+  offer(job: Job, process: RunProcess, offer: Offer): void {
+    this.shared.offer(job, process, offer);
+    this.receive();
+  }
+
+  withdraw(run: string): void {
+    this.shared.withdraw(run);
   }
 
   async status(): Promise<QueueStatus> {
@@ -195,6 +215,7 @@ export class QueueRuns {
     const home = await this.connect();
     if (!this.receiving && !(await this.becomeHome(home))) return;
     await this.followRequests();
+    await this.shared.seat(home, (await this.options.store.getHome()).id);
     if (Date.now() - this.ensuredAtMs < ensureMs) return;
     for (const placement of await this.options.store.listPlacements()) await this.putTicket(home, placement);
     this.ensuredAtMs = Date.now();
@@ -202,7 +223,7 @@ export class QueueRuns {
 
   private async putTicket(home: QueueHome, { run, submission }: Placement): Promise<void> {
     const { id } = await this.options.store.getHome();
-    await home.submit({ home: id, run, submission });
+    await home.submit({ kind: 'run', home: id, run, submission });
   }
 
   private async becomeHome(home: QueueHome): Promise<boolean> {
@@ -259,6 +280,8 @@ export class QueueRuns {
         batch: (input) => this.inTurn(input.run, () => this.batch(input)),
         alive: (input) => this.inTurn(input.run, () => this.alive(input)),
         end: (input) => this.inTurn(input.run, () => this.end(input)),
+        help: ({ run }) => this.shared.help(run),
+        trade: ({ run, ...trade }) => this.shared.trade(run, trade),
       },
       open: (sha256): Promise<Readable | null> => this.options.files.open(sha256),
     };

@@ -62,6 +62,7 @@ export class RunRecord {
       checkpoint,
       simd: null,
       maximumThreads: null,
+      trials: 'own',
       agent: 'agentRun' in manifest && manifest.agentRun !== undefined ? await this.agentOf(manifest.agentRun) : null,
       weights: weights ? { sha256: weights.sha256, trainSeconds: weights.trainSeconds, imagesPerSecond: weights.imagesPerSecond } : null,
     };

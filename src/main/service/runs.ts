@@ -344,13 +344,15 @@ export class Runs {
 
   /** Works on one run until it ends. */
   private async work(id: string, stage?: StageOf): Promise<RunSummary> {
-    const { store, launchEngine, record } = this.options;
+    const { store, launchEngine, record, queue } = this.options;
     await store.claimRun(id, this.owner, Date.now());
     this.working = id;
     let outcome: RunOutcome;
     try {
-      const job = await record.makeJob(id);
-      const process = new RunProcess(launchEngine, job, (batch) => this.applyBatch(id, batch, stage));
+      const job = queue.sharing(await record.makeJob(id));
+      const process: RunProcess = new RunProcess(launchEngine, job, (batch) => this.applyBatch(id, batch, stage), {
+        onOffer: (offer) => queue.offer(job, process, offer),
+      });
       this.active = { id, process };
       const early = this.stopEarly.get(id) ?? (stage && this.stopEarly.get(stage.pipeline));
       if (early) this.stopActive(early);
@@ -360,6 +362,7 @@ export class Runs {
       outcome = { kind: 'failed', error: toErrorPayload(error) };
     }
     const request = this.active?.request ?? 'cancel';
+    queue.withdraw(id);
     this.active = null;
     this.working = null;
     this.stopEarly.delete(id);

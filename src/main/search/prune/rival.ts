@@ -4,7 +4,7 @@ import type { PruneParameters } from '../../../shared/prune.ts';
 import type { Random } from '../../../shared/random.ts';
 import type { Trial } from '../../../shared/run.ts';
 import type { Choices, DecisionProblem } from '../rivals/problem.ts';
-import { RivalSearch, type RivalMethod, type RivalSearchState } from '../rivals/search.ts';
+import { RivalSearch, type RivalMethod, type RivalSearchState, type RivalTrial } from '../rivals/search.ts';
 import { meets } from './clip.ts';
 import { choicesOf, type Counts } from './decisions.ts';
 import { rewardOf, type ChannelSearch, type PruneCandidate, type PruneEnvironment } from './search.ts';
@@ -29,7 +29,7 @@ export async function createRivalPruneSearch(
     limits: limits.map(asCounted),
     costOf: (of) => costOf(environment, toCounts(of), limits),
     meetsBudgets: (of) => meets(price, toCounts(of), limits),
-    accuracyOf: async (of) => await environment.measure(toCounts(of)),
+    readingsOf: (policies) => environment.measure(policies.map(toCounts)),
     separable: null, // a layer's cost hangs on two groups
   };
   const options = { method, trials: parameters.trials, finalists: parameters.finalists, seeds: seeds.map(toChoices) };
@@ -41,6 +41,26 @@ export async function createRivalPruneSearch(
       const ask = wanted[t] ?? all;
       return { group: name, units: all, kept, asked: ask / all, reason: kept === ask ? 'asked' : kept < ask ? 'later' : 'use' };
     });
+  };
+  const toTrial = ({ step, origin, asked, choices: of, accuracy, isBest }: RivalTrial): Trial => {
+    const { params, ...cost } = environment.costOf(toCounts(of));
+    return {
+      ...cost,
+      step,
+      origin,
+      accuracy,
+      isBest,
+      reward: rewardOf(parameters.reward, accuracy, { ...cost, params }),
+      weightBits: [],
+      activationBits: [],
+      askedWeightBits: [],
+      askedActivationBits: [],
+      clippedBy: [],
+      prune: { groups: [...groupsOf(asked, of)], params },
+      noise: null,
+      criticLoss: null,
+      atMs: environment.now(),
+    };
   };
   return {
     get step(): number {
@@ -56,27 +76,7 @@ export async function createRivalPruneSearch(
         groups: groupsOf(of, of),
       }));
     },
-    trial: async (): Promise<Trial> => {
-      const { step, origin, asked, choices: of, accuracy, isBest } = await search.trial();
-      const { params, ...cost } = environment.costOf(toCounts(of));
-      return {
-        ...cost,
-        step,
-        origin,
-        accuracy,
-        isBest,
-        reward: rewardOf(parameters.reward, accuracy, { ...cost, params }),
-        weightBits: [],
-        activationBits: [],
-        askedWeightBits: [],
-        askedActivationBits: [],
-        clippedBy: [],
-        prune: { groups: [...groupsOf(asked, of)], params },
-        noise: null,
-        criticLoss: null,
-        atMs: environment.now(),
-      };
-    },
+    next: async (most: number): Promise<Trial[]> => (await search.next(most)).map(toTrial),
     save: () => search.save(),
     restore: (state) => {
       search.restore(state);

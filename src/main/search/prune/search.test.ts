@@ -48,8 +48,8 @@ function taskOf(change: Partial<PruneParameters> = {}, budgets: readonly Budget[
   // Early groups need their channels, late ones hardly.
   const accuracyOf = (units: Counts): number =>
     1 - counts.decisions.reduce((loss, { units: all }, t) => loss + (1 - (units[t] ?? 0) / all) ** 2 / (1 + t), 0) / 10;
-  const measure = async (units: Counts): Promise<{ accuracy: number; loss: number }> =>
-    await Promise.resolve({ accuracy: accuracyOf(units), loss: 1 - accuracyOf(units) });
+  const measure = async (policies: readonly Counts[]): Promise<{ accuracy: number; loss: number }[]> =>
+    await Promise.resolve(policies.map(accuracyOf).map((accuracy) => ({ accuracy, loss: 1 - accuracy })));
   const uniform = uniformWidth({ decisions: counts.decisions, limits, price });
   const seeds = uniform && limits.length > 0 ? [uniform.counts] : [];
   return { environment: { counts, price, costOf, measure, now: () => 0 }, parameters, limits, seeds };
@@ -104,7 +104,7 @@ describe('the prune search', () => {
     const { counts, pricing } = taskOfGraph(graph, coupling, { ...parameters, target, batch: 1 });
     const whole = pricing.costOf(counts.all).latencyMs ?? Number.NaN;
     const limits = [{ resource: 'latency', kind: 'absolute', value: 0.6 * whole }] as const;
-    const environment = { counts, ...pricing, measure: () => Promise.resolve({ accuracy: 0.5, loss: 1 }), now: () => 0 };
+    const environment = { counts, ...pricing, measure: () => Promise.resolve([{ accuracy: 0.5, loss: 1 }]), now: () => 0 };
     const trials = await finish(new PruneSearch(environment, parameters, limits, [], Random.fromSeed(5), createMlp), 4);
     for (const { latencyMs } of trials) {
       expect((latencyMs ?? Number.NaN) / whole).toBeLessThanOrEqual(0.6);
@@ -159,16 +159,16 @@ describe('the prune search', () => {
         await createRivalPruneSearch(method, environment, parameters, limits, seeds, Random.fromSeed(2));
       const whole = await make();
       const trials: Trial[] = [];
-      while (whole.step < 30) trials.push(await whole.trial());
+      while (whole.step < 30) trials.push(...(await whole.next(1)));
       const limit = limits[0]?.value ?? 0;
       for (const { macs, origin } of trials) if (origin !== 'sensitivity') expect(macs).toBeLessThanOrEqual(limit);
       expect(whole.best[0]?.accuracy).toBe(Math.max(...trials.filter(({ macs }) => macs <= limit).map(({ accuracy }) => accuracy)));
       const first = await make();
-      while (first.step < 12) await first.trial();
+      while (first.step < 12) await first.next(1);
       const second = await make();
       second.restore(structuredClone(first.save()));
       const rest: Trial[] = [];
-      while (second.step < 30) rest.push(await second.trial());
+      while (second.step < 30) rest.push(...(await second.next(5)));
       expect(rest).toEqual(trials.slice(12));
     },
   );

@@ -20,8 +20,8 @@ export interface PruneEnvironment {
   readonly counts: Counted;
   readonly price: Price;
   costOf(counts: Counts): PruneCost;
-  /** Accuracy, 0..1, and mean cross-entropy on the reward images (held out of training; never the test split), without fine-tuning. */
-  measure(counts: Counts): Promise<{ readonly accuracy: number; readonly loss: number }>;
+  /** Accuracy, 0..1, and mean cross-entropy of each on the reward images (held out of training; never the test split), in their order. */
+  measure(policies: readonly Counts[]): Promise<readonly { readonly accuracy: number; readonly loss: number }[]>;
   /** Unix time in ms, for the record only. */
   now(): number;
 }
@@ -66,8 +66,8 @@ export interface ChannelSearch<State> {
   readonly trials: number; // that it makes in all
   /** The best trials so far, best first; each other channels. */
   readonly best: readonly PruneCandidate[];
-  /** One policy: choose it, measure it, learn. */
-  trial(): Promise<Trial>;
+  /** The next trials: choose, measure, learn. At most `most` at once, and one where each follows from the one before. */
+  next(most: number): Promise<Trial[]>;
   save(): State;
   restore(state: State): void;
 }
@@ -93,7 +93,9 @@ class Trials {
 
   async measure(counts: Counts): Promise<Measured> {
     const cost = this.environment.costOf(counts);
-    const { accuracy } = await this.environment.measure(counts);
+    const [reading] = await this.environment.measure([counts]);
+    if (!reading) throw new Error('a policy that is measured has a reading');
+    const { accuracy } = reading;
     return { cost, accuracy, reward: rewardOf(this.parameters.reward, accuracy, cost) };
   }
 
@@ -195,6 +197,10 @@ export class PruneSearch implements ChannelSearch<PruneSearchState> {
     return this.done.best;
   }
 
+  async next(): Promise<Trial[]> {
+    return [await this.trial()];
+  }
+
   /** One policy: choose it, measure it, learn. */
   async trial(): Promise<Trial> {
     if (this.isForeign) return await this.transferTrial();
@@ -280,7 +286,11 @@ export class FixedSearch implements ChannelSearch<TrialsState> {
     return this.done.best;
   }
 
-  async trial(): Promise<Trial> {
+  async next(): Promise<Trial[]> {
+    return [await this.trial()];
+  }
+
+  private async trial(): Promise<Trial> {
     const choice = this.choices[this.step];
     if (!choice) throw new RangeError(`there is no choice ${this.step}`);
     const [origin, counts] = choice;

@@ -4,7 +4,7 @@ import type { QuantizeParameters, Trial } from '../../../shared/run.ts';
 import type { Random } from '../../../shared/random.ts';
 import { amountOf, exceededBudgets, meetsBudgets } from '../../../shared/budgets.ts';
 import type { Choices, Decision, DecisionProblem, SeparableCosts } from '../rivals/problem.ts';
-import { RivalSearch, type RivalMethod, type RivalSearchState } from '../rivals/search.ts';
+import { RivalSearch, type RivalMethod, type RivalSearchState, type RivalTrial } from '../rivals/search.ts';
 import { lockedLayers, protectedBits, type BitVector } from './bits.ts';
 import { sides, type Sensitivity } from './sensitivity.ts';
 import type { BitSearch, Candidate, QuantizeEnvironment } from './search.ts';
@@ -32,6 +32,26 @@ export async function createRivalBitSearch(
   const problem = problemOf(coding, environment, limits);
   const options = { method, trials: parameters.trials, finalists: parameters.finalists, seeds: seeds.map(coding.toChoices), signal };
   const search = await RivalSearch.create(problem, options, random);
+  const toTrial = ({ step, origin, asked, choices, cost, accuracy, isBest }: RivalTrial): Trial => {
+    const bits = coding.toBits(choices);
+    const askedBits = coding.toBits(asked);
+    return {
+      ...cost,
+      step,
+      origin,
+      accuracy,
+      isBest,
+      reward: parameters.rewardScale * 100 * (accuracy - referenceAccuracy),
+      weightBits: [...bits.weightBits],
+      activationBits: [...bits.activationBits],
+      askedWeightBits: [...askedBits.weightBits],
+      askedActivationBits: [...askedBits.activationBits],
+      clippedBy: exceededBudgets(environment.costOf(askedBits), limits),
+      noise: null,
+      criticLoss: null,
+      atMs: environment.now(),
+    };
+  };
   return {
     get step(): number {
       return search.step;
@@ -39,27 +59,7 @@ export async function createRivalBitSearch(
     get best(): readonly Candidate[] {
       return search.best.map(({ choices, ...candidate }) => ({ ...candidate, bits: coding.toBits(choices) }));
     },
-    trial: async (): Promise<Trial> => {
-      const { step, origin, asked, choices, cost, accuracy, isBest } = await search.trial();
-      const bits = coding.toBits(choices);
-      const askedBits = coding.toBits(asked);
-      return {
-        ...cost,
-        step,
-        origin,
-        accuracy,
-        isBest,
-        reward: parameters.rewardScale * 100 * (accuracy - referenceAccuracy),
-        weightBits: [...bits.weightBits],
-        activationBits: [...bits.activationBits],
-        askedWeightBits: [...askedBits.weightBits],
-        askedActivationBits: [...askedBits.activationBits],
-        clippedBy: exceededBudgets(environment.costOf(askedBits), limits),
-        noise: null,
-        criticLoss: null,
-        atMs: environment.now(),
-      };
-    },
+    next: async (most: number): Promise<Trial[]> => (await search.next(most)).map(toTrial),
     get sensitivities(): readonly Sensitivity[] {
       return search.sensitivities.map(({ decision, choice, ...rest }) => ({
         ...rest,
@@ -103,7 +103,7 @@ function problemOf(coding: Coding, environment: QuantizeEnvironment, limits: rea
     limits,
     costOf,
     meetsBudgets: (choices) => meetsBudgets(costOf(choices), limits),
-    accuracyOf: (choices) => environment.accuracyOf(coding.toBits(choices)),
+    readingsOf: (policies) => environment.readingsOf(policies.map(coding.toBits)),
     separable: separableCosts(coding, limits, costOf),
   };
 }

@@ -38,7 +38,8 @@ function makeSearch(
   const environment = {
     layers,
     costOf,
-    accuracyOf: async (bits: BitVector) => await Promise.resolve({ accuracy: accuracyOf(bits), loss: 0 }),
+    readingsOf: async (policies: readonly BitVector[]) =>
+      await Promise.resolve(policies.map((bits) => ({ accuracy: accuracyOf(bits), loss: 0 }))),
     now: () => 0,
   };
   return new QuantizeSearch(environment, parameters, limits, seeds, 1, Random.fromSeed(5), createMlp, foreign);

@@ -20,8 +20,8 @@ import { type Decision, LayerStates, stateSize } from './state.ts';
 export interface QuantizeEnvironment {
   readonly layers: readonly LayerInfo[]; // the quantizable ones
   readonly costOf: CostFunction;
-  /** Accuracy and loss on the reward images (held out of training; never the test split). */
-  accuracyOf(bits: BitVector): Promise<Reading>;
+  /** Accuracy and loss of each policy on the reward images (held out of training; never the test split), in their order. */
+  readingsOf(policies: readonly BitVector[]): Promise<readonly Reading[]>;
   /** Unix time in ms, for the record only. */
   now(): number;
 }
@@ -48,7 +48,8 @@ export interface BitSearch<S extends { readonly nextStep: number }> {
   readonly step: number;
   /** The best trials within the budgets, best first; each a different policy. */
   readonly best: readonly Candidate[];
-  trial(): Promise<Trial>;
+  /** The next trials: choose, measure, learn. At most `most` at once, and one where each follows from the one before. */
+  next(most: number): Promise<Trial[]>;
   /** What the method has measured of layers alone; empty where it measures none. */
   readonly sensitivities: readonly Sensitivity[];
   save(): S;
@@ -135,6 +136,10 @@ export class QuantizeSearch implements BitSearch<QuantizeSearchState> {
 
   /** The agent measures none. */
   readonly sensitivities: readonly Sensitivity[] = [];
+
+  async next(): Promise<Trial[]> {
+    return [await this.trial()];
+  }
 
   /** One policy: choose it, measure it, learn. */
   async trial(): Promise<Trial> {
@@ -269,7 +274,9 @@ export class QuantizeSearch implements BitSearch<QuantizeSearchState> {
 
   private async measure(bits: BitVector): Promise<Measured> {
     const cost = this.environment.costOf(bits);
-    const { accuracy } = await this.environment.accuracyOf(bits);
+    const [reading] = await this.environment.readingsOf([bits]);
+    if (!reading) throw new Error('a policy that is measured has a reading');
+    const { accuracy } = reading;
     // HAQ, eq. (reward): lambda * (accuracy - accuracy of the float network), in percentage points.
     return { cost, accuracy, reward: this.parameters.rewardScale * 100 * (accuracy - this.referenceAccuracy) };
   }

@@ -41,6 +41,11 @@ export class EvolutionaryRival implements Rival {
     return { origin: 'evolution', asked, choices: atTheEdge(this.problem, asked, this.random) };
   }
 
+  /** The first generation is drawn; each child follows from all before it. */
+  get ahead(): number {
+    return Math.max(1, populationSize - this.population.length);
+  }
+
   tell({ choices }: Proposal, { accuracy, loss }: Reading): void {
     const key = keyOf(choices);
     if (this.population.some((other) => keyOf(other.choices) === key)) return;

@@ -33,7 +33,8 @@ export interface DecisionProblem {
   readonly limits: readonly Budget[]; // absolute; the least policy (all 0) meets them
   costOf(choices: Choices): Cost; // cheap: asked for after every change
   meetsBudgets(choices: Choices): boolean;
-  accuracyOf(choices: Choices): Promise<Reading>;
+  /** The readings of these policies, in their order. */
+  readingsOf(policies: readonly Choices[]): Promise<readonly Reading[]>;
   readonly separable: SeparableCosts | null; // null: costs are no sum over groups
 }
 
@@ -49,6 +50,8 @@ export type RivalOrigin = 'uniform' | 'random' | 'evolution' | 'sensitivity' | '
 /** A search as a dialogue: ask for a policy, measure it, tell how good it was. */
 export interface Rival {
   ask(): Proposal | Promise<Proposal>;
+  /** How many may be asked for from here on before any of them is told, for no outcome changes what the next ones are. */
+  readonly ahead: number;
   tell(proposal: Proposal, reading: Reading): void;
   /** Everything that decides the future but the problem; structured-cloneable. */
   save(): unknown;

@@ -22,6 +22,8 @@ export class RandomRival implements Rival {
     return { origin: 'random', asked, choices: atTheEdge(this.problem, asked, this.random) };
   }
 
+  readonly ahead = Number.POSITIVE_INFINITY;
+
   /** Learns nothing. */
   tell(): void {
     return undefined;

@@ -35,10 +35,8 @@ function makeProblem(groups: number, count: number, share: number): DecisionProb
     limits,
     costOf,
     meetsBudgets: (choices) => meetsBudgets(costOf(choices), limits),
-    accuracyOf: async (choices): Promise<Reading> => {
-      const loss = lossOf(choices);
-      return await Promise.resolve({ loss, accuracy: Math.exp(-loss) });
-    },
+    readingsOf: async (policies): Promise<Reading[]> =>
+      await Promise.resolve(policies.map(lossOf).map((loss) => ({ loss, accuracy: Math.exp(-loss) }))),
     separable: { limits: limits.map(({ value }) => value), amountsOf: (group, choices) => [amountOf(group, choices)] },
   };
 }
@@ -49,9 +47,9 @@ async function makeSearch(method: RivalMethod, trials = 40, problem = makeProble
   return await RivalSearch.create(problem, { method, trials, finalists: 4, seeds: [seed] }, Random.fromSeed(3));
 }
 
-async function finish(search: RivalSearch, trials = 40): Promise<RivalTrial[]> {
+async function finish(search: RivalSearch, trials = 40, most = 1): Promise<RivalTrial[]> {
   const all: RivalTrial[] = [];
-  while (search.step < trials) all.push(await search.trial());
+  while (search.step < trials) all.push(...(await search.next(Math.min(most, trials - search.step))));
   return all;
 }
 
@@ -71,7 +69,7 @@ describe('a search by sensitivity', () => {
     const problem = makeProblem(2, 5, 1);
     const probes = planProbes(problem, 12); // 9 may measure: two choices a decision
     expect(probes.map(({ choice }) => choice)).toEqual([0, 0, 0, 0, 0, 2, 2, 2, 2]);
-    const readings = await Promise.all(probes.map((probe) => problem.accuracyOf(choicesOf(problem, probe))));
+    const readings = await problem.readingsOf(probes.map((probe) => choicesOf(problem, probe)));
     const [row = []] = lossTable(problem, probes, readings);
     expect(row[0]).toBeCloseTo(1 - 2 ** -4, 10);
     expect(row[2]).toBeCloseTo(2 ** -2 - 2 ** -4, 10);
@@ -129,6 +127,16 @@ describe.each(rivalMethods)('the rival %s', (method) => {
     expect(trials.map(({ step }) => step)).toEqual(trials.map((_, index) => index));
     expect(trials[0]).toMatchObject({ origin: 'uniform', choices: seed });
     for (const trial of trials) expect(trial.withinBudget || trial.origin === 'sensitivity').toBe(true);
+  });
+
+  it('makes the same trials however many are measured at once', async () => {
+    const one = await makeSearch(method);
+    const many = await makeSearch(method);
+    expect(await finish(many, 40, 7)).toEqual(await finish(one));
+    expect(many.save()).toEqual(one.save());
+    expect((await (await makeSearch(method)).next(1000)).length).toBe(
+      { random: 40, evolutionary: 16, greedy: 21, 'integer-program': 21 }[method],
+    );
   });
 
   it('beats the policy all alike, and its best is the best of its trials', async () => {

@@ -70,12 +70,29 @@ export class RivalSearch {
     return this.finalists;
   }
 
-  async trial(): Promise<RivalTrial> {
+  /** The next trials: as many as do not follow from each other, `most` at most. How many are made at once decides nothing about them. */
+  async next(most: number): Promise<RivalTrial[]> {
+    const proposals = await this.propose(Math.min(most, this.rival.ahead, this.options.trials - this.nextStep));
+    const readings = await this.problem.readingsOf(proposals.map(({ choices }) => choices));
+    return proposals.map((proposal, index) => {
+      const reading = readings[index];
+      if (!reading) throw new Error('every policy that is measured has a reading');
+      return this.record(proposal, reading);
+    });
+  }
+
+  private async propose(count: number): Promise<Proposal[]> {
+    const proposals: Proposal[] = [];
+    while (proposals.length < Math.max(1, count)) {
+      const seed = this.options.seeds[this.nextStep + proposals.length];
+      proposals.push(seed ? { origin: 'uniform', asked: seed, choices: seed } : await this.rival.ask());
+    }
+    return proposals;
+  }
+
+  private record(proposal: Proposal, { accuracy, loss }: Reading): RivalTrial {
     const step = this.nextStep;
-    const seed = this.options.seeds[step];
-    const proposal: Proposal = seed ? { origin: 'uniform', asked: seed, choices: seed } : await this.rival.ask();
     const { choices } = proposal;
-    const { accuracy, loss } = await this.problem.accuracyOf(choices);
     this.rival.tell(proposal, { accuracy, loss });
     const cost = this.problem.costOf(choices);
     const withinBudget = this.problem.meetsBudgets(choices);

@@ -37,6 +37,7 @@ export class SensitivityRival implements Rival {
   private random: Random;
   private readings: Reading[] = [];
   private tried = new Set<string>();
+  private probed = 0; // probes that were asked for
 
   /** `trials`: how many policies the search may measure in all, those of this rival. */
   constructor(problem: DecisionProblem, origin: RivalOrigin, solve: Solver, trials: number, random: Random) {
@@ -48,8 +49,9 @@ export class SensitivityRival implements Rival {
   }
 
   async ask(): Promise<Proposal> {
-    const probe = this.probes[this.readings.length];
+    const probe = this.probes[this.probed];
     if (probe) {
+      this.probed += 1;
       const choices = choicesOf(this.problem, probe);
       return { origin: 'sensitivity', asked: choices, choices };
     }
@@ -57,6 +59,11 @@ export class SensitivityRival implements Rival {
     const asked = await this.solve(this.tried.size === 0 ? table : this.perturbed(table), this.tried.size === 0);
     // One that was tried before teaches nothing: chance changes it.
     return { origin: this.origin, asked, choices: this.tried.has(keyOf(asked)) ? this.nudged(asked) : asked };
+  }
+
+  /** Every measurement of one decision alone is known before the first is made; what follows from them is not. */
+  get ahead(): number {
+    return Math.max(1, this.probes.length - this.probed);
   }
 
   tell({ origin, choices }: Proposal, reading: Reading): void {
@@ -97,6 +104,7 @@ export class SensitivityRival implements Rival {
     const { random, readings, tried } = state as State;
     this.random = Random.fromState(random);
     this.readings = [...readings];
+    this.probed = readings.length;
     this.tried = new Set(tried);
   }
 }

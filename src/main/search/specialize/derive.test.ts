@@ -76,11 +76,12 @@ describe('paths that are tried', () => {
     const [scores, own] = [table(), cost()];
     const limits = [{ cost: own, most: 2.5 }];
     let tries = 0;
-    const scoreOf = async (path: readonly number[]): Promise<number> => {
-      tries += 1;
-      return scores.reduce((sum, row, block) => sum + (row[path[block] ?? 0] ?? 0), 0);
+    const scoreOf = (path: readonly number[]): number => scores.reduce((sum, row, block) => sum + (row[path[block] ?? 0] ?? 0), 0);
+    const scoresOf = async (paths: readonly (readonly number[])[]): Promise<number[]> => {
+      tries += paths.length;
+      return paths.map(scoreOf);
     };
-    const [best] = await evolve(counts, limits, { population: 20, generations: 10, parents: 8, mutation: 0.2 }, random, scoreOf);
+    const [best] = await evolve(counts, limits, { population: 20, generations: 10, parents: 8, mutation: 0.2 }, random, scoresOf);
     expect(best?.score).toBeCloseTo(bruteForce(scores, limits), 12);
     expect(tries).toBeLessThan(288 * 0.6); // of 288 paths
   });

@@ -13,6 +13,8 @@ export interface Tried {
 }
 
 export type Scorer = (path: Path) => Promise<number>;
+/** Of paths that are all different, in their order. */
+export type Scorers = (paths: readonly Path[]) => Promise<readonly number[]>;
 
 export function isWithin(path: Path, limits: readonly Limit[]): boolean {
   return limits.every(({ cost, most }) => costOfPath(cost, path) <= most);
@@ -76,20 +78,23 @@ export async function evolve(
   limits: readonly Limit[],
   options: EvolutionOptions,
   random: Random,
-  scoreOf: Scorer,
+  scoresOf: Scorers,
 ): Promise<Tried[]> {
   const known = new Map<string, number>();
-  const score = async (path: Path): Promise<Tried> => {
-    const key = path.join();
-    const found = known.get(key) ?? (await scoreOf(path));
-    known.set(key, found);
-    return { path, score: found };
-  };
   let best: Tried[] = [];
+  /** A generation is made before any of it is scored: none of its networks follows from another. */
+  const score = async (paths: readonly Path[]): Promise<void> => {
+    const fresh = [...new Map(paths.map((path) => [path.join(), path]))].filter(([key]) => !known.has(key));
+    const scores = await scoresOf(fresh.map(([, path]) => path));
+    fresh.forEach(([key], index) => known.set(key, scores[index] ?? 0));
+    best.push(...paths.map((path) => ({ path, score: known.get(path.join()) ?? 0 })));
+  };
+  const first: Path[] = [];
   for (let i = 0; i < options.population; i++) {
     const path = randomPath(candidates, limits, random);
-    if (path) best.push(await score(path));
+    if (path) first.push(path);
   }
+  await score(first);
   const keep = (): void => {
     const distinct = new Map(best.map((entry) => [entry.path.join(), entry]));
     best = [...distinct.values()].sort((a, b) => b.score - a.score).slice(0, options.parents);
@@ -98,6 +103,7 @@ export async function evolve(
   for (let generation = 0; generation < options.generations && best.length > 0; generation++) {
     const parents = [...best];
     const parent = (): Path => parents[random.uniformInt(0, parents.length - 1)]?.path ?? [];
+    const children: Path[] = [];
     for (let i = 0; i < options.population; i++) {
       const [one, two] = [parent(), parent()];
       const child =
@@ -105,8 +111,9 @@ export async function evolve(
           ? one.map((choice, block) => (random.uniform() < options.mutation ? random.uniformInt(0, (candidates[block] ?? 1) - 1) : choice))
           : one.map((choice, block) => (random.uniform() < 0.5 ? choice : (two[block] ?? choice)));
       const legal = repaired(child, candidates, limits, random);
-      if (legal) best.push(await score(legal));
+      if (legal) children.push(legal);
     }
+    await score(children);
     keep();
   }
   return best;
