@@ -7,7 +7,7 @@ import { budgetSchema } from './policy.ts';
 import { offerSchema, readingSchema, tradedSchema, tradeSchema } from './shared-trials.ts';
 import { jobManifestSchema, logLineSchema, metricSchema, progressSchema, solutionSchema, trialSchema } from './run.ts';
 
-export const engineProtocolVersion = 1;
+export const engineProtocolVersion = 2;
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 

@@ -14,7 +14,7 @@ import { addTinyDataset, exportAll, hasRedis, TestRedis, TestWorker, tinySearch 
 import { makeDataDir, openService, removeDataDir, waitUntil, type TestService } from '../support/service.ts';
 
 const count = 24;
-const trials = 40; // some seconds of work a run
+const trials = 12; // some seconds of work a run
 const patienceMs = 15 * 60_000;
 
 describe.skipIf(!hasRedis)('a study on many machines', () => {
