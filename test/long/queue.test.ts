@@ -85,7 +85,7 @@ describe.skipIf(!hasRedis)('a study on many machines', () => {
         else if (what === 'workstation') cut.all();
         else {
           await (await workers[at])?.kill();
-          workers.splice(at, 1, TestWorker.start(redis.url(), await folder(), `again-${String(blow)}`));
+          workers[at] = TestWorker.start(redis.url(), await folder(), `again-${String(blow)}`);
         }
         if (blow === 10) {
           await redis.kill();

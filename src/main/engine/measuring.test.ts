@@ -43,10 +43,10 @@ describe('measuring that is shared', () => {
     const helper = new Helping(
       async (readings) => await Promise.resolve(owner.trade({ by: 'helper', epoch: 0, readings: [...readings].reverse() })),
     );
-    let helping: Promise<void> | null = null;
+    const helping: Promise<void>[] = [];
     const readings = await owner.all(candidates, async (candidate) => {
-      if (helping) return await square(candidate);
-      helping = helper.serve(square);
+      if (helping.length > 0) return await square(candidate);
+      helping.push(helper.serve(square));
       await new Promise((resolve) => setImmediate(resolve)); // it is asked while this one is measured here
       return await square(candidate);
     });
@@ -54,7 +54,7 @@ describe('measuring that is shared', () => {
     const measured = owner.close();
     expect((measured.get('helper') ?? 0) + (measured.get('this machine') ?? 0)).toBe(20);
     expect(measured.get('helper')).toBeGreaterThan(0);
-    await helping; // its next question is answered by: it is over
+    await Promise.all(helping); // its next question is answered by: it is over
   });
 
   it('refuses what a helper of an earlier checkpoint brings', async () => {
