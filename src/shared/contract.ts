@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { backupInfoSchema, checkReportSchema, recoverySchema, sweepReportSchema } from './backup.ts';
+import { crashIdSchema, crashInfoSchema } from './crash.ts';
 import {
   addPathSchema,
   datasetIdSchema,
@@ -134,6 +135,11 @@ export const contract = {
     }),
   },
   'system.doctor': { input: empty, output: z.object({ ok: z.boolean(), checks: z.array(doctorCheckSchema) }) },
+
+  // What ended unexpectedly. Reports stay in the data folder until the user hands one on or deletes it.
+  'crash.list': { input: empty, output: z.array(crashInfoSchema) }, // the newest first
+  'crash.show': { input: z.object({ id: crashIdSchema }).strict(), output: z.object({ fileName: z.string(), text: z.string() }) },
+  'crash.remove': { input: z.object({ id: crashIdSchema }).strict(), output: z.object({ id: z.string() }) },
 
   // Copies of the data folder: what there is, and what became of a damaged or replaced database.
   'backup.list': {

@@ -5,6 +5,7 @@
 import { Command, CommanderError } from 'commander';
 import { addBackupCommands } from './commands/backups.ts';
 import { addCatalogueCommands } from './commands/catalogue.ts';
+import { addCrashCommands } from './commands/crashes.ts';
 import { addDatasetCommands } from './commands/datasets.ts';
 import { addHardwareCommands } from './commands/hardware.ts';
 import { addEvaluateCommand } from './commands/evaluate.ts';
@@ -45,6 +46,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   addQueueCommands(program);
   addSystemCommands(program);
   addBackupCommands(program);
+  addCrashCommands(program);
   inheritSettings(program);
   try {
     await program.parseAsync(argv, { from: 'user' });

@@ -19,6 +19,7 @@ import type { Store } from '../store/types.ts';
 import { describeRecovery } from '../store/upkeep.ts';
 import { Backups } from './backups.ts';
 import { Bundles } from './bundles.ts';
+import { listCrashReports, removeCrashReport, showCrashReport } from './crash-reports.ts';
 import { Datasets } from './datasets.ts';
 import { Evaluations } from './evaluations.ts';
 import { EventBus } from './event-bus.ts';
@@ -261,6 +262,9 @@ function makeHandlers({
       },
     }),
     'system.doctor': () => machine.doctor(),
+    'crash.list': () => listCrashReports(options.dataDir),
+    'crash.show': ({ id }) => showCrashReport(options.dataDir, id),
+    'crash.remove': ({ id }) => removeCrashReport(options.dataDir, id),
     'backup.list': () => backups.list(),
     'backup.make': (input) => backups.make(input),
     'backup.restore': ({ path }) => backups.restore(path),
