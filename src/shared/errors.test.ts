@@ -3,9 +3,9 @@ import { z } from 'zod';
 import { describeZodError, LatheError, longestMessage } from './errors.ts';
 
 describe('a message that holds what a file holds', () => {
-  it('has no control characters: no title of a terminal, no colour, no end of a text', () => {
-    const { message } = new LatheError('bad-input', 'name \u001b]0;owned\u0007\u0000\u2028\u009b31m, of\ttwo\nlines');
-    expect(message).toBe('name \\u001b]0;owned\\u0007\\u0000\\u2028\\u009b31m, of\ttwo\nlines');
+  it('has no control characters: no title of a terminal, no colour, no end of a text, no line of its own', () => {
+    const { message } = new LatheError('bad-input', 'name \u001b]0;owned\u0007\u0000\u2028\u009b31m, of\ttwo\r\nlines');
+    expect(message).toBe('name \\u001b]0;owned\\u0007\\u0000\\u2028\\u009b31m, of\ttwo lines');
   });
 
   it('is cut where it is too long for anybody', () => {

@@ -27,12 +27,12 @@ export type ErrorPayload = z.infer<typeof errorPayloadSchema>;
 /** Longest message; what goes into one may come from a hostile file. */
 export const longestMessage = 4000;
 
-/** Control characters, and what ends a line in a script, but for tabs and line feeds. */
-const unshown = /(?![\t\n])[\p{Cc}\u2028\u2029]/gu;
+/** Control characters, and what ends a line in a script, but for tabs. */
+const unshown = /(?!\t)[\p{Cc}\u2028\u2029]/gu;
 
-/** What a file or a request holds goes into sentences that terminals, logs and pages show: without control characters, and not at any length. */
+/** What a file or a request holds goes into sentences that terminals, logs and pages show: on one line, without control characters, and not at any length. */
 function shown(message: string): string {
-  const plain = message.replaceAll(unshown, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  const plain = message.replaceAll(/\r?\n/g, ' ').replaceAll(unshown, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`);
   return plain.length <= longestMessage ? plain : `${plain.slice(0, longestMessage - 4)} ...`;
 }
 
