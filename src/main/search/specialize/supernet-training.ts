@@ -12,11 +12,18 @@ import type { SpacePrograms } from '../../network/space/programs.ts';
 import { zero, type Path } from '../../network/space/space.ts';
 import type { GateOracle } from './gradient.ts';
 
+/** Bytes: tensors of the largest path whose gates were read, and the most that was held at once. */
+export interface SupernetMemory {
+  readonly pathBytes: number;
+  readonly peakBytes: number;
+}
+
 export interface SupernetState {
   readonly parameters: Float32Array;
   readonly momentum: Float32Array;
   readonly weightSteps: number;
   readonly architectureBatches: number;
+  readonly memory?: SupernetMemory | null; // absent: of a checkpoint from before it was kept
 }
 
 export interface WeightSteps {
@@ -28,7 +35,7 @@ export interface WeightSteps {
 export class SupernetTraining implements GateOracle {
   readonly batchSize: number;
   /** Tensors of the largest path whose gates were read, and the most that was held at once, in bytes. */
-  memory: { readonly pathBytes: number; readonly peakBytes: number } | null = null;
+  memory: SupernetMemory | null = null;
   private readonly supernet: Supernet;
   private readonly programs: SpacePrograms;
   private readonly dataset: NativeDataset;
@@ -156,13 +163,14 @@ export class SupernetTraining implements GateOracle {
 
   save(): SupernetState {
     const { parameters, momentum } = this.supernet.getState();
-    return { parameters, momentum, weightSteps: this.done, architectureBatches: this.batches };
+    return { parameters, momentum, weightSteps: this.done, architectureBatches: this.batches, memory: this.memory };
   }
 
   restore(state: SupernetState): void {
     this.supernet.setState(state.parameters, state.momentum);
     this.done = state.weightSteps;
     this.batches = state.architectureBatches;
+    this.memory = state.memory ?? null;
   }
 
   /** Batch number `step` of an endless series of epochs, each in an order of its own; the last incomplete batch is left out. */
