@@ -35,6 +35,10 @@ export class TestRedis {
     return redis;
   }
 
+  get pid(): number {
+    return pidOf(this.child);
+  }
+
   url(credentials = '', prefix = 'lathe'): string {
     return `redis://${credentials}127.0.0.1:${String(this.port)}?prefix=${prefix}`;
   }
@@ -81,6 +85,10 @@ export class TestWorker {
     return worker;
   }
 
+  get pid(): number {
+    return pidOf(this.child);
+  }
+
   get log(): string {
     return this.output;
   }
@@ -97,6 +105,11 @@ export class TestWorker {
     this.child.kill('SIGTERM');
     await exited;
   }
+}
+
+function pidOf(child: ChildProcess | null): number {
+  if (child?.pid === undefined) throw new Error('the process was not started');
+  return child.pid;
 }
 
 async function killed(child: ChildProcess | null): Promise<void> {
