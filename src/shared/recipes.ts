@@ -16,14 +16,12 @@ export const recipes = [
   {
     id: 'accurate',
     title: 'Accurate',
-    explain: 'More epochs, mirrored and shifted images, smoothed labels, Nesterov’s momentum: for the figure that counts.',
+    explain: 'More epochs, mirrored images, less decay, Nesterov’s momentum: for the figure that counts.',
     training: {
       epochs: 20,
       nesterov: true,
       flip: true,
-      cropPadding: 1,
-      labelSmoothing: 0.1,
-      warmupSteps: 400,
+      weightDecay: 5e-5,
     },
   },
   {
