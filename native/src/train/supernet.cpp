@@ -149,8 +149,7 @@ GateResult Supernet::Gates(const GateJob& job) {
         if (edge.active >= 0) gates[i].push_back(Dot(*step.kernels, tensors[edge.active], gradient, step.batchSize));
         for (auto& candidate : candidates[i]) {
           if (step.watch.stop()) return;
-          gates[i].push_back(
-              DotOfCandidate(std::move(candidate), pass, tensors[edge.input], gradient, pass.room(i)));
+          gates[i].push_back(DotOfCandidate(std::move(candidate), pass, tensors[edge.input], gradient, pass.room(i)));
         }
       }
     };
