@@ -24,14 +24,18 @@ export interface Measuring {
   close(): ReadonlyMap<string, number>;
 }
 
+async function oneByOne(candidates: readonly Values[], measure: Measure, onDone: (done: number) => void): Promise<Values[]> {
+  const readings: Values[] = [];
+  for (const candidate of candidates) onDone(readings.push(await measure(candidate)));
+  return readings;
+}
+
 export class OwnMeasuring implements Measuring {
   readonly most = 1;
   onDone: (done: number) => void = () => undefined;
 
-  async all(candidates: readonly Values[], measure: Measure): Promise<Values[]> {
-    const readings: Values[] = [];
-    for (const candidate of candidates) this.onDone(readings.push(await measure(candidate)));
-    return readings;
+  all(candidates: readonly Values[], measure: Measure): Promise<Values[]> {
+    return oneByOne(candidates, measure, this.onDone);
   }
 
   openFrom(): void {
@@ -84,7 +88,7 @@ export class SharedMeasuring implements Measuring {
 
   async all(candidates: readonly Values[], measure: Measure): Promise<Values[]> {
     const { checkpoint } = this;
-    if (candidates.length < 2 || !checkpoint) return await this.alone(candidates, measure);
+    if (candidates.length < 2 || !checkpoint) return await oneByOne(candidates, measure, this.onDone);
     this.entries = candidates.map((candidate) => ({ index: this.nextIndex++, candidate, isTaken: false, reading: null }));
     this.send({ epoch: this.epoch, candidates: candidates.length, checkpoint });
     try {
@@ -100,12 +104,6 @@ export class SharedMeasuring implements Measuring {
       this.entries = [];
       this.send({ epoch: this.epoch, candidates: 0, checkpoint });
     }
-  }
-
-  private async alone(candidates: readonly Values[], measure: Measure): Promise<Values[]> {
-    const own = new OwnMeasuring();
-    own.onDone = this.onDone;
-    return await own.all(candidates, measure);
   }
 
   /** Takes what a helper has read and gives it the next ones. */

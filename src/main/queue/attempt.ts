@@ -86,10 +86,9 @@ export class Attempt {
     const { client, files, identity, simd, launchEngine } = this.options;
     let folder: string | null = null;
     try {
-      await files.have(claim.files, (sha256, path) => client.download(sha256, path));
+      const job = await files.openJob(claim, client, { simd, maximumThreads: identity.threads });
+      folder = job.dataDir;
       for (const { sha256 } of claim.files) this.known.add(sha256);
-      folder = await files.makeAttempt(claim.targets);
-      const job = { ...claim.job, dataDir: folder, dataset: files.localDataset(claim.job.dataset), simd, maximumThreads: identity.threads };
       if (this.isReleasing) return { kind: 'released' };
       this.process = new RunProcess(launchEngine, job, (batch) =>
         this.pass(claim, batch).catch((error: unknown) => {

@@ -35,11 +35,9 @@ export class Help {
     if (claim.kind === 'over') return { kind: 'over', outcome: 'nothing' };
     const { epoch } = claim;
     onWork(0);
-    await files.have(claim.files, (sha256, path) => client.download(sha256, path));
-    const folder = await files.makeAttempt(claim.targets);
+    const job = await files.openJob(claim, client, { simd, maximumThreads: identity.threads });
     try {
       if (this.isReleased) return { kind: 'over', outcome: 'nothing' };
-      const job = { ...claim.job, dataDir: folder, dataset: files.localDataset(claim.job.dataset), simd, maximumThreads: identity.threads };
       this.process = new RunProcess(launchEngine, job, () => Promise.resolve(), {
         onTrade: async (readings) => {
           try {
@@ -54,7 +52,7 @@ export class Help {
       if (outcome.kind === 'failed') throw LatheError.fromPayload(outcome.error);
       return { kind: 'over', outcome: 'nothing' };
     } finally {
-      await files.removeAttempt(folder);
+      await files.removeAttempt(job.dataDir);
     }
   }
 }

@@ -49,11 +49,13 @@ export const fileSchema = z.object({
 });
 export type NeededFile = z.infer<typeof fileSchema>;
 
-const work = {
+const workSchema = z.object({
   job: jobSchema,
   files: z.array(fileSchema),
   targets: z.array(targetSchema), // that do not come with Lathe
-};
+});
+export type Work = z.infer<typeof workSchema>;
+
 const attempt = { run: z.string(), attempt: z.number().int().positive() };
 const batchSchema = engineMessageSchema.options[1];
 
@@ -62,11 +64,7 @@ export const calls = {
   claim: {
     input: z.object({ run: z.string(), submission: z.number().int(), worker: workerIdentitySchema, lostAfterMs: z.number().positive() }),
     output: z.discriminatedUnion('kind', [
-      z.object({
-        kind: z.literal('work'),
-        attempt: z.number().int(),
-        ...work,
-      }),
+      workSchema.extend({ kind: z.literal('work'), attempt: z.number().int() }),
       z.object({ kind: z.literal('later'), reason: z.string() }), // not now
       z.object({ kind: z.literal('over'), reason: z.string() }), // nothing is to be done any more
     ]),
@@ -81,7 +79,7 @@ export const calls = {
   help: {
     input: z.object({ run: z.string() }),
     output: z.discriminatedUnion('kind', [
-      z.object({ kind: z.literal('work'), epoch: z.number().int(), ...work }),
+      workSchema.extend({ kind: z.literal('work'), epoch: z.number().int() }),
       z.object({ kind: z.literal('over') }), // nothing is offered any more
     ]),
   },

@@ -7,9 +7,11 @@
 import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DatasetRecord } from '../../shared/dataset.ts';
+import type { Job } from '../../shared/engine-messages.ts';
 import type { Target } from '../../shared/target.ts';
 import { blobPath } from '../store/blobs.ts';
-import type { NeededFile } from './protocol.ts';
+import type { HomeClient } from './home-client.ts';
+import type { NeededFile, Work } from './protocol.ts';
 import { isWhole } from './transfer.ts';
 
 export class WorkerFiles {
@@ -30,7 +32,7 @@ export class WorkerFiles {
   }
 
   /** Has all these files when it resolves, each whole; what is missing or damaged is fetched, once for all who want it. */
-  async have(files: readonly NeededFile[], fetch: (sha256: string, path: string) => Promise<unknown>): Promise<void> {
+  private async have(files: readonly NeededFile[], fetch: (sha256: string, path: string) => Promise<unknown>): Promise<void> {
     for (const file of files) {
       const there = this.fetching.get(file.sha256) ?? this.bring(file, fetch);
       this.fetching.set(file.sha256, there);
@@ -47,8 +49,14 @@ export class WorkerFiles {
     if (!(await isWhole(path, sha256))) await fetch(sha256, path);
   }
 
-  /** A data folder for one attempt; `removeAttempt` takes it away. */
-  async makeAttempt(targets: readonly Target[]): Promise<string> {
+  /** Has what the work needs, and returns its job as an engine of this machine is to have it: in a data folder that `removeAttempt` takes away. */
+  async openJob({ job, files, targets }: Work, client: HomeClient, own: Pick<Job, 'simd' | 'maximumThreads'>): Promise<Job> {
+    await this.have(files, (sha256, path) => client.download(sha256, path));
+    return { ...job, ...own, dataDir: await this.makeAttempt(targets), dataset: this.localDataset(job.dataset) };
+  }
+
+  /** A data folder for one attempt. */
+  private async makeAttempt(targets: readonly Target[]): Promise<string> {
     const folder = await mkdtemp(join(this.folder, 'work', `${String(process.pid)}-`));
     // On Windows a link to a folder that needs no special right; elsewhere the type says nothing.
     for (const name of ['blobs', 'cache']) await symlink(join(this.folder, name), join(folder, name), 'junction');
@@ -62,7 +70,7 @@ export class WorkerFiles {
   }
 
   /** The record of a data set whose files have come as blobs. */
-  localDataset(record: DatasetRecord): DatasetRecord {
+  private localDataset(record: DatasetRecord): DatasetRecord {
     return { ...record, files: record.files.map((file) => ({ ...file, path: blobPath(this.folder, file.sha256) })) };
   }
 }

@@ -6,7 +6,7 @@ import { mkdir, open, readdir, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { crashIdSchema, type CrashInfo } from '../../shared/crash.ts';
+import { crashedSchema, crashIdSchema, type Crashed, type CrashInfo } from '../../shared/crash.ts';
 import { LatheError } from '../../shared/errors.ts';
 import { latheVersion } from '../engine/build.ts';
 
@@ -16,14 +16,14 @@ const largestReportBytes = 1_000_000;
 
 const reportSchema = z.object({
   at: z.iso.datetime(),
-  what: z.enum(['engine', 'window', 'helper']),
+  what: crashedSchema,
   how: z.string().max(10_000),
   run: z.string().max(200).optional(),
   machine: z.object({ lathe: z.string().max(200) }),
 });
 
 export interface Crash {
-  readonly what: 'engine' | 'window' | 'helper'; // which process
+  readonly what: Crashed;
   readonly how: string; // signal, exit code or reason
   readonly run?: string;
   readonly log?: readonly string[]; // the last lines of the run's log

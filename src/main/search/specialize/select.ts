@@ -44,9 +44,11 @@ export async function readPaths(paths: readonly Path[], images: number, read: Re
   return tried.sort((a, b) => b.score - a.score);
 }
 
+const finalistsOf = (networks: number): number => Math.ceil(finalistShare * networks);
+
 /** All read on a quarter of the images, and the better quarter of them on all; best first. One alone is read once. */
 export async function selectPath(paths: readonly Path[], images: number, read: Reader): Promise<Tried[]> {
-  const finalists = Math.ceil(finalistShare * paths.length);
+  const finalists = finalistsOf(paths.length);
   if (finalists === paths.length) return await readPaths(paths, images, read);
   const first = await readPaths(paths, Math.ceil(firstReading * images), read);
   return await readPaths(
@@ -58,6 +60,6 @@ export async function selectPath(paths: readonly Path[], images: number, read: R
 
 /** How many readings `selectPath` takes. */
 export function readingsOf(networks: number): number {
-  const finalists = Math.ceil(finalistShare * networks);
+  const finalists = finalistsOf(networks);
   return finalists === networks ? networks : networks + finalists;
 }

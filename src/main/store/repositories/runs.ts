@@ -56,7 +56,7 @@ interface StateRow {
 
 /** Everything of a row in the order of `summaryNames`; `pipelines` says where the ids of its pipelines come from. */
 const summaryColumns = (pipelines: string): string => summaryNames.map((name) => (name === 'pipelines' ? pipelines : name)).join(', ');
-const pipelinesOfOne = `(SELECT json_group_array(id ORDER BY key) FROM run AS pipeline
+const pipelinesOfOne = `(SELECT json_group_array(id ORDER BY id) FROM run AS pipeline
   WHERE key IN (SELECT pipeline FROM stage WHERE stage.run = run.key))`;
 const pipelinesOfAll = `(SELECT stage.run AS stageRun, json_group_array(DISTINCT pipeline.id ORDER BY pipeline.id) AS pipelines
   FROM stage JOIN run AS pipeline ON pipeline.key = stage.pipeline GROUP BY stage.run)`;

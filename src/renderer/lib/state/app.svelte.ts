@@ -57,9 +57,11 @@ export class AppState {
       opened = true;
     });
     client.subscribe((event) => {
-      // What such a run has found is one of the user's networks now.
       if (event.name !== 'run.changed' || event.payload.status !== 'completed' || this.networks.value === null) return;
-      if (['prune', 'specialize', 'pipeline'].includes(event.payload.method)) void this.networks.load();
+      const { id, method } = event.payload;
+      if (this.runs.get(id)?.status === 'completed') return; // as it was before: a note, a tag
+      // What such a run has found is one of the user's networks now.
+      if (['prune', 'specialize', 'pipeline'].includes(method)) void this.networks.load();
     });
     setInterval(() => {
       if (!document.hidden) this.nowMs = Date.now();

@@ -17,11 +17,10 @@ export function stagesOf(runs: readonly RunSummary[]): ReadonlyMap<string, reado
 
 /**
  * The runs in their order, but for stages whose pipeline is among them: those stand under it where it is open, and nowhere else. A stage
- * of several pipelines stands under the first that is open.
+ * of several pipelines stands under the first that is open. `stages` are those of these runs, where they are known already.
  */
-export function foldStages(runs: readonly RunSummary[], open: ReadonlySet<string>): readonly RunSummary[] {
-  if (runs.every((run) => run.pipelines.length === 0)) return runs;
-  const stages = stagesOf(runs);
+export function foldStages(runs: readonly RunSummary[], open: ReadonlySet<string>, stages = stagesOf(runs)): readonly RunSummary[] {
+  if (stages.size === 0) return runs;
   const listed = new Set(runs.map(({ id }) => id));
   const shown = new Set<string>();
   const rows: RunSummary[] = [];
