@@ -1,8 +1,8 @@
 /** What it costs to have runs of realistic length worked on by a worker instead of by this process: processor time and wall time. */
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
-import { addTinyDataset, exportAll, hasRedis, TestRedis, TestWorker, tinySearch } from '../support/queue.ts';
-import { makeDataDir, openService, removeDataDir, waitForStatus } from '../support/service.ts';
+import { exportAll, hasRedis, TestFolders, TestRedis, tinySearch } from '../support/queue.ts';
+import { waitForStatus } from '../support/service.ts';
 
 const runs = 3;
 const trials = Number(process.env['LATHE_OVERHEAD_TRIALS'] ?? 500);
@@ -27,19 +27,11 @@ interface Cost {
 }
 
 describe.skipIf(!hasRedis || process.platform !== 'linux')('scheduling by the queue', () => {
-  const folders: string[] = [];
-  const folder = async (): Promise<string> => {
-    const made = await makeDataDir();
-    folders.push(made);
-    return made;
-  };
-  afterAll(async () => {
-    for (const made of folders) await removeDataDir(made);
-  });
+  const folders = new TestFolders();
+  afterAll(() => folders.close());
 
   const study = async (queue: string | undefined, pids: readonly number[]): Promise<Cost> => {
-    const { service, dataDir } = await openService(await folder(), queue);
-    await addTinyDataset(service, dataDir);
+    const { service } = await folders.open(queue);
     await service.call('queue.status', {}); // connected, where there is a queue: that is done once
     const processor = (): number => [process.pid, ...pids].reduce((sum, pid) => sum + processorSeconds(pid), 0);
     const before = { processor: processor(), wall: performance.now() };
@@ -57,7 +49,7 @@ describe.skipIf(!hasRedis || process.platform !== 'linux')('scheduling by the qu
     async () => {
       const redis = await TestRedis.start();
       const here = await study(undefined, []);
-      const worker = await TestWorker.start(redis.url(), await folder(), 'one');
+      const worker = await folders.startWorker(redis, 'one');
       const away = await study(redis.url(), [worker.pid, redis.pid]);
       await worker.stop();
       await redis.stop();

@@ -10,34 +10,24 @@ import { Random } from '../../src/shared/random.ts';
 import type { LatheEvent } from '../../src/shared/contract.ts';
 import type { RunSummary } from '../../src/shared/run.ts';
 import type { Service } from '../../src/main/service/index.ts';
-import { addTinyDataset, exportAll, hasRedis, TestRedis, TestWorker, tinySearch } from '../support/queue.ts';
-import { makeDataDir, openService, removeDataDir, waitUntil, type TestService } from '../support/service.ts';
+import { exportAll, hasRedis, TestFolders, TestRedis, tinySearch, type TestWorker } from '../support/queue.ts';
+import { openService, waitUntil } from '../support/service.ts';
 
 const count = 24;
 const trials = 12; // some seconds of work a run
 const patienceMs = 15 * 60_000;
 
 describe.skipIf(!hasRedis)('a study on many machines', () => {
-  const folders: string[] = [];
+  const folders = new TestFolders();
   let redis: TestRedis;
   let expected: unknown[];
 
-  const folder = async (): Promise<string> => {
-    const made = await makeDataDir();
-    folders.push(made);
-    return made;
-  };
-  const open = async (queue?: string): Promise<TestService> => {
-    const opened = await openService(await folder(), queue);
-    await addTinyDataset(opened.service, opened.dataDir);
-    return opened;
-  };
   const startWorkers = async (names: readonly string[]): Promise<TestWorker[]> =>
-    await Promise.all(names.map(async (name) => TestWorker.start(redis.url(), await folder(), name)));
+    await Promise.all(names.map((name) => folders.startWorker(redis, name)));
 
   beforeAll(async () => {
     redis = await TestRedis.start();
-    const here = await open();
+    const here = await folders.open();
     const runs = await submit(here.service);
     await untilCompleted(here.service);
     expected = await exportAll(here.service, runs);
@@ -46,13 +36,13 @@ describe.skipIf(!hasRedis)('a study on many machines', () => {
 
   afterAll(async () => {
     await redis.stop();
-    for (const made of folders) await removeDataDir(made);
+    await folders.close();
   });
 
   it.each([1, 2, 4])(
     'ends on %i workers as on the embedded queue, bit for bit',
     async (machines) => {
-      const home = await open(redis.url());
+      const home = await folders.open(redis.url());
       const workers = await startWorkers(Array.from({ length: machines }, (_, index) => `worker-${String(index)}`));
       const runs = await submit(home.service);
       await untilCompleted(home.service);
@@ -69,9 +59,9 @@ describe.skipIf(!hasRedis)('a study on many machines', () => {
     async () => {
       const random = Random.fromSeed(30);
       const cut = listenToSockets();
-      let home = await open(redis.url());
+      let home = await folders.open(redis.url());
       const seen = [home.events];
-      const workers = ['a', 'b', 'c', 'd'].map(async (name) => TestWorker.start(redis.url(), await folder(), name));
+      const workers = ['a', 'b', 'c', 'd'].map((name) => folders.startWorker(redis, name));
       const runs = await submit(home.service);
       const fell = { worker: 0, server: 0, workstation: 0, early: 0 };
       await waitUntil(async () => (await openRuns(home.service)) < count, 'the first run has ended', patienceMs);
@@ -85,7 +75,7 @@ describe.skipIf(!hasRedis)('a study on many machines', () => {
         else if (what === 'workstation') cut.all();
         else {
           await (await workers[at])?.kill();
-          workers[at] = TestWorker.start(redis.url(), await folder(), `again-${String(blow)}`);
+          workers[at] = folders.startWorker(redis, `again-${String(blow)}`);
         }
         if (blow === 10) {
           await redis.kill();

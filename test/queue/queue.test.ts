@@ -4,18 +4,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Redis } from 'ioredis';
 import type { RunSummary } from '../../src/shared/run.ts';
 import type { Service } from '../../src/main/service/index.ts';
-import { addTinyDataset, exportAll, hasRedis, TestRedis, TestWorker, tinySearch } from '../support/queue.ts';
-import { makeDataDir, openService, removeDataDir, waitForStatus, waitUntil, type TestService } from '../support/service.ts';
+import { exportAll, hasRedis, TestFolders, TestRedis, tinySearch, type TestWorker } from '../support/queue.ts';
+import { openService, waitForStatus, waitUntil, type TestService } from '../support/service.ts';
 
-const folders: string[] = [];
-const folder = async (): Promise<string> => {
-  const made = await makeDataDir();
-  folders.push(made);
-  return made;
-};
-afterAll(async () => {
-  for (const made of folders) await removeDataDir(made);
-});
+const folders = new TestFolders();
+afterAll(() => folders.close());
 
 describe.skipIf(!hasRedis)('a queue that cannot be used', () => {
   let redis: TestRedis;
@@ -35,17 +28,16 @@ describe.skipIf(!hasRedis)('a queue that cannot be used', () => {
 
   beforeAll(async () => {
     redis = await TestRedis.start('--requirepass', 'right', '--maxmemory-policy', 'noeviction');
-    dataDir = await folder();
-    const { service } = await openService(dataDir);
-    await addTinyDataset(service, dataDir);
-    await service.close();
+    const opened = await folders.open();
+    dataDir = opened.dataDir;
+    await opened.service.close();
   });
   afterAll(async () => {
     await redis.stop();
   });
 
   it('is no address at all: says what one looks like, without the password that was in it', async () => {
-    const { service } = await openService(await folder());
+    const { service } = await openService(await folders.folder());
     await expect(service.call('queue.use', { url: 'http://user:secret@host' })).rejects.toThrow(
       /"http:\/\/host" is not the address of a Redis server; expected redis:/,
     );
@@ -130,7 +122,7 @@ describe.skipIf(!hasRedis)('runs that workers do', () => {
     return runs;
   };
   const startWorker = async (name: string): Promise<TestWorker> => {
-    const worker = await TestWorker.start(redis.url(), await folder(), name);
+    const worker = await folders.startWorker(redis, name);
     workers.push(worker);
     return worker;
   };
@@ -145,15 +137,13 @@ describe.skipIf(!hasRedis)('runs that workers do', () => {
   });
 
   it('end as on the embedded queue, bit for bit, though workers are killed and the server starts again', { timeout: 900_000 }, async () => {
-    const here = await openService(await folder());
-    await addTinyDataset(here.service, here.dataDir);
+    const here = await folders.open();
     const local = await submit(here.service);
     for (const { id } of local) await waitForStatus(here.service, id, ['completed'], 300_000);
     const expected = await exportAll(here.service, local);
     await here.service.close();
 
-    home = await openService(await folder(), redis.url());
-    await addTinyDataset(home.service, home.dataDir);
+    home = await folders.open(redis.url());
     const first = await startWorker('first');
     const runs = await submit(home.service);
     // Each blow falls whenever its turn comes, whatever the others are at: no order of events makes another result.

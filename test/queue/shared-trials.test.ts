@@ -1,8 +1,8 @@
 /** A run that is worked on at home, and whose trials workers help to measure: the same result as without them, whoever measures what. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunRequest } from '../../src/shared/run.ts';
-import { addTinyDataset, exportAll, hasRedis, TestRedis, TestWorker, tinySearch } from '../support/queue.ts';
-import { makeDataDir, openService, removeDataDir, waitForStatus, waitUntil, type TestService } from '../support/service.ts';
+import { exportAll, hasRedis, TestFolders, TestRedis, tinySearch, type TestWorker } from '../support/queue.ts';
+import { waitForStatus, waitUntil, type TestService } from '../support/service.ts';
 
 /** Random policies, each trained a little before it is measured: a second of work for each few of them. */
 function randomSearch(seed: number): RunRequest {
@@ -11,37 +11,27 @@ function randomSearch(seed: number): RunRequest {
 }
 
 describe.skipIf(!hasRedis)('the trials of a run here', () => {
-  const folders: string[] = [];
+  const folders = new TestFolders();
   const workers: TestWorker[] = [];
   let redis: TestRedis;
   let alone: TestService;
   let home: TestService;
-  const folder = async (): Promise<string> => {
-    const made = await makeDataDir();
-    folders.push(made);
-    return made;
-  };
-  const open = async (queue?: string): Promise<TestService> => {
-    const opened = await openService(await folder(), queue);
-    await addTinyDataset(opened.service, opened.dataDir);
-    return opened;
-  };
   const startWorker = async (name: string): Promise<TestWorker> => {
-    const worker = await TestWorker.start(redis.url(), await folder(), name);
+    const worker = await folders.startWorker(redis, name);
     workers.push(worker);
     return worker;
   };
 
   beforeAll(async () => {
     redis = await TestRedis.start();
-    alone = await open();
-    home = await open(redis.url());
+    alone = await folders.open();
+    home = await folders.open(redis.url());
   });
   afterAll(async () => {
     await Promise.all(workers.map((worker) => worker.stop()));
     await Promise.all([alone.service.close(), home.service.close()]);
     await redis.stop();
-    for (const made of folders) await removeDataDir(made);
+    await folders.close();
   });
 
   it('are measured by workers too, to the same bits, though one of them is killed at it', { timeout: 900_000 }, async () => {

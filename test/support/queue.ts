@@ -10,7 +10,7 @@ import { Random } from '../../src/shared/random.ts';
 import type { RunRequest, RunSummary } from '../../src/shared/run.ts';
 import { idxBytes } from '../../src/main/data/testing.ts';
 import type { Service } from '../../src/main/service/index.ts';
-import { waitUntil } from './service.ts';
+import { makeDataDir, openService, removeDataDir, waitUntil, type TestService } from './service.ts';
 
 export const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
 if (!hasRedis)
@@ -104,6 +104,32 @@ export class TestWorker {
     const exited = new Promise((resolve) => this.child.once('exit', resolve));
     this.child.kill('SIGTERM');
     await exited;
+  }
+}
+
+/** The folders of a test, and what works in them: `close` takes them away, behind everything that was opened. */
+export class TestFolders {
+  private readonly made: string[] = [];
+
+  async folder(): Promise<string> {
+    const made = await makeDataDir();
+    this.made.push(made);
+    return made;
+  }
+
+  /** A workstation of its own with the tiny data set; `queue` is its address, where it has one. */
+  async open(queue?: string): Promise<TestService> {
+    const opened = await openService(await this.folder(), queue);
+    await addTinyDataset(opened.service, opened.dataDir);
+    return opened;
+  }
+
+  async startWorker(redis: TestRedis, name: string): Promise<TestWorker> {
+    return await TestWorker.start(redis.url(), await this.folder(), name);
+  }
+
+  async close(): Promise<void> {
+    for (const made of this.made) await removeDataDir(made);
   }
 }
 
