@@ -1,6 +1,7 @@
 /** The tests of `npm test`: beside the code in src/, and the ones that cross folders in test/. */
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vitest/config';
+import './test/support/steady-wasm.ts';
 
 export default defineConfig({
   test: {

@@ -1,5 +1,6 @@
 /** The tests that take minutes (`npm run test:long`): whole searches, many kills, long streams. One at a time, for they measure. */
 import { defineConfig } from 'vitest/config';
+import './test/support/steady-wasm.ts';
 
 export default defineConfig({
   test: {
